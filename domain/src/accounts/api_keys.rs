@@ -1,0 +1,79 @@
+//! API keys: credentials for machines that outlive a sign-in. A key never may more than its maker, nor more
+//! than the role it was made with.
+
+use crate::{
+    Error, Result,
+    accounts::{Actor, Role, sign_up::check_name, tokens},
+    ids::ApiKeyId,
+    ports::{Ports, store::accounts::ApiKey},
+    time::Timestamp,
+};
+
+pub struct CreateApiKeyInput {
+    pub name: String,
+    pub role: Role,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The key's row and the key itself, which is shown this once.
+pub async fn create_api_key(
+    ports: &Ports,
+    actor: &Actor,
+    input: CreateApiKeyInput,
+) -> Result<(ApiKey, String)> {
+    actor.require(Role::Member)?;
+    let name = check_name("name", &input.name)?;
+    let now = ports.clock.now();
+    if input.role > actor.role {
+        let message = format!("a key may have at most your own role, {}", actor.role.as_str());
+        return Err(Error::invalid("role", "ROLE_ABOVE_YOURS", message));
+    }
+    if input.expires_at.is_some_and(|at| at <= now) {
+        return Err(Error::invalid(
+            "expiresAt",
+            "EXPIRES_IN_THE_PAST",
+            "expiresAt is in the past",
+        ));
+    }
+    let secret = tokens::api_key(ports.ids.secret());
+    let key = ApiKey {
+        id: ApiKeyId(ports.ids.next()),
+        organization_id: actor.organization_id,
+        user_id: actor.user_id,
+        name,
+        role: input.role,
+        created_at: now,
+        expires_at: input.expires_at,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    ports
+        .accounts
+        .insert_api_key(actor.tenant(), key.clone(), tokens::token_hash(&secret))
+        .await?;
+    Ok((key, secret))
+}
+
+/// Members revoke their own keys, administrators any. A second time changes nothing.
+pub async fn revoke_api_key(ports: &Ports, actor: &Actor, id: ApiKeyId) -> Result<ApiKey> {
+    actor.require(Role::Member)?;
+    let missing = || Error::not_found("API key", id);
+    if actor.role < Role::Admin {
+        let keys = ports.accounts.list_api_keys(actor.tenant()).await?;
+        keys.into_iter()
+            .find(|key| key.id == id && key.user_id == actor.user_id)
+            .ok_or_else(missing)?;
+    }
+    ports
+        .accounts
+        .revoke_api_key(actor.tenant(), id)
+        .await?
+        .ok_or_else(missing)
+}
+
+/// One's own; an administrator sees all. Newest first.
+pub async fn list_api_keys(ports: &Ports, actor: &Actor) -> Result<Vec<ApiKey>> {
+    let mut keys = ports.accounts.list_api_keys(actor.tenant()).await?;
+    keys.retain(|key| actor.role >= Role::Admin || key.user_id == actor.user_id);
+    Ok(keys)
+}

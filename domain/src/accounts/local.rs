@@ -1,0 +1,81 @@
+//! The local organization of a standalone: whoever owns the data folder owns it, without a password.
+
+use crate::{
+    Error, Result,
+    accounts::{
+        Actor, Credential, Organization, User,
+        api_keys::{CreateApiKeyInput, create_api_key},
+        authenticate::authenticate,
+        sign_in::prepare_session,
+    },
+    ids::{OrganizationId, UserId},
+    ports::{Ports, store::accounts::NewUser},
+};
+
+const EMAIL: &str = "owner@localhost";
+
+/// An API key of the local organization's owner: `kept`, where it is still good, or a new one. The first call
+/// makes the organization.
+pub async fn ensure_local(ports: &Ports, kept: Option<&str>) -> Result<String> {
+    if let Some(key) = kept
+        && authenticate(ports, key).await.is_ok()
+    {
+        return Ok(key.to_owned());
+    }
+    let owner = match ports.accounts.find_user_by_email(EMAIL).await? {
+        Some((user, _)) => user.id,
+        None => make(ports).await?,
+    };
+    let memberships = ports.accounts.memberships(owner).await?;
+    let (organization, role) = memberships
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::internal("find the local organization", "its owner is a member of none"))?;
+    let session = prepare_session(ports, owner, organization.id).session;
+    let actor = Actor {
+        user_id: owner,
+        organization_id: organization.id,
+        role,
+        credential: Credential::Session(session.id),
+    };
+    let input = CreateApiKeyInput {
+        name: "standalone".to_owned(),
+        role,
+        expires_at: None,
+    };
+    Ok(create_api_key(ports, &actor, input).await?.1)
+}
+
+async fn make(ports: &Ports) -> Result<UserId> {
+    let now = ports.clock.now();
+    let mut salt = [0; 16];
+    salt.copy_from_slice(&ports.ids.secret()[..16]);
+    // Nobody knows it: the key is the only way in.
+    let password = crate::accounts::tokens::refresh_token(ports.ids.secret());
+    let password_hash = ports.credentials.passwords.hash(password.into(), salt).await?;
+    let user = User {
+        id: UserId(ports.ids.next()),
+        email: EMAIL.to_owned(),
+        name: "Owner".to_owned(),
+        created_at: now,
+    };
+    let organization = Organization {
+        id: OrganizationId(ports.ids.next()),
+        name: "Local".to_owned(),
+        created_at: now,
+    };
+    let id = user.id;
+    let session = prepare_session(ports, id, organization.id).session;
+    let owner = NewUser { user, password_hash };
+    if !ports
+        .accounts
+        .insert_organization(organization, owner, session)
+        .await?
+    {
+        return Err(Error::conflict(
+            "LOCAL_ORGANIZATION",
+            "another process is making the local organization",
+        ));
+    }
+    Ok(id)
+}

@@ -1,0 +1,332 @@
+//! Import: bytes become a conversation. The bytes are parsed first and refused whole where that fails, then
+//! kept in the object store, then the rows are written in one transaction with the job that goes on from
+//! there. An object without its row is an orphan, which a sweep removes; a row without its object cannot be.
+
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use crate::{
+    Error, Problem, Result,
+    accounts::{Actor, Role},
+    conversations::{
+        ContentHash, Conversation, ConversationKind, ImportRules, Participant, Segment, Tag,
+        objects::object_key,
+    },
+    events::{LogPosition, NewEvent, Stage},
+    ids::{ConversationId, JobId, ParticipantId, SegmentId, TagId},
+    jobs::{JobKind, NewJob, Payload},
+    ports::{
+        Ports,
+        jobs::{Follow, Signal},
+        store::conversations::{Inserted, NewConversation},
+    },
+    time::Timestamp,
+    transcripts::{
+        self, Limits, Transcript,
+        report::{Format, ImportReport},
+    },
+};
+
+pub const MAX_TITLE_CHARS: usize = 300;
+pub const MAX_TAGS: usize = 50;
+pub const MAX_TAG_CHARS: usize = 60;
+const MAX_EXTERNAL_ID_BYTES: usize = 200;
+const MAX_FILE_NAME_BYTES: usize = 255;
+
+pub struct ImportInput {
+    pub bytes: Bytes,
+    pub file_name: Option<String>,
+    /// `None` detects it by content.
+    pub format: Option<Format>,
+    /// The file's name without its ending where left out.
+    pub title: Option<String>,
+    pub kind: ConversationKind,
+    pub occurred_at: Option<Timestamp>,
+    pub tags: Vec<String>,
+    pub external_id: Option<String>,
+    /// Parses and reports, and writes nothing.
+    pub dry_run: bool,
+    pub traceparent: Option<String>,
+}
+
+/// What an import did.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// `None` after a dry run.
+    pub conversation: Option<Conversation>,
+    pub report: ImportReport,
+    /// Whether this call made the conversation; otherwise it stood there already.
+    pub created: bool,
+    pub jobs: Vec<JobId>,
+    /// The log as it was before the import: what follows from it comes after this.
+    pub cursor: LogPosition,
+}
+
+pub async fn import(ports: &Ports, actor: &Actor, input: ImportInput) -> Result<Imported> {
+    actor.require(Role::Member)?;
+    let tags = check_tags(&input.tags)?;
+    let external_id = check_external_id(input.external_id.as_deref())?;
+    let file_name = input.file_name.as_deref().map(clean_file_name);
+    let title = check_title(input.title.as_deref().or(file_name.as_deref().map(stem)))?;
+    let cursor = ports.events.bounds().await?.position();
+    let (bytes, hash, parsed) =
+        parse_off_thread(input.bytes, input.format, ports.import_rules.clone()).await?;
+    let transcript = parsed.map_err(Error::Invalid)?;
+    if input.dry_run {
+        let report = transcript.report;
+        return Ok(Imported {
+            conversation: None,
+            report,
+            created: false,
+            jobs: Vec::new(),
+            cursor,
+        });
+    }
+    let tenant = actor.tenant();
+    let same = ports
+        .conversations
+        .find_same(tenant, hash, external_id.as_deref())
+        .await?;
+    if let Some(imported) = existing(same, cursor)? {
+        return Ok(imported);
+    }
+
+    let id = ConversationId(ports.ids.next());
+    let now = ports.clock.now();
+    let conversation = Conversation {
+        id,
+        organization_id: actor.organization_id,
+        kind: input.kind,
+        title,
+        occurred_at: input.occurred_at,
+        external_id,
+        file_name,
+        content_hash: hash,
+        object_key: object_key(actor.organization_id, id),
+        revision: 1,
+        report: transcript.report.clone(),
+        created_by: Some(actor.user_id),
+        created_at: now,
+        updated_at: now,
+    };
+    let tags = tags.into_iter().map(|name| new_tag(ports, actor, name)).collect();
+    let new = with_rows(ports, conversation.clone(), transcript, tags);
+    let payload = Payload::Revision {
+        conversation_id: id,
+        revision: 1,
+    };
+    let organization = Some(actor.organization_id);
+    let mut job = NewJob::new(
+        ports.ids.next(),
+        JobKind::IngestConversation,
+        organization,
+        payload,
+    );
+    job.traceparent = input.traceparent;
+    let jobs = vec![job.id];
+    let imported = NewEvent::progress(actor.organization_id, id, 1, Stage::Imported);
+    let follow = Follow {
+        jobs: vec![job],
+        events: vec![imported],
+    };
+
+    ports.objects.put(&conversation.object_key, bytes).await?;
+    let inserted = ports.conversations.insert(tenant, new, follow).await;
+    if !matches!(inserted, Ok(Inserted::New)) {
+        // Another import of the same bytes came first, or the write failed: nothing is left behind. Where
+        // this fails too, the sweep does it.
+        if let Err(error) = ports.objects.delete(&conversation.object_key).await {
+            tracing::warn!(error = error.chain(), "an orphan object is left to the sweep");
+        }
+    }
+    if let Some(imported) = existing(inserted?, cursor)? {
+        return Ok(imported);
+    }
+    ports.signals.raise(Signal::Jobs);
+    ports.signals.raise(Signal::Events);
+    let report = conversation.report.clone();
+    Ok(Imported {
+        conversation: Some(conversation),
+        report,
+        created: true,
+        jobs,
+        cursor,
+    })
+}
+
+/// The answer where the conversation is not new.
+fn existing(inserted: Inserted, cursor: LogPosition) -> Result<Option<Imported>> {
+    match inserted {
+        Inserted::New => Ok(None),
+        Inserted::Existing(conversation) => Ok(Some(Imported {
+            report: conversation.report.clone(),
+            conversation: Some(*conversation),
+            created: false,
+            jobs: Vec::new(),
+            cursor,
+        })),
+        Inserted::ExternalIdTaken(conversation) => {
+            let message = format!(
+                "the externalId names conversation {} of other content; choose another externalId or delete that one first",
+                conversation.id
+            );
+            Err(Error::Conflict(
+                Problem::new("EXTERNAL_ID_TAKEN", message).at("externalId"),
+            ))
+        }
+    }
+}
+
+type Parsed = (Bytes, ContentHash, Result<Transcript, Problem>);
+
+async fn parse_off_thread(bytes: Bytes, format: Option<Format>, rules: ImportRules) -> Result<Parsed> {
+    let limits = Limits {
+        max_bytes: rules.max_bytes,
+        max_line_bytes: rules.max_line_bytes,
+        max_cues: rules.max_cues,
+    };
+    let parse = move || {
+        let parsed = transcripts::parse(&bytes, format, &limits);
+        let hash = ContentHash::of(&bytes);
+        (bytes, hash, parsed)
+    };
+    spawn_blocking(parse)
+        .await
+        .map_err(|error| Error::internal("parse a transcript", error))
+}
+
+fn with_rows(
+    ports: &Ports,
+    conversation: Conversation,
+    transcript: Transcript,
+    tags: Vec<Tag>,
+) -> NewConversation {
+    let conversation_id = conversation.id;
+    let participants: Vec<Participant> = (0..)
+        .zip(&transcript.report.speakers)
+        .map(|(ordinal, label)| Participant {
+            id: ParticipantId(ports.ids.next()),
+            conversation_id,
+            label: label.clone(),
+            ordinal,
+        })
+        .collect();
+    let segments = (0..)
+        .zip(transcript.turns)
+        .map(|(sequence, turn)| Segment {
+            id: SegmentId(ports.ids.next()),
+            conversation_id,
+            sequence,
+            participant_id: turn
+                .speaker
+                .and_then(|index| participants.get(index))
+                .map(|found| found.id),
+            text: turn.text,
+            start_ms: turn.start_ms,
+            end_ms: turn.end_ms,
+        })
+        .collect();
+    NewConversation {
+        conversation,
+        participants,
+        segments,
+        tags,
+    }
+}
+
+pub(crate) fn new_tag(ports: &Ports, actor: &Actor, name: String) -> Tag {
+    let id: Uuid = ports.ids.next();
+    Tag {
+        id: TagId(id),
+        organization_id: actor.organization_id,
+        name,
+    }
+}
+
+pub(crate) fn check_title(title: Option<&str>) -> Result<String> {
+    let title = title.map(str::trim).filter(|title| !title.is_empty());
+    let title = title.unwrap_or("Untitled conversation");
+    if title.chars().count() > MAX_TITLE_CHARS || title.chars().any(char::is_control) {
+        let message = format!("a title has at most {MAX_TITLE_CHARS} characters and no line breaks");
+        return Err(Error::invalid("title", "INVALID_TITLE", message));
+    }
+    Ok(title.to_owned())
+}
+
+/// Trimmed and without repeats (compared without case).
+pub(crate) fn check_tags(tags: &[String]) -> Result<Vec<String>> {
+    if tags.len() > MAX_TAGS {
+        let message = format!(
+            "{} tags were given, at most {MAX_TAGS} are allowed at once",
+            tags.len()
+        );
+        return Err(Error::invalid("tags", "TOO_MANY_TAGS", message));
+    }
+    let mut checked: Vec<String> = Vec::new();
+    for tag in tags {
+        let tag = tag.trim();
+        let chars = tag.chars().count();
+        if chars == 0 || chars > MAX_TAG_CHARS || tag.chars().any(char::is_control) {
+            let message = format!("a tag has 1 to {MAX_TAG_CHARS} characters and no line breaks: {tag:?}");
+            return Err(Error::invalid("tags", "INVALID_TAG", message));
+        }
+        if !checked
+            .iter()
+            .any(|known| known.to_lowercase() == tag.to_lowercase())
+        {
+            checked.push(tag.to_owned());
+        }
+    }
+    Ok(checked)
+}
+
+fn check_external_id(id: Option<&str>) -> Result<Option<String>> {
+    let Some(id) = id else { return Ok(None) };
+    if id.is_empty() || id.len() > MAX_EXTERNAL_ID_BYTES || id.chars().any(char::is_control) {
+        let message =
+            format!("an externalId has 1 to {MAX_EXTERNAL_ID_BYTES} bytes and no control characters");
+        return Err(Error::invalid("externalId", "INVALID_EXTERNAL_ID", message));
+    }
+    Ok(Some(id.to_owned()))
+}
+
+/// The last part of a path, as browsers and shells give it, cut to what a row holds.
+fn clean_file_name(name: &str) -> String {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let mut end = name.len().min(MAX_FILE_NAME_BYTES);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name[..end].to_owned()
+}
+
+fn stem(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_comes_from_the_file_where_none_is_given() {
+        let from = |name: &str| check_title(Some(stem(&clean_file_name(name)))).unwrap();
+        assert_eq!(from("C:\\talks\\Weekly sync.vtt"), "Weekly sync");
+        assert_eq!(from("../../etc/.hidden"), ".hidden");
+        assert_eq!(from(""), "Untitled conversation");
+        assert_eq!(clean_file_name(&"ä".repeat(200)).len(), 254);
+    }
+
+    #[test]
+    fn tags_are_trimmed_and_said_once() {
+        let tags = |list: &[&str]| check_tags(&list.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>());
+        assert_eq!(tags(&[" Pay ", "pay", "hiring"]).unwrap(), ["Pay", "hiring"]);
+        assert_eq!(tags(&["ok", " "]).unwrap_err().code(), "INVALID_TAG");
+        assert_eq!(tags(&["x"; 51]).unwrap_err().code(), "TOO_MANY_TAGS");
+    }
+}

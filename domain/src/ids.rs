@@ -1,0 +1,84 @@
+//! Typed identifiers: a UUID that knows what it names, so that a passage's id cannot be given where a
+//! conversation's is wanted. New ids are UUIDv7 and come from [`IdGen`](crate::time::IdGen); a passage's id
+//! is a UUIDv5 of its place.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// The kind's name as it stands in global ids and messages.
+            pub const KIND: &'static str = stringify!($name);
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// A tenant.
+    OrganizationId,
+    UserId,
+    /// One sign-in: a family of refresh tokens.
+    SessionId,
+    ApiKeyId,
+    InvitationId,
+    ConversationId,
+    ParticipantId,
+    SegmentId,
+    /// UUIDv5 of conversation and ordinal: stable over revisions.
+    PassageId,
+    TagId,
+    AnalysisId,
+    InsightId,
+    JobId,
+    /// The fence of one claim: drawn at random each time a job is claimed.
+    ClaimToken,
+    /// One life of the event log; a restored database begins another.
+    LogId,
+}
+
+impl PassageId {
+    /// The id of the passage at `ordinal` (from 0) of a conversation, the same in every revision and run.
+    pub fn of(conversation: ConversationId, ordinal: u32) -> Self {
+        Self(Uuid::new_v5(&conversation.0, &ordinal.to_be_bytes()))
+    }
+}

@@ -1,0 +1,253 @@
+//! Units of background work. The ledger in PostgreSQL is the truth about them; dispatch is a hint. The rules
+//! of a job's life are in [`state`], those of trying again in [`retry`].
+
+pub mod retry;
+pub mod state;
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    conversations::RevisionNumber,
+    ids::{ClaimToken, ConversationId, InvitationId, JobId, OrganizationId},
+    time::Timestamp,
+};
+
+pub use state::JobState;
+
+/// Where a job waits. A queue has its own workers, limits and order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queue {
+    Ingest,
+    Index,
+    Embed,
+    Analyze,
+    Mail,
+    Default,
+}
+
+impl Queue {
+    pub const ALL: [Self; 6] = [
+        Self::Ingest,
+        Self::Index,
+        Self::Embed,
+        Self::Analyze,
+        Self::Mail,
+        Self::Default,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Index => "index",
+            Self::Embed => "embed",
+            Self::Analyze => "analyze",
+            Self::Mail => "mail",
+            Self::Default => "default",
+        }
+    }
+
+    /// How many jobs one dispatch may carry: many for quick kinds, since a message and a claim cost more
+    /// than such a job; one for slow kinds, so that they spread over the workers.
+    pub fn chunk(self) -> usize {
+        match self {
+            Self::Ingest => 4,
+            Self::Index => 16,
+            Self::Embed | Self::Analyze => 1,
+            Self::Mail => 10,
+            Self::Default => 100,
+        }
+    }
+}
+
+impl FromStr for Queue {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|queue| queue.as_str() == text);
+        found.ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|queue| queue.as_str()).collect();
+            format!("there is no queue `{text}`; the queues are {}", known.join(", "))
+        })
+    }
+}
+
+/// What a job does. A kind is never renamed: rows with it outlive releases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum JobKind {
+    IngestConversation,
+    IndexPassages,
+    EmbedPassages,
+    AnalyzeConversation,
+    SendEmail,
+    /// Does nothing: `doctor` and benchmarks send it through the whole path.
+    Probe,
+}
+
+impl JobKind {
+    pub const ALL: [Self; 6] = [
+        Self::IngestConversation,
+        Self::IndexPassages,
+        Self::EmbedPassages,
+        Self::AnalyzeConversation,
+        Self::SendEmail,
+        Self::Probe,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IngestConversation => "ingest_conversation",
+            Self::IndexPassages => "index_passages",
+            Self::EmbedPassages => "embed_passages",
+            Self::AnalyzeConversation => "analyze_conversation",
+            Self::SendEmail => "send_email",
+            Self::Probe => "probe",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    pub fn queue(self) -> Queue {
+        match self {
+            Self::IngestConversation => Queue::Ingest,
+            Self::IndexPassages => Queue::Index,
+            Self::EmbedPassages => Queue::Embed,
+            Self::AnalyzeConversation => Queue::Analyze,
+            Self::SendEmail => Queue::Mail,
+            Self::Probe => Queue::Default,
+        }
+    }
+
+    /// How long a handler may run before it is abandoned and the attempt counts as failed.
+    pub fn timeout(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::IngestConversation | Self::IndexPassages | Self::AnalyzeConversation => 120,
+            Self::EmbedPassages => 900,
+            Self::SendEmail => 60,
+            Self::Probe => 10,
+        })
+    }
+
+    pub fn max_attempts(self) -> u32 {
+        match self {
+            Self::SendEmail => 10,
+            _ => 5,
+        }
+    }
+}
+
+impl fmt::Display for JobKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A job's arguments: ids and numbers only, so that an erased text does not live on in a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Payload {
+    Revision {
+        conversation_id: ConversationId,
+        revision: RevisionNumber,
+    },
+    Conversation {
+        conversation_id: ConversationId,
+    },
+    Invitation {
+        invitation_id: InvitationId,
+    },
+    Nothing {},
+}
+
+/// A job to be written with the change that causes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    pub id: JobId,
+    pub kind: JobKind,
+    /// `None` for the system's own work.
+    pub organization_id: Option<OrganizationId>,
+    pub payload: Payload,
+    /// Higher goes first.
+    pub priority: i16,
+    pub delay: Duration,
+    /// W3C `traceparent` of the cause.
+    pub traceparent: Option<String>,
+}
+
+impl NewJob {
+    pub fn new(id: Uuid, kind: JobKind, organization_id: Option<OrganizationId>, payload: Payload) -> Self {
+        Self {
+            id: JobId(id),
+            kind,
+            organization_id,
+            payload,
+            priority: 0,
+            delay: Duration::ZERO,
+            traceparent: None,
+        }
+    }
+}
+
+impl Payload {
+    pub fn conversation_id(&self) -> Option<ConversationId> {
+        match self {
+            Self::Revision { conversation_id, .. } | Self::Conversation { conversation_id } => {
+                Some(*conversation_id)
+            }
+            Self::Invitation { .. } | Self::Nothing {} => None,
+        }
+    }
+}
+
+/// A job as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    pub id: JobId,
+    pub organization_id: Option<OrganizationId>,
+    pub queue: Queue,
+    pub kind: JobKind,
+    pub conversation_id: Option<ConversationId>,
+    pub state: JobState,
+    pub attempts: u32,
+    pub max_attempts: u32,
+    /// When it may run next, while it waits.
+    pub run_at: Timestamp,
+    /// What went wrong, oldest first. For administrators: it may quote internals.
+    pub errors: Vec<AttemptError>,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptError {
+    pub attempt: u32,
+    pub at: Timestamp,
+    pub message: String,
+}
+
+/// The right to finish a job: lost as soon as the job is claimed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claim {
+    pub job_id: JobId,
+    pub token: ClaimToken,
+}
+
+/// A job in a worker's hands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedJob {
+    pub claim: Claim,
+    pub kind: JobKind,
+    pub organization_id: Option<OrganizationId>,
+    pub payload: Payload,
+    /// With this one, counted from 1.
+    pub attempt: u32,
+    pub max_attempts: u32,
+    pub traceparent: Option<String>,
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,45 @@
+//! What the domain needs from outside, as object-safe traits that speak domain types and return
+//! [`Error`](crate::Error). Adapters implement them; `src/` of the binary wires them into one [`Ports`], which
+//! reaches resolvers and job handlers.
+
+pub mod jobs;
+pub mod mail;
+pub mod models;
+pub mod objects;
+pub mod search;
+pub mod store;
+
+use std::sync::Arc;
+
+use crate::{
+    accounts::{AccountRules, Credentials},
+    conversations::ImportRules,
+    time::{Clock, IdGen},
+};
+
+#[derive(Clone)]
+pub struct Ports {
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdGen>,
+    pub credentials: Arc<Credentials>,
+    pub account_rules: AccountRules,
+    pub import_rules: ImportRules,
+    pub accounts: Arc<dyn store::accounts::AccountStore>,
+    pub conversations: Arc<dyn store::conversations::ConversationStore>,
+    pub passages: Arc<dyn store::passages::PassageStore>,
+    pub analyses: Arc<dyn store::analyses::AnalysisStore>,
+    pub events: Arc<dyn store::events::EventLog>,
+    pub ledger: Arc<dyn jobs::Ledger>,
+    pub signals: Arc<dyn jobs::Signals>,
+    pub objects: Arc<dyn objects::ObjectStore>,
+    pub mailer: Arc<dyn mail::Mailer>,
+    pub search: SearchPorts,
+}
+
+/// The engines, where this process has any: an `api` without them answers searches with UNAVAILABLE.
+#[derive(Clone, Default)]
+pub struct SearchPorts {
+    pub embedder: Option<Arc<dyn models::Embedder>>,
+    pub text: Option<Arc<dyn search::TextIndex>>,
+    pub vectors: Option<Arc<dyn search::VectorIndex>>,
+}

@@ -1,0 +1,255 @@
+//! The job ledger, the dispatch that carries hints of it to workers, and leadership among processes.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    Result,
+    accounts::{SystemScope, Tenant},
+    events::NewEvent,
+    ids::{ConversationId, JobId},
+    jobs::{Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue},
+    time::Timestamp,
+};
+
+/// A chunk of jobs on its way to one worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Dispatch {
+    pub id: Uuid,
+    pub jobs: usize,
+}
+
+/// How many jobs of a queue may be dispatched, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct DispatchPlan {
+    pub queue: Queue,
+    /// Jobs that may be dispatched and unclaimed at the end; what is so already counts.
+    pub window: usize,
+    /// Jobs a dispatch at most.
+    pub chunk: usize,
+    /// After this a dispatch that nobody claimed is recalled.
+    pub deadline: Duration,
+}
+
+/// Which jobs a worker takes.
+#[derive(Debug, Clone, Copy)]
+pub enum ClaimFrom {
+    Dispatch(Uuid),
+    /// Straight from the ledger, while dispatch does not serve. At most `limit` jobs, suspects one by one.
+    Queue {
+        queue: Queue,
+        limit: usize,
+    },
+}
+
+/// How a handler ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// Its effects stand outside PostgreSQL or in `follow`.
+    Done,
+    /// Runs again after `delay`, or is dead when its attempts are spent.
+    Retry { message: String, delay: Duration },
+    /// Dead at once.
+    Fail { message: String },
+    /// Was not begun, or was interrupted by the worker's own end: goes back without counting.
+    HandedBack,
+}
+
+/// What is written when a job ends, in one transaction with the check of its claim.
+#[derive(Debug, Clone)]
+pub struct Completion {
+    pub claim: Claim,
+    pub ending: Ending,
+    /// Written only when the ending is [`Ending::Done`].
+    pub follow: Follow,
+}
+
+/// What follows a change, in the change's own transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Follow {
+    pub jobs: Vec<NewJob>,
+    pub events: Vec<NewEvent>,
+}
+
+/// What became of a claim when its lease was to be extended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    Held,
+    /// Somebody else has the job, or it is gone: stop, nothing that is done now will count.
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reconciled {
+    /// Leases that ran out, whose jobs went back to READY or died.
+    pub expired_leases: usize,
+    /// Dispatches that nobody claimed in time.
+    pub missed_dispatches: usize,
+}
+
+/// One queue in numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueStats {
+    pub queue: Queue,
+    /// Due and waiting, dispatched ones included.
+    pub ready: u64,
+    /// Waiting for their time.
+    pub delayed: u64,
+    pub running: u64,
+    pub dead: u64,
+    /// Age of the oldest job that is due and not running.
+    pub oldest_ready_ms: Option<u64>,
+    /// Workers seen lately that serve it.
+    pub workers: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    pub kinds: Vec<JobKind>,
+    pub queues: Vec<Queue>,
+    pub states: Vec<JobState>,
+    pub conversation_id: Option<ConversationId>,
+}
+
+/// A worker process as the fleet knows it: it counts as alive for a few heartbeats after the last one.
+#[derive(Debug, Clone)]
+pub struct WorkerNode {
+    /// Unique to one run of one process.
+    pub name: String,
+    /// Queues it serves and how many handlers it runs at once in each.
+    pub queues: Vec<(Queue, usize)>,
+}
+
+/// What writes here raises the [`Signal`]s of what it wrote, once that is committed.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Writes jobs that no other change causes.
+    async fn enqueue(&self, scope: SystemScope, jobs: Vec<NewJob>) -> Result<()>;
+
+    /// Moves due jobs to DISPATCHED, by priority, then fairly between organizations, then by age, until the
+    /// plan's window is full. A suspect has a dispatch of its own.
+    async fn dispatch(&self, scope: SystemScope, plan: DispatchPlan) -> Result<Vec<Dispatch>>;
+
+    /// Takes back dispatches that could not be pushed.
+    async fn recall(&self, scope: SystemScope, dispatches: &[Uuid]) -> Result<()>;
+
+    /// Moves jobs to RUNNING under a fresh token each; what cannot be claimed any more is left out.
+    async fn claim(
+        &self,
+        scope: SystemScope,
+        from: ClaimFrom,
+        worker: &str,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedJob>>;
+
+    /// Extends leases; the answer is in the order of `claims`.
+    async fn extend(&self, scope: SystemScope, claims: &[Claim], lease: Duration) -> Result<Vec<Lease>>;
+
+    /// Ends jobs, in one transaction for all. `true` where the claim still held and the ending was written.
+    /// Dead jobs of a conversation leave a FAILED progress event.
+    async fn complete(&self, scope: SystemScope, completions: Vec<Completion>) -> Result<Vec<bool>>;
+
+    /// Gives back what leases and dispatch deadlines have run out on.
+    async fn reconcile(&self, scope: SystemScope) -> Result<Reconciled>;
+
+    /// When the next delayed job of the queues is due, from now; `None` where none waits.
+    async fn next_due(&self, scope: SystemScope) -> Result<Option<Duration>>;
+
+    /// Marks the worker as alive; forgets those silent for long.
+    async fn beat(&self, scope: SystemScope, worker: &WorkerNode) -> Result<()>;
+
+    /// The worker is leaving.
+    async fn leave(&self, scope: SystemScope, worker: &str) -> Result<()>;
+
+    /// Handlers that live workers run at once, by queue.
+    async fn capacity(&self, scope: SystemScope) -> Result<Vec<(Queue, usize)>>;
+
+    async fn queue_stats(&self, scope: SystemScope) -> Result<Vec<QueueStats>>;
+
+    /// Jobs by queue and state over all organizations, for metrics: those that wait, run or are dead. The
+    /// others are only counted as they end.
+    async fn counts(&self, scope: SystemScope) -> Result<Vec<(Queue, JobState, u64)>>;
+
+    /// Newest first; `after` is the last id of the page before.
+    async fn list(
+        &self,
+        tenant: Tenant,
+        filter: &JobFilter,
+        after: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Job>>;
+
+    async fn find(&self, tenant: Tenant, ids: &[JobId]) -> Result<Vec<Job>>;
+
+    /// Deletes finished jobs older than `before`, at most `limit`; dead ones are kept.
+    async fn prune(&self, scope: SystemScope, before: Timestamp, limit: usize) -> Result<usize>;
+}
+
+/// Takes a dispatch that arrived. It returns when all its jobs have ended or been left.
+#[async_trait]
+pub trait OnDispatch: Send + Sync {
+    async fn handle(&self, queue: Queue, dispatch: Uuid);
+}
+
+/// Carries dispatch ids to workers. Lossy: the ledger's deadlines make up for what is lost.
+#[async_trait]
+pub trait Dispatcher: Send + Sync {
+    async fn push(&self, queue: Queue, dispatches: &[Uuid]) -> Result<()>;
+
+    /// Receives until `stop` is cancelled, then until what was received has been handled. It never fails for
+    /// good: it reconnects.
+    async fn serve(
+        &self,
+        queue: Queue,
+        concurrency: usize,
+        handler: Arc<dyn OnDispatch>,
+        stop: CancellationToken,
+    );
+
+    /// Whether messages can be sent and received now.
+    async fn ping(&self) -> Result<()>;
+}
+
+/// What only one process does at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Office {
+    /// Relay, reconciler, numbering of events.
+    Steward,
+    Migration,
+}
+
+/// Held until dropped, or until `lost` says that the lock's connection broke.
+#[async_trait]
+pub trait Leadership: Send + Sync {
+    /// Fails when it is not held any more.
+    async fn confirm(&mut self) -> Result<()>;
+}
+
+#[async_trait]
+pub trait Leaders: Send + Sync {
+    /// `None` while another process leads.
+    async fn try_lead(&self, office: Office) -> Result<Option<Box<dyn Leadership>>>;
+}
+
+/// Something changed that another process may wait for. Coalesced; polling makes up for a lost one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Jobs became ready, or room for them did.
+    Jobs,
+    /// Events await their numbers.
+    Events,
+    /// Events have been numbered.
+    Numbered,
+}
+
+#[async_trait]
+pub trait Signals: Send + Sync {
+    /// Wakes waiters in every process, soon; never waits and never fails the caller.
+    fn raise(&self, signal: Signal);
+
+    /// Ends at the next raise of the signal, in this process or another.
+    fn subscribe(&self, signal: Signal) -> tokio::sync::watch::Receiver<u64>;
+}

@@ -1,0 +1,97 @@
+//! The search engines. Everything in them can be built again from PostgreSQL, and PostgreSQL has the last
+//! word on each hit: an engine may hold what is gone, never what it was not given.
+
+use async_trait::async_trait;
+
+use crate::{
+    Result,
+    accounts::Tenant,
+    conversations::{ConversationKind, RevisionNumber},
+    ids::{ConversationId, PassageId},
+    search::query::{SearchFilter, TextQuery},
+    time::Timestamp,
+};
+
+/// The write's version: later versions of a conversation win, late writes of earlier ones change nothing.
+/// It grows with every change that search can see: text, tags, kind, time.
+pub type Version = i64;
+
+/// A passage as a full-text engine keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PassageDocument {
+    pub id: PassageId,
+    pub text: String,
+    /// Labels of those who speak in it.
+    pub speakers: Vec<String>,
+}
+
+/// What all passages of one conversation share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConversationFacets {
+    pub conversation_id: ConversationId,
+    pub revision: RevisionNumber,
+    pub kind: ConversationKind,
+    pub tags: Vec<String>,
+    pub occurred_at: Option<Timestamp>,
+}
+
+/// A passage that an engine found, best first in a list. `score` compares within one answer only.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EngineHit {
+    pub passage_id: PassageId,
+    pub conversation_id: ConversationId,
+    pub score: f32,
+}
+
+/// UTF-8 byte offsets into a passage's text.
+pub type Highlight = std::ops::Range<usize>;
+
+#[async_trait]
+pub trait TextIndex: Send + Sync {
+    /// Makes these the conversation's only passages, searchable when the call returns, unless a later
+    /// version is there already.
+    async fn replace(
+        &self,
+        tenant: Tenant,
+        version: Version,
+        facets: ConversationFacets,
+        passages: Vec<PassageDocument>,
+    ) -> Result<()>;
+
+    /// Takes every passage of a deleted conversation out for good: a late `replace` does not bring them back.
+    async fn remove(&self, tenant: Tenant, conversation_id: ConversationId) -> Result<()>;
+
+    async fn search(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        limit: usize,
+    ) -> Result<Vec<EngineHit>>;
+
+    /// Where the query's words and phrases stand in each text, in ascending order without overlap.
+    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>>;
+}
+
+#[async_trait]
+pub trait VectorIndex: Send + Sync {
+    /// As [`TextIndex::replace`]; the vectors have unit length. The facets are what filters see.
+    async fn replace(
+        &self,
+        tenant: Tenant,
+        version: Version,
+        facets: ConversationFacets,
+        passages: Vec<(PassageDocument, Vec<f32>)>,
+    ) -> Result<()>;
+
+    async fn remove(&self, tenant: Tenant, conversation_id: ConversationId) -> Result<()>;
+
+    /// Nearest by cosine, which is the score. The filter is exact.
+    async fn search(
+        &self,
+        tenant: Tenant,
+        vector: &[f32],
+        filter: &SearchFilter,
+        limit: usize,
+    ) -> Result<Vec<EngineHit>>;
+}

@@ -1,0 +1,56 @@
+//! Analyses and their insights.
+
+use async_trait::async_trait;
+
+use crate::{
+    Result,
+    accounts::Tenant,
+    analysis::{Insight, Measures},
+    conversations::RevisionNumber,
+    ids::{AnalysisId, ConversationId, InsightId},
+    jobs::Claim,
+    ports::jobs::Follow,
+    time::Timestamp,
+};
+
+/// One immutable run of an analyzer over a revision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    pub id: AnalysisId,
+    pub conversation_id: ConversationId,
+    pub revision: RevisionNumber,
+    pub analyzer: String,
+    pub analyzer_version: i32,
+    /// Hash of all that the result depends on.
+    pub key: [u8; 32],
+    pub measures: Measures,
+    pub created_at: Timestamp,
+}
+
+#[async_trait]
+pub trait AnalysisStore: Send + Sync {
+    async fn find_by_key(&self, tenant: Tenant, key: [u8; 32]) -> Result<Option<Analysis>>;
+
+    /// Writes the run with its insights, under the claim, which it completes. Where the key stands already
+    /// nothing but the completion is written.
+    async fn insert(
+        &self,
+        tenant: Tenant,
+        claim: Claim,
+        analysis: &Analysis,
+        insights: &[(InsightId, Insight)],
+        follow: Follow,
+    ) -> Result<()>;
+
+    async fn find(&self, tenant: Tenant, ids: &[AnalysisId]) -> Result<Vec<Analysis>>;
+
+    /// The newest run over the current revision of each conversation.
+    async fn current(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Analysis>>;
+
+    /// In the order the analyzer gave them.
+    async fn insights(
+        &self,
+        tenant: Tenant,
+        ids: &[AnalysisId],
+    ) -> Result<Vec<(AnalysisId, InsightId, Insight)>>;
+}

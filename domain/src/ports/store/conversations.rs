@@ -1,0 +1,162 @@
+//! Conversations with their participants, segments, tags and progress.
+
+use async_trait::async_trait;
+
+use crate::{
+    Result,
+    accounts::{SystemScope, Tenant},
+    conversations::{
+        ContentHash, Conversation, ConversationKind, Participant, RevisionNumber, Segment, Tag, Talk,
+    },
+    events::Stage,
+    ids::{ConversationId, JobId, OrganizationId, ParticipantId, SegmentId},
+    ports::{jobs::Follow, store::PageBy},
+    time::Timestamp,
+};
+
+#[derive(Debug, Clone)]
+pub struct NewConversation {
+    pub conversation: Conversation,
+    pub participants: Vec<Participant>,
+    pub segments: Vec<Segment>,
+    pub tags: Vec<Tag>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inserted {
+    New,
+    /// The same bytes, or the same external id with the same bytes, stand there already.
+    Existing(Box<Conversation>),
+    /// The external id names a conversation of other bytes.
+    ExternalIdTaken(Box<Conversation>),
+}
+
+/// `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct ConversationPatch {
+    pub title: Option<String>,
+    pub kind: Option<ConversationKind>,
+    /// `Some(None)` clears it.
+    pub occurred_at: Option<Option<Timestamp>>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ConversationFilter {
+    pub kinds: Vec<ConversationKind>,
+    /// Names, compared without case; any of them.
+    pub tags: Vec<String>,
+    pub occurred_from: Option<Timestamp>,
+    pub occurred_before: Option<Timestamp>,
+    /// Part of the title, without case.
+    pub title_contains: Option<String>,
+}
+
+/// Since when a revision has been at which stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    pub conversation_id: ConversationId,
+    pub revision: RevisionNumber,
+    pub reached: Vec<(Stage, Timestamp)>,
+    /// The job that died, where FAILED was reached.
+    pub failed_job: Option<JobId>,
+}
+
+#[async_trait]
+pub trait ConversationStore: Send + Sync {
+    async fn insert(&self, tenant: Tenant, new: NewConversation, follow: Follow) -> Result<Inserted>;
+
+    /// The conversation with these bytes or this external id, as [`Inserted`] tells it.
+    async fn find_same(
+        &self,
+        tenant: Tenant,
+        hash: ContentHash,
+        external_id: Option<&str>,
+    ) -> Result<Inserted>;
+
+    /// Those of the tenant among `ids`, in any order.
+    async fn find(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Conversation>>;
+
+    /// Newest import first.
+    async fn list(
+        &self,
+        tenant: Tenant,
+        filter: &ConversationFilter,
+        page: PageBy<ConversationId>,
+    ) -> Result<Vec<Conversation>>;
+
+    async fn count(&self, tenant: Tenant, filter: &ConversationFilter) -> Result<u64>;
+
+    /// Bumps the version that search goes by. `None` where there is no such conversation.
+    async fn update(
+        &self,
+        tenant: Tenant,
+        id: ConversationId,
+        patch: ConversationPatch,
+        follow: Follow,
+    ) -> Result<Option<Conversation>>;
+
+    /// Adds and removes tags by name, making those that are new; bumps the version.
+    async fn set_tags(
+        &self,
+        tenant: Tenant,
+        id: ConversationId,
+        add: &[Tag],
+        remove: &[String],
+        follow: Follow,
+    ) -> Result<Option<Conversation>>;
+
+    /// Deletes the conversation with all that hangs on it; the object is the caller's. Returns what it was.
+    async fn delete(
+        &self,
+        tenant: Tenant,
+        id: ConversationId,
+        follow: Follow,
+    ) -> Result<Option<Conversation>>;
+
+    async fn tags(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Tag)>>;
+
+    /// Every tag of the tenant by name, with how many conversations bear it.
+    async fn list_tags(&self, tenant: Tenant) -> Result<Vec<(Tag, u64)>>;
+
+    /// By ordinal.
+    async fn participants(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Participant>>;
+
+    async fn find_participants(&self, tenant: Tenant, ids: &[ParticipantId]) -> Result<Vec<Participant>>;
+
+    /// Of the current revision, by sequence; the page's keys are sequence numbers.
+    async fn segments(&self, tenant: Tenant, id: ConversationId, page: PageBy<i32>) -> Result<Vec<Segment>>;
+
+    /// Of the current revision: the runs of segments from `first` to `last` sequence number, both inclusive,
+    /// in the order asked, in one round trip.
+    async fn segment_runs(
+        &self,
+        tenant: Tenant,
+        runs: &[(ConversationId, i32, i32)],
+    ) -> Result<Vec<Vec<Segment>>>;
+
+    /// Those of the tenant among `ids`, in any order, also of past revisions.
+    async fn find_segments(&self, tenant: Tenant, ids: &[SegmentId]) -> Result<Vec<Segment>>;
+
+    async fn count_segments(
+        &self,
+        tenant: Tenant,
+        ids: &[ConversationId],
+    ) -> Result<Vec<(ConversationId, u64)>>;
+
+    /// The whole current transcript.
+    async fn find_talk(&self, tenant: Tenant, id: ConversationId) -> Result<Option<Talk>>;
+
+    /// Of the current revisions.
+    async fn progress(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Progress>>;
+
+    /// Every conversation, in the order of ids, for rebuilds.
+    async fn scan(
+        &self,
+        scope: SystemScope,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<(OrganizationId, ConversationId)>>;
+
+    /// Those of `keys` that a conversation refers to.
+    async fn known_objects(&self, scope: SystemScope, keys: &[String]) -> Result<Vec<String>>;
+}

@@ -1,0 +1,84 @@
+//! Passages, their vectors, and the state of the search indexes.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::{
+    Result,
+    accounts::{SystemScope, Tenant},
+    conversations::RevisionNumber,
+    ids::{ConversationId, PassageId},
+    jobs::Claim,
+    passages::Passage,
+    ports::{
+        jobs::Follow,
+        search::{ConversationFacets, Version},
+    },
+};
+
+/// All that search engines are told about one conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Indexable {
+    pub version: Version,
+    pub facets: ConversationFacets,
+    /// By ordinal.
+    pub passages: Vec<Passage>,
+}
+
+/// A passage as a hit needs it, with what filters look at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundPassage {
+    pub passage: Passage,
+    pub facets: ConversationFacets,
+    /// The model of the vector that stands for this text, where there is one.
+    pub embedding_model: Option<String>,
+}
+
+/// One build of the search indexes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generation {
+    pub number: i64,
+    /// The event log's life: after a restore, indexes of another life are not to be trusted.
+    pub log_id: Uuid,
+}
+
+#[async_trait]
+pub trait PassageStore: Send + Sync {
+    /// Makes these the passages of the revision, under the claim, which it completes. Passages of an earlier
+    /// revision go. A claim that is lost, or a revision that is not the current one any more, writes nothing
+    /// and is a CONFLICT.
+    async fn replace(
+        &self,
+        tenant: Tenant,
+        claim: Claim,
+        conversation_id: ConversationId,
+        revision: RevisionNumber,
+        passages: &[Passage],
+        follow: Follow,
+    ) -> Result<()>;
+
+    /// `None` where the conversation is gone.
+    async fn find_indexable(&self, tenant: Tenant, id: ConversationId) -> Result<Option<Indexable>>;
+
+    /// Those that still stand, in any order.
+    async fn find(&self, tenant: Tenant, ids: &[PassageId]) -> Result<Vec<FoundPassage>>;
+
+    /// Vectors of the texts with these hashes, in their order; `None` where there is none yet.
+    async fn vectors(
+        &self,
+        tenant: Tenant,
+        model: &str,
+        hashes: &[[u8; 32]],
+    ) -> Result<Vec<Option<Vec<f32>>>>;
+
+    /// Keeps vectors by model and text hash; those that stand there already stay.
+    async fn insert_vectors(
+        &self,
+        tenant: Tenant,
+        model: &str,
+        vectors: &[([u8; 32], Vec<f32>)],
+    ) -> Result<()>;
+
+    /// The generation that searches are to read, made on the first call.
+    async fn generation(&self, scope: SystemScope) -> Result<Generation>;
+}

@@ -1,0 +1,103 @@
+//! Which format a text is in, by its content; its file name is not asked.
+
+use super::formats::{FormatReader, READERS};
+use crate::error::Problem;
+
+/// How much of a text is looked at, in bytes.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// How much a text looks like one format, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confidence {
+    /// From 0 (not at all) to 100 (says so itself).
+    pub score: u8,
+    pub reason: String,
+}
+
+impl Confidence {
+    pub fn new(score: u8, reason: impl Into<String>) -> Self {
+        Self {
+            score,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The reader of a text's format and what speaks for it.
+pub struct Detected {
+    pub reader: &'static dyn FormatReader,
+    pub confidence: Confidence,
+}
+
+/// The likeliest format of a text; UNKNOWN_FORMAT where none is likely.
+pub fn detect(text: &str) -> Result<Detected, Problem> {
+    let head = &text[..text.floor_char_boundary(HEAD_BYTES)];
+    let mut best: Option<Detected> = None;
+    let mut tried = Vec::with_capacity(READERS.len());
+    for reader in READERS {
+        let confidence = reader.detect(head);
+        tried.push(format!(
+            "not {} ({}; {})",
+            reader.name(),
+            confidence.reason,
+            reader.looks_like()
+        ));
+        if confidence.score > best.as_ref().map_or(0, |best| best.confidence.score) {
+            best = Some(Detected { reader, confidence });
+        }
+    }
+    best.ok_or_else(|| {
+        let message = format!(
+            "the format is not known: {}. Name the format if you know better",
+            tried.join(", ")
+        );
+        Problem::new("UNKNOWN_FORMAT", message).on_line(1)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::report::Format, *};
+
+    fn format(text: &str) -> Option<Format> {
+        detect(text).ok().map(|detected| detected.reader.format())
+    }
+
+    #[test]
+    fn the_content_tells_the_format() {
+        let cases = [
+            ("WEBVTT\n\n00:00.000 --> 00:01.000\nHi", Some(Format::WebVtt)),
+            ("WEBVTT - a title\r\rNOTE", Some(Format::WebVtt)),
+            ("1\n00:00:00,000 --> 00:00:01,000\nAnna: Hi", Some(Format::Srt)),
+            ("00:00:00.000 --> 00:00:01.000\nno header", Some(Format::Srt)),
+            ("Anna: Hi.\nBen: Hello.\nAnna: Well.", Some(Format::NamedLines)),
+            ("Anna: Hi.\nBen: Hello.", Some(Format::NamedLines)),
+            (
+                "**Anna Lee:** Hi.\n\nAnd more.\n\n**Ben:** Hello.",
+                Some(Format::NamedLines),
+            ),
+            ("WEBVTTX\n\nnothing", None),
+            (
+                "One thing is clear: we must go.\n\nThen we went, and it rained.\n\nAnd so on.",
+                None,
+            ),
+            ("https://example.org/a\nhttps://example.org/b\n", None),
+            ("{\"a\": 1,\n \"b\": 2}", None),
+            ("<!DOCTYPE html>\n<html><body>Anna: hi</body></html>", None),
+            ("fn main() {\n    let x: u8 = 1;\n    let y: u8 = 2;\n}\n", None),
+            ("at 10:30 we met\nat 11:45 we left\n", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(format(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_format_says_what_was_tried() {
+        let problem = detect("Just a sentence.").err().expect("unknown");
+        assert_eq!(problem.code, "UNKNOWN_FORMAT");
+        for name in ["WebVTT", "SRT", "Name: text"] {
+            assert!(problem.message.contains(name), "{}", problem.message);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The formats that are read: one file and one line of [`READERS`] each.
+
+mod named_lines;
+mod srt;
+pub mod webvtt;
+
+use super::{Limits, Transcript, detect::Confidence, report::Format};
+use crate::error::Problem;
+
+/// Knows one format.
+pub trait FormatReader: Sync {
+    fn format(&self) -> Format;
+
+    /// The format's name for people.
+    fn name(&self) -> &'static str;
+
+    /// What a file of this format looks like, for one who brought something else.
+    fn looks_like(&self) -> &'static str;
+
+    /// How much the beginning of a text looks like this format.
+    fn detect(&self, head: &str) -> Confidence;
+
+    fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem>;
+}
+
+/// On equal confidence the earlier one wins.
+pub(super) static READERS: [&dyn FormatReader; 3] = [&webvtt::WebVtt, &srt::Srt, &named_lines::NamedLines];
+
+pub(super) fn reader(format: Format) -> Option<&'static dyn FormatReader> {
+    READERS.into_iter().find(|reader| reader.format() == format)
+}

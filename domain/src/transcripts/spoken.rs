@@ -1,0 +1,145 @@
+//! What is said in a source, piece by piece, on its way from a reader to [`assemble`](super::assemble).
+
+use std::borrow::Cow;
+
+use super::{
+    Limits,
+    formats::webvtt::text::{Voice, voices},
+    report::{Format, Log},
+};
+use crate::{error::Problem, time::Millis};
+
+/// What one speaker says in one cue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece<'a> {
+    pub(super) speaker: Option<Cow<'a, str>>,
+    /// With the source's line ends until the labels in it are found.
+    pub(super) text: Cow<'a, str>,
+    pub(super) start: Option<Millis>,
+    pub(super) end: Option<Millis>,
+    pub(super) line: u32,
+    /// Begins a cue; the following pieces without it are other voices of the same cue.
+    pub(super) opens: bool,
+    /// The source marks it as the word of somebody else than before.
+    pub(super) turns: bool,
+}
+
+/// A cue as the subtitle formats have it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cue<'a> {
+    pub(super) start: Millis,
+    pub(super) end: Millis,
+    pub(super) line: u32,
+    pub(super) text_line: u32,
+    pub(super) payload: &'a str,
+}
+
+/// All that a reader gathers.
+pub(super) struct Source<'a> {
+    pub(super) format: Format,
+    pub(super) log: Log,
+    pub(super) pieces: Vec<Piece<'a>>,
+    /// Whether the markup itself names speakers.
+    pub(super) voiced: bool,
+    limits: Limits,
+    voices: Vec<Voice<'a>>,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(format: Format, limits: &Limits) -> Self {
+        Self {
+            format,
+            log: Log::default(),
+            pieces: Vec::new(),
+            voiced: false,
+            limits: limits.clone(),
+            voices: Vec::new(),
+        }
+    }
+
+    /// Takes a cue's text apart into its voices.
+    pub(super) fn add(&mut self, cue: Cue<'a>) -> Result<(), Problem> {
+        self.count(cue.line)?;
+        if cue.payload.len() > self.limits.max_line_bytes {
+            let message = format!(
+                "line {}: the text of one cue has {} bytes and at most {} are taken: give its parts their own times",
+                cue.line,
+                cue.payload.len(),
+                self.limits.max_line_bytes
+            );
+            return Err(Problem::new("LINE_TOO_LONG", message).on_line(cue.line));
+        }
+        let odd = voices(cue.payload, &mut self.voices);
+        if odd.unclosed_tag {
+            self.log
+                .warning(cue.line, "a < that begins no complete tag was kept as text");
+        }
+        if odd.long_label {
+            self.log
+                .warning(cue.line, "a speaker's label is too long and was cut");
+        }
+        if odd.unknown_tag {
+            self.log.warning(cue.line, "a tag that is not known was left out");
+        }
+        if self.voices.is_empty() {
+            self.log.dropped(cue.line, "the cue has no text");
+            return Ok(());
+        }
+        let end = (cue.end >= cue.start).then_some(cue.end);
+        if end.is_none() {
+            self.log
+                .warning(cue.line, "the cue ends before it starts: its end was left out");
+        }
+        self.check_room(
+            (self.pieces.len() + self.voices.len()).saturating_sub(1),
+            cue.line,
+        )?;
+        let mut opens = true;
+        for voice in self.voices.drain(..) {
+            self.voiced |= voice.speaker.is_some();
+            self.pieces.push(Piece {
+                speaker: voice.speaker,
+                text: voice.text,
+                start: Some(cue.start),
+                end,
+                line: cue.text_line + voice.lines_before,
+                opens,
+                turns: false,
+            });
+            opens = false;
+        }
+        Ok(())
+    }
+
+    /// Takes a turn of a format that knows no cues.
+    pub(super) fn push(&mut self, piece: Piece<'a>) -> Result<(), Problem> {
+        self.count(piece.line)?;
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    /// Leaves out what ought to be a cue.
+    pub(super) fn skip(&mut self, line: u32, reason: impl Into<Cow<'static, str>>) -> Result<(), Problem> {
+        self.count(line)?;
+        self.log.dropped(line, reason);
+        Ok(())
+    }
+
+    fn count(&mut self, line: u32) -> Result<(), Problem> {
+        self.check_room(self.log.cues_read as usize, line)?;
+        self.log.cues_read += 1;
+        Ok(())
+    }
+
+    /// Whether one more cue or voice can be taken beside `taken`.
+    pub(super) fn check_room(&self, taken: usize, line: u32) -> Result<(), Problem> {
+        if taken < self.limits.max_cues {
+            return Ok(());
+        }
+        let message = format!(
+            "line {line}: there are more than {} cues or voices, which is the most that is taken: split the transcript",
+            self.limits.max_cues
+        );
+        Err(Problem::new("TOO_MANY_CUES", message).on_line(line))
+    }
+}

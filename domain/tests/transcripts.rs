@@ -1,0 +1,12 @@
+//! Transcripts as people bring them: tables of wild shapes, properties, and ninety real ones.
+
+#[path = "transcripts/changelog.rs"]
+mod changelog;
+#[path = "transcripts/data.rs"]
+mod data;
+#[path = "transcripts/properties.rs"]
+mod properties;
+#[path = "transcripts/refusals.rs"]
+mod refusals;
+#[path = "transcripts/shapes.rs"]
+mod shapes;
