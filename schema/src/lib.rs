@@ -1,0 +1,66 @@
+//! GraphQL: types, resolvers, loaders, guards and limits. A resolver holds no rule and awaits only use cases
+//! and loaders. The SDL in `schema.graphql` is generated from here and kept in step by a test.
+
+mod cursor;
+mod errors;
+mod global_id;
+mod guards;
+pub mod limits;
+mod loaders;
+mod mutation;
+mod mutations;
+mod page;
+mod query;
+mod subscription;
+mod types;
+
+use async_graphql::{SchemaBuilder, dataloader::DataLoader};
+use colloquy_domain::{events::feed::Feed, ports::Ports};
+
+pub use mutation::Mutation;
+pub use query::Query;
+pub use subscription::Subscription;
+
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// The schema over real ports. The edge adds an [`Actor`](colloquy_domain::accounts::Actor) to each request
+/// whose credential it has checked.
+pub fn build(ports: Ports, feed: Feed) -> Schema {
+    let loader = DataLoader::new(loaders::Store::new(ports.clone()), tokio::spawn);
+    builder().data(ports).data(feed).data(loader).finish()
+}
+
+/// The SDL, as `colloquy schema` prints it.
+pub fn sdl() -> String {
+    builder().finish().sdl()
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription)
+        .register_output_type::<types::node::Node>()
+}
+
+/// The W3C `traceparent` of a request; the edge adds it where the request is traced.
+#[derive(Debug, Clone)]
+pub struct TraceParent(pub String);
+
+/// What a resolver wants from its context; the edge and [`build`] put it there.
+trait Wired {
+    fn ports(&self) -> &Ports;
+    fn feed(&self) -> &Feed;
+    fn loader(&self) -> &DataLoader<loaders::Store>;
+}
+
+impl Wired for async_graphql::Context<'_> {
+    fn ports(&self) -> &Ports {
+        self.data_unchecked()
+    }
+
+    fn feed(&self) -> &Feed {
+        self.data_unchecked()
+    }
+
+    fn loader(&self) -> &DataLoader<loaders::Store> {
+        self.data_unchecked()
+    }
+}

@@ -1,0 +1,8 @@
+//! What can be changed. Each mutation takes an `input` and returns a payload with the object and `userErrors`.
+
+use async_graphql::MergedObject;
+
+use crate::mutations::{accounts::AccountMutations, conversations::ConversationMutations};
+
+#[derive(MergedObject, Default)]
+pub struct Mutation(AccountMutations, ConversationMutations);

@@ -1,0 +1,4 @@
+//! Mutations by area.
+
+pub(crate) mod accounts;
+pub(crate) mod conversations;

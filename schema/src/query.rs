@@ -1,0 +1,232 @@
+//! What can be asked.
+
+use async_graphql::{
+    Context, ID, Object, Result,
+    connection::{Connection, Edge, OpaqueCursor},
+};
+use colloquy_domain::{
+    accounts::{Actor, Role, SystemScope},
+    ids::{ConversationId, JobId},
+    search::find::{MAX_PAGE, SearchInput, find},
+};
+use uuid::Uuid;
+
+use crate::{
+    Wired,
+    errors::fault,
+    global_id,
+    guards::{actor, actor_with},
+    loaders::{AnalysisById, ConversationById, JobById},
+    page::{PageArgs, connection, refuse},
+    types::{
+        SearchMode,
+        accounts::Viewer,
+        analysis::Analysis,
+        conversation::{Conversation, ConversationConnection, ConversationFilter, Tag, TagCount, page_cost},
+        int,
+        job::{Job, JobConnection, JobFilter, QueueStats},
+        node::{self, Node},
+        search::{SearchConnection, SearchFilter, SearchHit, SearchOutcome},
+        segment::SequenceCursor,
+    },
+};
+
+#[derive(Default)]
+pub struct Query(());
+
+#[Object]
+impl Query {
+    /// Who is signed in; null for nobody.
+    async fn viewer(&self, ctx: &Context<'_>) -> Option<Viewer> {
+        ctx.data_opt::<Actor>().cloned().map(Viewer)
+    }
+
+    /// Anything by its id; null where the id names nothing in your organization.
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
+        node::find(ctx, &id).await
+    }
+
+    /// Several things by their ids, in that order; at most 100.
+    #[graphql(complexity = "ids.len() * child_complexity")]
+    async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
+        if ids.len() > MAX_PAGE {
+            return Err(refuse(format!(
+                "{} ids were given, at most {MAX_PAGE} are allowed",
+                ids.len()
+            )));
+        }
+        futures::future::try_join_all(ids.iter().map(|id| node::find(ctx, id))).await
+    }
+
+    async fn conversation(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Conversation>> {
+        let tenant = actor(ctx)?.tenant();
+        let Some(id) = global_id::decode::<ConversationId>(&id) else {
+            return Ok(None);
+        };
+        let found = ctx
+            .loader()
+            .load_one(ConversationById(tenant, id))
+            .await
+            .map_err(fault)?;
+        Ok(found.map(Conversation))
+    }
+
+    /// Newest import first. At most 100 a page.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn conversations(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<ConversationFilter>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+    ) -> Result<ConversationConnection> {
+        let page = PageArgs {
+            after,
+            before,
+            first,
+            last,
+        }
+        .read::<OpaqueCursor<Uuid>>()?;
+        let by = colloquy_domain::ports::store::PageBy {
+            after: page.by.after.as_ref().map(|cursor| ConversationId(cursor.0)),
+            before: page.by.before.as_ref().map(|cursor| ConversationId(cursor.0)),
+            limit: page.by.limit,
+            backward: page.by.backward,
+        };
+        let filter = filter.unwrap_or_default().into();
+        let rows = ctx
+            .ports()
+            .conversations
+            .list(actor(ctx)?.tenant(), &filter, by)
+            .await
+            .map_err(fault)?;
+        Ok(connection(
+            &page,
+            rows,
+            |row| OpaqueCursor(row.id.0),
+            Conversation,
+        ))
+    }
+
+    /// Passages by word and by meaning, best first. `"a phrase"` must stand there to the letter, `-word` must
+    /// not; of the other words more is better. At most 100 a page; a ranking ends after 1,000 places (200 where
+    /// meaning takes part).
+    #[graphql(complexity = "page_cost(Some(first), None, child_complexity)")]
+    async fn search(
+        &self,
+        ctx: &Context<'_>,
+        query: String,
+        #[graphql(default_with = "SearchMode::Hybrid")] mode: SearchMode,
+        filter: Option<SearchFilter>,
+        #[graphql(default = 10)] first: i32,
+        after: Option<String>,
+    ) -> Result<SearchConnection> {
+        let page = PageArgs {
+            after,
+            first: Some(first),
+            ..PageArgs::default()
+        }
+        .read::<SequenceCursor>()?;
+        let skip = page
+            .by
+            .after
+            .map_or(0, |cursor| usize::try_from(cursor.0).unwrap_or(0) + 1);
+        let input = SearchInput {
+            query,
+            mode: mode.into(),
+            filter: filter.unwrap_or_default().read()?,
+            first: page.by.limit - 1,
+            skip,
+        };
+        let found = find(ctx.ports(), actor(ctx)?, input).await.map_err(fault)?;
+        let outcome = SearchOutcome {
+            degraded: found.degraded,
+        };
+        let mut connection = Connection::with_additional_fields(skip > 0, found.more, outcome);
+        let edge = |hit: colloquy_domain::search::find::Hit| {
+            Edge::new(SequenceCursor(int(hit.place as u64)), SearchHit(hit))
+        };
+        connection.edges.extend(found.hits.into_iter().map(edge));
+        Ok(connection)
+    }
+
+    /// Every tag of the organization, by name.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<TagCount>> {
+        let tags = ctx
+            .ports()
+            .conversations
+            .list_tags(actor(ctx)?.tenant())
+            .await
+            .map_err(fault)?;
+        Ok(tags
+            .into_iter()
+            .map(|(tag, n)| TagCount {
+                tag: Tag(tag),
+                conversations: int(n),
+            })
+            .collect())
+    }
+
+    async fn analysis(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Analysis>> {
+        let tenant = actor(ctx)?.tenant();
+        let Some(id) = global_id::decode(&id) else {
+            return Ok(None);
+        };
+        Ok(ctx
+            .loader()
+            .load_one(AnalysisById(tenant, id))
+            .await
+            .map_err(fault)?
+            .map(Analysis))
+    }
+
+    async fn job(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Job>> {
+        let tenant = actor(ctx)?.tenant();
+        let Some(id) = global_id::decode(&id) else {
+            return Ok(None);
+        };
+        Ok(ctx
+            .loader()
+            .load_one(JobById(tenant, id))
+            .await
+            .map_err(fault)?
+            .map(Job))
+    }
+
+    /// The organization's jobs, newest first. For administrators.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<JobFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<JobConnection> {
+        let tenant = actor_with(ctx, Role::Admin)?.tenant();
+        let page = PageArgs {
+            after,
+            first,
+            ..PageArgs::default()
+        }
+        .read::<OpaqueCursor<Uuid>>()?;
+        let filter = filter.unwrap_or_default().read().map_err(fault)?;
+        let after = page.by.after.as_ref().map(|cursor| JobId(cursor.0));
+        let rows = ctx
+            .ports()
+            .ledger
+            .list(tenant, &filter, after, page.by.limit)
+            .await
+            .map_err(fault)?;
+        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Job))
+    }
+
+    /// Every queue in numbers. For administrators.
+    async fn queues(&self, ctx: &Context<'_>) -> Result<Vec<QueueStats>> {
+        actor_with(ctx, Role::Admin)?;
+        let scope = SystemScope::because("queues serve every tenant; only counts are shown");
+        let stats = ctx.ports().ledger.queue_stats(scope).await.map_err(fault)?;
+        Ok(stats.into_iter().map(QueueStats::from).collect())
+    }
+}

@@ -1,0 +1,227 @@
+//! What can be watched. Every subscription takes `after`: it replays what was missed, then goes live, without
+//! gap or duplicate; without it, the present state comes first. A client that is too slow gets `Lagged` with
+//! the cursor to resume from, and the subscription ends.
+
+use async_graphql::{Context, ID, Result, SimpleObject, Subscription as GraphqlSubscription, Union};
+use colloquy_domain::{
+    Error,
+    accounts::{Role, Tenant},
+    conversations::progress::{self, Told},
+    events::{Event, EventKind, LogPosition, Topic, feed::FeedItem},
+    ids::{ConversationId, JobId},
+    time::Timestamp,
+};
+use futures::{Stream, StreamExt, stream};
+
+use crate::{
+    Wired,
+    cursor::Cursor,
+    errors::fault,
+    global_id,
+    guards::{actor, actor_with},
+    loaders::{ConversationById, JobById},
+    types::{self, conversation::Conversation, job::Job},
+};
+
+pub struct Subscription;
+
+/// The client was too slow, or the server too busy, to tell every event. Subscribe again with this cursor.
+#[derive(SimpleObject, Clone)]
+struct Lagged {
+    cursor: Cursor,
+}
+
+/// A stage that a conversation's revision has reached.
+struct ConversationProgress {
+    tenant: Tenant,
+    conversation_id: ConversationId,
+    reached: progress::Reached,
+}
+
+#[async_graphql::Object]
+impl ConversationProgress {
+    async fn conversation(&self, ctx: &Context<'_>) -> Result<Option<Conversation>> {
+        let key = ConversationById(self.tenant, self.conversation_id);
+        Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Conversation))
+    }
+
+    async fn revision(&self) -> i32 {
+        self.reached.revision
+    }
+
+    async fn stage(&self) -> types::Stage {
+        self.reached.stage.into()
+    }
+
+    async fn at(&self) -> Timestamp {
+        self.reached.at
+    }
+
+    /// The job that died, for FAILED: its kind says which stage will not come.
+    async fn failed_job(&self, ctx: &Context<'_>) -> Result<Option<Job>> {
+        let Some(id) = self.reached.failed_job else {
+            return Ok(None);
+        };
+        Ok(ctx
+            .loader()
+            .load_one(JobById(self.tenant, id))
+            .await
+            .map_err(fault)?
+            .map(Job))
+    }
+
+    async fn cursor(&self) -> Cursor {
+        Cursor(self.reached.cursor)
+    }
+}
+
+#[derive(Union)]
+enum ConversationProgressEvent {
+    ConversationProgress(ConversationProgress),
+    Lagged(Lagged),
+}
+
+/// A job's new state.
+struct JobChange {
+    tenant: Tenant,
+    job_id: JobId,
+    kind: colloquy_domain::jobs::JobKind,
+    state: colloquy_domain::jobs::JobState,
+    at: Timestamp,
+    cursor: LogPosition,
+}
+
+#[async_graphql::Object]
+impl JobChange {
+    async fn id(&self) -> ID {
+        global_id::encode(self.job_id)
+    }
+
+    async fn kind(&self) -> &'static str {
+        self.kind.as_str()
+    }
+
+    /// The state that the job changed to.
+    async fn state(&self) -> types::JobState {
+        self.state.into()
+    }
+
+    async fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The job as it is now, which may be further on; null once it is no longer kept.
+    async fn job(&self, ctx: &Context<'_>) -> Result<Option<Job>> {
+        Ok(ctx
+            .loader()
+            .load_one(JobById(self.tenant, self.job_id))
+            .await
+            .map_err(fault)?
+            .map(Job))
+    }
+
+    async fn cursor(&self) -> Cursor {
+        Cursor(self.cursor)
+    }
+}
+
+#[derive(Union)]
+enum JobEvent {
+    JobChange(JobChange),
+    Lagged(Lagged),
+}
+
+#[GraphqlSubscription]
+impl Subscription {
+    /// The stages of a conversation's current revision, each once, until all have been reached or one has
+    /// failed. Without `after` the stages reached so far come first.
+    async fn conversation_progress(
+        &self,
+        ctx: &Context<'_>,
+        conversation_id: ID,
+        after: Option<Cursor>,
+    ) -> Result<impl Stream<Item = Result<ConversationProgressEvent>> + use<>> {
+        let tenant = actor(ctx)?.tenant();
+        let id: ConversationId = global_id::require(&conversation_id).map_err(fault)?;
+        let progress = progress::watch(ctx.ports(), ctx.feed(), tenant, id, after.map(|after| after.0));
+        let watched = progress.await.map_err(fault)?;
+        Ok(watched.map(move |told| match told {
+            Ok(Told::Stage(reached)) => {
+                let progress = ConversationProgress {
+                    tenant,
+                    conversation_id: id,
+                    reached,
+                };
+                Ok(ConversationProgressEvent::ConversationProgress(progress))
+            }
+            Ok(Told::Lagged(at)) => Ok(ConversationProgressEvent::Lagged(Lagged { cursor: Cursor(at) })),
+            Err(error) => Err(fault(error)),
+        }))
+    }
+
+    /// The states of a job from now on, the present one first; without `id` those of every job of the
+    /// organization as they change, for administrators.
+    async fn job_changed(
+        &self,
+        ctx: &Context<'_>,
+        id: Option<ID>,
+        after: Option<Cursor>,
+    ) -> Result<impl Stream<Item = Result<JobEvent>> + use<>> {
+        let now = ctx.feed().now().await.map_err(fault)?;
+        let mut first = Vec::new();
+        let (tenant, topic) = match id {
+            None => (actor_with(ctx, Role::Admin)?.tenant(), Topic::Jobs),
+            Some(id) => {
+                let tenant = actor(ctx)?.tenant();
+                let id: JobId = global_id::require(&id).map_err(fault)?;
+                let found = ctx.ports().ledger.find(tenant, &[id]).await.map_err(fault)?;
+                let job = found
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| fault(Error::not_found("job", id)))?;
+                if after.is_none() {
+                    first.push(Ok(JobEvent::JobChange(JobChange {
+                        tenant,
+                        job_id: job.id,
+                        kind: job.kind,
+                        state: job.state,
+                        at: job.finished_at.or(job.started_at).unwrap_or(job.created_at),
+                        cursor: now,
+                    })));
+                }
+                (tenant, Topic::Job(id))
+            }
+        };
+        let items = ctx
+            .feed()
+            .follow(tenant, topic, after.map_or(now, |after| after.0))
+            .await
+            .map_err(fault)?;
+        let feed = ctx.feed().clone();
+        let live = items.filter_map(move |item| {
+            let told = match item {
+                Err(error) => Some(Err(fault(error))),
+                Ok(FeedItem::Lagged(at)) => Some(Ok(JobEvent::Lagged(Lagged { cursor: Cursor(at) }))),
+                Ok(FeedItem::Event(event)) => job_change(tenant, &event, feed.position(&event)).map(Ok),
+            };
+            async move { told }
+        });
+        Ok(stream::iter(first).chain(live))
+    }
+}
+
+fn job_change(tenant: Tenant, event: &Event, cursor: LogPosition) -> Option<JobEvent> {
+    match event.kind {
+        EventKind::JobChanged {
+            job_id, kind, state, ..
+        } => Some(JobEvent::JobChange(JobChange {
+            tenant,
+            job_id,
+            kind,
+            state,
+            at: event.at,
+            cursor,
+        })),
+        _ => None,
+    }
+}

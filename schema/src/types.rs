@@ -1,0 +1,138 @@
+//! GraphQL types, one area a file. Docs here speak to the API's users.
+
+pub(crate) mod accounts;
+pub(crate) mod analysis;
+pub(crate) mod conversation;
+pub(crate) mod import;
+pub(crate) mod job;
+pub(crate) mod node;
+pub(crate) mod search;
+pub(crate) mod segment;
+
+use async_graphql::Enum;
+use colloquy_domain::{
+    accounts::Role as DomainRole,
+    analysis::InsightKind as DomainInsightKind,
+    conversations::ConversationKind as DomainConversationKind,
+    events::Stage as DomainStage,
+    jobs::{JobState as DomainJobState, Queue as DomainQueue},
+    search::query::SearchMode as DomainSearchMode,
+    time::Millis,
+    transcripts::report::{Format as DomainFormat, NoteAction as DomainNoteAction},
+};
+
+/// What a member may do, each role all that the one before may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainRole")]
+pub(crate) enum Role {
+    /// Reads and searches.
+    Viewer,
+    /// Also imports, edits, tags and deletes conversations.
+    Member,
+    /// Also sees to members, keys, jobs and queues.
+    Admin,
+    /// Also makes and unmakes owners and administrators.
+    Owner,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainConversationKind")]
+pub(crate) enum ConversationKind {
+    Coaching,
+    Interview,
+    Advice,
+    Meeting,
+}
+
+/// A step on the way from an imported transcript to one that is found and analysed. INDEXED, EMBEDDED and
+/// ANALYZED come in any order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainStage")]
+pub(crate) enum Stage {
+    Imported,
+    /// Found by word.
+    Indexed,
+    /// Found by meaning.
+    Embedded,
+    Analyzed,
+    /// A job died: the stage that it stood for does not come by itself.
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainJobState")]
+pub(crate) enum JobState {
+    /// Waits for its time, then to be dispatched.
+    Ready,
+    /// On its way to a worker.
+    Dispatched,
+    Running,
+    Done,
+    /// Out of attempts or beyond help; kept for inspection.
+    Dead,
+    Cancelled,
+}
+
+/// Where jobs wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainQueue", name = "QueueName")]
+pub(crate) enum Queue {
+    Ingest,
+    Index,
+    Embed,
+    Analyze,
+    Mail,
+    Default,
+}
+
+/// TEXT finds words, SEMANTIC meaning, HYBRID both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainSearchMode")]
+pub(crate) enum SearchMode {
+    Text,
+    Semantic,
+    Hybrid,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainInsightKind")]
+pub(crate) enum InsightKind {
+    Summary,
+    Decision,
+    ActionItem,
+    Risk,
+    Question,
+    KeyPhrase,
+    Sentiment,
+}
+
+/// The format that a transcript was read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainFormat")]
+pub(crate) enum TranscriptFormat {
+    WebVtt,
+    Srt,
+    /// `Name: text` lines, also as Markdown `**Name:** text` and with a time before the name.
+    NamedLines,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainNoteAction")]
+pub(crate) enum NoteAction {
+    /// The cue is not in the transcript.
+    Dropped,
+    /// The cue continues the segment before it.
+    Merged,
+    /// Kept, but something about it is odd.
+    Warning,
+}
+
+/// Milliseconds as GraphQL's `Int` holds them: up to 24 days.
+pub(crate) fn ms(time: Option<Millis>) -> Option<i32> {
+    time.map(|time| int(time.0))
+}
+
+/// A count as GraphQL's `Int` holds it.
+pub(crate) fn int(count: u64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,176 @@
+//! Background work, as administrators and importers see it.
+
+use async_graphql::{
+    Context, ID, InputObject, Object, Result, SimpleObject,
+    connection::{Connection, EmptyFields, OpaqueCursor},
+};
+use colloquy_domain::{accounts::Role, jobs, ports::jobs as ports, time::Timestamp};
+use uuid::Uuid;
+
+use super::{JobState, Queue, conversation::Conversation, int};
+use crate::{
+    Wired,
+    errors::fault,
+    global_id,
+    guards::{actor, actor_with},
+    loaders::ConversationById,
+};
+
+/// One unit of background work.
+#[derive(Clone)]
+pub(crate) struct Job(pub(crate) jobs::Job);
+
+pub(crate) type JobConnection = Connection<OpaqueCursor<Uuid>, Job, EmptyFields, EmptyFields>;
+
+#[Object]
+impl Job {
+    pub(crate) async fn id(&self) -> ID {
+        global_id::encode(self.0.id)
+    }
+
+    /// What it does, such as `index_passages`.
+    async fn kind(&self) -> &'static str {
+        self.0.kind.as_str()
+    }
+
+    async fn queue(&self) -> Queue {
+        self.0.queue.into()
+    }
+
+    async fn state(&self) -> JobState {
+        self.0.state.into()
+    }
+
+    /// Runs that counted so far.
+    async fn attempts(&self) -> i32 {
+        int(self.0.attempts.into())
+    }
+
+    async fn max_attempts(&self) -> i32 {
+        int(self.0.max_attempts.into())
+    }
+
+    /// When it may run next, while it waits.
+    async fn run_at(&self) -> Timestamp {
+        self.0.run_at
+    }
+
+    async fn created_at(&self) -> Timestamp {
+        self.0.created_at
+    }
+
+    async fn started_at(&self) -> Option<Timestamp> {
+        self.0.started_at
+    }
+
+    async fn finished_at(&self) -> Option<Timestamp> {
+        self.0.finished_at
+    }
+
+    /// The conversation it is about, while that is there.
+    async fn conversation(&self, ctx: &Context<'_>) -> Result<Option<Conversation>> {
+        let Some(id) = self.0.conversation_id else {
+            return Ok(None);
+        };
+        let key = ConversationById(actor(ctx)?.tenant(), id);
+        Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Conversation))
+    }
+
+    /// What went wrong, oldest first. For administrators: it may quote internals.
+    async fn errors(&self, ctx: &Context<'_>) -> Result<Vec<AttemptError>> {
+        actor_with(ctx, Role::Admin)?;
+        Ok(self.0.errors.iter().cloned().map(AttemptError::from).collect())
+    }
+}
+
+/// Why one attempt failed.
+#[derive(SimpleObject)]
+pub(crate) struct AttemptError {
+    attempt: i32,
+    at: Timestamp,
+    message: String,
+}
+
+impl From<jobs::AttemptError> for AttemptError {
+    fn from(error: jobs::AttemptError) -> Self {
+        Self {
+            attempt: int(error.attempt.into()),
+            at: error.at,
+            message: error.message,
+        }
+    }
+}
+
+/// Narrows the list of jobs. Within a list any value will do; between fields all must hold.
+#[derive(InputObject, Default)]
+pub(crate) struct JobFilter {
+    /// Such as `index_passages`.
+    kinds: Option<Vec<String>>,
+    queues: Option<Vec<Queue>>,
+    states: Option<Vec<JobState>>,
+    conversation_id: Option<ID>,
+}
+
+impl JobFilter {
+    pub(crate) fn read(self) -> colloquy_domain::Result<ports::JobFilter> {
+        let kind = |name: String| {
+            jobs::JobKind::from_name(&name).ok_or_else(|| colloquy_domain::Error::not_found("job kind", name))
+        };
+        let conversation_id = self
+            .conversation_id
+            .as_ref()
+            .map(global_id::require)
+            .transpose()?;
+        Ok(ports::JobFilter {
+            kinds: self
+                .kinds
+                .unwrap_or_default()
+                .into_iter()
+                .map(kind)
+                .collect::<Result<_, _>>()?,
+            queues: self
+                .queues
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            states: self
+                .states
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            conversation_id,
+        })
+    }
+}
+
+/// One queue in numbers, over all organizations of the installation.
+#[derive(SimpleObject)]
+pub(crate) struct QueueStats {
+    name: Queue,
+    /// Due and waiting.
+    ready: i32,
+    /// Waiting for their time.
+    delayed: i32,
+    running: i32,
+    dead: i32,
+    /// Age of the oldest job that is due and not running.
+    oldest_ready_ms: Option<i32>,
+    /// Workers seen lately that serve it.
+    workers: i32,
+}
+
+impl From<ports::QueueStats> for QueueStats {
+    fn from(stats: ports::QueueStats) -> Self {
+        Self {
+            name: stats.queue.into(),
+            ready: int(stats.ready),
+            delayed: int(stats.delayed),
+            running: int(stats.running),
+            dead: int(stats.dead),
+            oldest_ready_ms: stats.oldest_ready_ms.map(int),
+            workers: int(stats.workers),
+        }
+    }
+}

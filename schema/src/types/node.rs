@@ -1,0 +1,44 @@
+//! Relay's `node`: anything that has an id of its own and can be fetched by it.
+
+use async_graphql::{Context, ID, Interface, Result};
+use colloquy_domain::ids::{AnalysisId, ConversationId, JobId};
+
+use super::{analysis::Analysis, conversation::Conversation, job::Job};
+use crate::{
+    Wired,
+    errors::fault,
+    global_id,
+    guards::actor,
+    loaders::{AnalysisById, ConversationById, JobById},
+};
+
+/// Something with an id by which it can be fetched again.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID"))]
+pub(crate) enum Node {
+    Conversation(Conversation),
+    Analysis(Analysis),
+    Job(Job),
+}
+
+/// `None` for an id that names nothing in the caller's organization.
+pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+    let tenant = actor(ctx)?.tenant();
+    let loader = ctx.loader();
+    if let Some(id) = global_id::decode::<ConversationId>(id) {
+        let found = loader
+            .load_one(ConversationById(tenant, id))
+            .await
+            .map_err(fault)?;
+        return Ok(found.map(|row| Conversation(row).into()));
+    }
+    if let Some(id) = global_id::decode::<AnalysisId>(id) {
+        let found = loader.load_one(AnalysisById(tenant, id)).await.map_err(fault)?;
+        return Ok(found.map(|row| Analysis(row).into()));
+    }
+    if let Some(id) = global_id::decode::<JobId>(id) {
+        let found = loader.load_one(JobById(tenant, id)).await.map_err(fault)?;
+        return Ok(found.map(|row| Job(row).into()));
+    }
+    Ok(None)
+}

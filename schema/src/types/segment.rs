@@ -1,0 +1,86 @@
+//! Turns of talk and who takes them.
+
+use async_graphql::{
+    Context, ID, Object, Result,
+    connection::{Connection, CursorType, EmptyFields},
+};
+use colloquy_domain::conversations;
+
+use super::ms;
+use crate::{Wired, errors::fault, global_id, guards::actor, loaders::ParticipantById};
+
+/// A speaker label of one conversation.
+pub(crate) struct Participant(pub(crate) conversations::Participant);
+
+#[Object]
+impl Participant {
+    async fn id(&self) -> ID {
+        global_id::encode(self.0.id)
+    }
+
+    /// As the source has it.
+    async fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// From 0, in the order of first speaking.
+    async fn ordinal(&self) -> i32 {
+        self.0.ordinal
+    }
+}
+
+/// One turn or cue.
+pub(crate) struct Segment(pub(crate) conversations::Segment);
+
+#[Object]
+impl Segment {
+    /// For life: an edit keeps it.
+    async fn id(&self) -> ID {
+        global_id::encode(self.0.id)
+    }
+
+    /// Place in the conversation, from 0, without gaps.
+    async fn sequence(&self) -> i32 {
+        self.0.sequence
+    }
+
+    async fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Milliseconds from the start of the recording, where the source has times; never invented.
+    async fn start_ms(&self) -> Option<i32> {
+        ms(self.0.start_ms)
+    }
+
+    async fn end_ms(&self) -> Option<i32> {
+        ms(self.0.end_ms)
+    }
+
+    /// Who speaks, where the source says so.
+    async fn participant(&self, ctx: &Context<'_>) -> Result<Option<Participant>> {
+        let Some(id) = self.0.participant_id else {
+            return Ok(None);
+        };
+        let key = ParticipantById(actor(ctx)?.tenant(), id);
+        Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Participant))
+    }
+}
+
+/// A segment's place in its list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SequenceCursor(pub(crate) i32);
+
+impl CursorType for SequenceCursor {
+    type Error = std::num::ParseIntError;
+
+    fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+
+    fn encode_cursor(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+pub(crate) type SegmentConnection = Connection<SequenceCursor, Segment, EmptyFields, EmptyFields>;
