@@ -1,0 +1,56 @@
+# The project's tasks; `just` lists them. `./run demo` and `./run test` come here after set-up.
+
+set positional-arguments
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+[private]
+default:
+    @just --justfile "{{ justfile() }}" --list --unsorted
+
+# Start Colloquy on sample conversations, with GraphiQL; `--once` ends after the tour
+[no-exit-message]
+demo *ARGS:
+    @ops/binary demo "$@"
+
+# Run all tests, and print their total; ARGS go to cargo test
+[no-exit-message]
+test *ARGS:
+    @cargo test {{ if ARGS =~ '(^| )(-p|--package)' { "" } else { "--workspace" } }} --no-fail-fast "$@" | ops/tally
+
+# Check formatting, and clippy with warnings as errors
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Type-check everything
+check:
+    cargo check --workspace --all-targets
+
+# Build for development
+build:
+    cargo build --workspace
+
+# Build the binary for use
+release:
+    cargo build --release --package colloquy
+
+# Write schema/schema.graphql anew from the code
+schema:
+    cargo run --quiet --package colloquy -- schema > schema/.new || { rm schema/.new; exit 1; }
+    mv schema/.new schema/schema.graphql
+
+# Bundle GraphiQL from pinned npm packages
+graphiql:
+    web/graphiql/build
+
+# Install what is missing: PostgreSQL, Redis, just, the embedding model
+setup:
+    ops/setup/ensure
+
+# Download the embedding model in 32-bit floats, from which golden vectors are made
+reference-model:
+    . ops/setup/places && ops/setup/fetch.py "$cache" reference

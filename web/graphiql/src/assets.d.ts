@@ -1,0 +1,6 @@
+// What the bundler resolves and TypeScript does not know.
+declare module '*.graphql' {
+  const text: string;
+  export default text;
+}
+declare module '*.css';
