@@ -19,9 +19,7 @@ pub(crate) async fn authenticate(
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => check(edge, value.to_str().unwrap_or_default()).await.map(Some),
-        (Some(_), Some(_)) => Err(Fault::unauthenticated(
-            "there is more than one Authorization header",
-        )),
+        (Some(_), Some(_)) => Err(Fault::unauthenticated("there is more than one Authorization header")),
     }
 }
 
@@ -32,9 +30,7 @@ pub(crate) async fn check(edge: &dyn Edge, text: &str) -> Result<Authenticated, 
         _ => "",
     };
     if credential.is_empty() {
-        return Err(Fault::unauthenticated(
-            "the credential must have the form: Bearer TOKEN",
-        ));
+        return Err(Fault::unauthenticated("the credential must have the form: Bearer TOKEN"));
     }
     Ok(edge.authenticate(credential).await?)
 }

@@ -49,11 +49,7 @@ impl Reply {
         for error in &mut response.errors {
             make_presentable(error, id);
         }
-        Self {
-            response,
-            request_error,
-            size: None,
-        }
+        Self { response, request_error, size: None }
     }
 
     /// A request that is refused before anything is executed.
@@ -67,10 +63,7 @@ impl Reply {
         let mut error = ServerError::new(String::new(), None);
         hide(&mut error);
         // Something was executed, so this is no request error: there is `data`, and it is null.
-        Self {
-            request_error: false,
-            ..Self::new(Response::from_errors(vec![error]), id)
-        }
+        Self { request_error: false, ..Self::new(Response::from_errors(vec![error]), id) }
     }
 
     fn outcome(&self) -> &'static str {
@@ -96,10 +89,7 @@ fn require_variables(operation: &OperationDefinition, variables: &Variables) -> 
                 format!("the variable ${name} of type {kind} is missing"),
                 Some(definition.pos),
             );
-            error
-                .extensions
-                .get_or_insert_with(ErrorExtensionValues::default)
-                .set("code", "BAD_USER_INPUT");
+            error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", "BAD_USER_INPUT");
             return Err(error);
         }
     }
@@ -108,41 +98,21 @@ fn require_variables(operation: &OperationDefinition, variables: &Variables) -> 
 
 /// Every error gets a code and the request's id; what was never meant for clients is replaced.
 fn make_presentable(error: &mut ServerError, id: &RequestId) {
-    let coded = error
-        .extensions
-        .as_ref()
-        .is_some_and(|extensions| extensions.get("code").is_some());
+    let coded = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
     if !coded && error.source.is_some() {
         // A resolver passed on an error of somebody else's: only the log may hold its words.
-        tracing::error!(
-            request_id = id.as_str(),
-            error = error.message,
-            "a resolver failed without a code"
-        );
+        tracing::error!(request_id = id.as_str(), error = error.message, "a resolver failed without a code");
         hide(error);
     } else if !coded {
-        let code = if error.path.is_empty() {
-            "GRAPHQL_VALIDATION_FAILED"
-        } else {
-            "BAD_USER_INPUT"
-        };
-        error
-            .extensions
-            .get_or_insert_with(ErrorExtensionValues::default)
-            .set("code", code);
+        let code = if error.path.is_empty() { "GRAPHQL_VALIDATION_FAILED" } else { "BAD_USER_INPUT" };
+        error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
     }
-    error
-        .extensions
-        .get_or_insert_with(ErrorExtensionValues::default)
-        .set("requestId", id.as_str());
+    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("requestId", id.as_str());
 }
 
 fn hide(error: &mut ServerError) {
     "something went wrong on our side".clone_into(&mut error.message);
-    error
-        .extensions
-        .get_or_insert_with(ErrorExtensionValues::default)
-        .set("code", "INTERNAL");
+    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", "INTERNAL");
 }
 
 impl<E: Executor> Server<E> {
@@ -167,23 +137,13 @@ impl<E: Executor> Server<E> {
         if let Some(actor) = actor {
             request.data.insert(actor.clone());
         }
-        Ok(Prepared {
-            request,
-            operation,
-            size,
-            memory: None,
-        })
+        Ok(Prepared { request, operation, size, memory: None })
     }
 
     /// Executes a query or a mutation. A query ends with its client; a mutation runs to its end whatever becomes
     /// of the client, so that nobody cuts it in the middle.
     pub(crate) async fn execute(&self, prepared: Prepared, id: &RequestId) -> Result<Reply, Fault> {
-        let Prepared {
-            request,
-            operation,
-            size,
-            memory,
-        } = prepared;
+        let Prepared { request, operation, size, memory } = prepared;
         let schema = self.schema.clone();
         let work = async move {
             let _held = memory;
@@ -202,10 +162,7 @@ impl<E: Executor> Server<E> {
         let kind = observe::operation_name(operation);
         match result {
             Ok(Ok(response)) => {
-                let reply = Reply {
-                    size: Some(size),
-                    ..Reply::new(response, id)
-                };
+                let reply = Reply { size: Some(size), ..Reply::new(response, id) };
                 observe::operation(kind, reply.outcome());
                 Ok(reply)
             }

@@ -20,12 +20,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            headers: Vec::new(),
-        }
+        Self { status, code, message: message.into(), headers: Vec::new() }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -85,13 +80,8 @@ impl Fault {
     pub(crate) fn into_response(mut self, id: &RequestId, format: Option<Format>) -> Response {
         let status = self.status;
         let mut headers: HeaderMap = std::mem::take(&mut self.headers).into_iter().collect();
-        let format = format
-            .filter(|format| *format != Format::EventStream)
-            .unwrap_or(Format::Json);
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(format.content_type()),
-        );
+        let format = format.filter(|format| *format != Format::EventStream).unwrap_or(Format::Json);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         (status, headers, render::errors(&[self.into_error(id)])).into_response()
     }
@@ -114,11 +104,7 @@ impl From<Error> for Fault {
             }
             Error::NotFound { .. } | Error::Invalid(_) | Error::Conflict(_) | Error::Internal { .. } => {
                 tracing::error!(error = error.chain(), "could not check a credential");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "INTERNAL",
-                    "something went wrong on our side",
-                )
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "something went wrong on our side")
             }
         }
     }

@@ -6,10 +6,8 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::negotiate;
 
-static PAGE: &[u8] = include_bytes!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../web/graphiql/dist/graphiql.html.gz"
-));
+static PAGE: &[u8] =
+    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../web/graphiql/dist/graphiql.html.gz"));
 
 /// What a `<meta>` element cannot say, or must not leave to the page alone. Which script may run, the page says
 /// itself, by its hash; both policies hold.
@@ -19,12 +17,7 @@ const POLICY: &str =
 pub(crate) fn page(headers: &HeaderMap) -> Response {
     if !negotiate::accepts_encoding(headers, "gzip") {
         let message = "this page is only to be had compressed: accept the encoding gzip\n";
-        return (
-            StatusCode::NOT_ACCEPTABLE,
-            [(header::VARY, "Accept-Encoding")],
-            message,
-        )
-            .into_response();
+        return (StatusCode::NOT_ACCEPTABLE, [(header::VARY, "Accept-Encoding")], message).into_response();
     }
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

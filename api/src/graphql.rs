@@ -66,9 +66,7 @@ pub(crate) async fn get<E: Executor>(
     if let Ok(upgrade) = upgrade {
         return Box::pin(websocket::upgrade(server, id, headers, upgrade)).await;
     }
-    let asks = uri
-        .query()
-        .is_some_and(|text| text.split('&').any(|pair| pair.starts_with("query=")));
+    let asks = uri.query().is_some_and(|text| text.split('&').any(|pair| pair.starts_with("query=")));
     if !asks && negotiate::wants_html(&headers) {
         return graphiql::page(&headers);
     }
@@ -114,11 +112,9 @@ async fn post_as<E: Executor>(
     }
     let who = auth::authenticate(&*server.edge, &head.headers).await?;
     let (params, uploads, memory) = match kind {
-        Body::Json => (
-            Params::from_json(&body::read(body, &head.headers, &server.settings).await?)?,
-            Vec::new(),
-            None,
-        ),
+        Body::Json => {
+            (Params::from_json(&body::read(body, &head.headers, &server.settings).await?)?, Vec::new(), None)
+        }
         Body::Multipart(_) if who.is_none() => return Err(Fault::unauthenticated("sign in to upload files")),
         Body::Multipart(boundary) => {
             let upload = multipart::read(server, &head.headers, body, boundary).await?;
@@ -150,10 +146,7 @@ async fn get_as<E: Executor>(
         return Err(Fault::method("POST", "send mutations by POST"));
     }
     if prepared.operation == OperationType::Subscription && format != Format::EventStream {
-        return Err(Fault::method(
-            "POST",
-            "subscribe by WebSocket or text/event-stream",
-        ));
+        return Err(Fault::method("POST", "subscribe by WebSocket or text/event-stream"));
     }
     respond(server, id, who, prepared, format).await
 }
@@ -194,10 +187,7 @@ fn result(mut reply: Reply, format: Format) -> Response {
         _ => StatusCode::OK,
     };
     let mut headers = std::mem::take(&mut reply.response.http_headers);
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(format.content_type()),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let mut out = Vec::with_capacity(1024);
     render::reply(&mut out, &reply);

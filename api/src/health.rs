@@ -36,33 +36,21 @@ pub(crate) async fn readyz<E: Executor>(State(server): State<Arc<Server<E>>>) ->
         detail: detail.into(),
     };
     let readiness = if server.lifecycle.shutdown.is_cancelled() {
-        Readiness {
-            checks: vec![failing("process", "is shutting down")],
-        }
+        Readiness { checks: vec![failing("process", "is shutting down")] }
     } else {
         match tokio::time::timeout(PATIENCE, server.edge.ready()).await {
             Ok(readiness) => readiness,
-            Err(_elapsed) => Readiness {
-                checks: vec![failing("readiness", "the checks did not end in time")],
-            },
+            Err(_elapsed) => {
+                Readiness { checks: vec![failing("readiness", "the checks did not end in time")] }
+            }
         }
     };
     let ready = readiness.ok();
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let body = Json(Report {
-        ready,
-        checks: readiness.checks,
-    });
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = Json(Report { ready, checks: readiness.checks });
     (status, [(header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
 pub(crate) async fn metrics<E: Executor>(State(server): State<Arc<Server<E>>>) -> impl IntoResponse {
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        server.edge.metrics(),
-    )
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], server.edge.metrics())
 }

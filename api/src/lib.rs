@@ -39,21 +39,15 @@ use server::{Server, Shared};
 
 /// Everything that is served, in one list.
 pub fn router<E: Executor>(schema: E, parts: Parts, settings: HttpSettings) -> Router {
-    let (ids, cors) = (parts.ids.clone(), cors(&settings.cors_origins));
+    let origin = observe::Origin { ids: parts.ids.clone(), trace: parts.trace.clone() };
+    let cors = cors(&settings.cors_origins);
     let server = Shared::new(Server::new(schema, parts, settings));
     let router = Router::new()
         .route("/", get(graphql::home))
-        .route(
-            "/graphql",
-            get(graphql::get::<E>)
-                .post(graphql::post::<E>)
-                .fallback(graphql::other_method),
-        )
+        .route("/graphql", get(graphql::get::<E>).post(graphql::post::<E>).fallback(graphql::other_method))
         .route(
             "/graphql/stream",
-            get(graphql::get_stream::<E>)
-                .post(graphql::post_stream::<E>)
-                .fallback(graphql::other_method),
+            get(graphql::get_stream::<E>).post(graphql::post_stream::<E>).fallback(graphql::other_method),
         )
         .route("/graphql/ws", any(websocket::get::<E>))
         .route("/livez", get(health::livez))
@@ -65,16 +59,12 @@ pub fn router<E: Executor>(schema: E, parts: Parts, settings: HttpSettings) -> R
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(middleware::from_fn_with_state(ids, observe::observe))
+    router.layer(middleware::from_fn_with_state(origin, observe::observe))
 }
 
 async fn not_found(Extension(id): Extension<RequestId>) -> Response {
-    Fault::new(
-        StatusCode::NOT_FOUND,
-        "NOT_FOUND",
-        "there is nothing here; the API is at /graphql",
-    )
-    .into_response(&id, None)
+    Fault::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here; the API is at /graphql")
+        .into_response(&id, None)
 }
 
 /// Without an origin that is allowed there are no CORS headers at all.
@@ -92,11 +82,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     }
     let any = allowed.iter().any(|origin| origin == "*");
     let layer = CorsLayer::new()
-        .allow_origin(if any {
-            AllowOrigin::any()
-        } else {
-            AllowOrigin::list(allowed)
-        })
+        .allow_origin(if any { AllowOrigin::any() } else { AllowOrigin::list(allowed) })
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([
             header::ACCEPT,

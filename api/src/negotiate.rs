@@ -56,9 +56,7 @@ pub(crate) fn response_format(headers: &HeaderMap) -> Result<Format, Fault> {
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
     let ranges = accept(headers);
     let named = |kind, subtype| {
-        quality(&ranges, kind, subtype)
-            .filter(|(exactness, _)| *exactness == EXACT)
-            .map_or(0.0, |(_, q)| q)
+        quality(&ranges, kind, subtype).filter(|(exactness, _)| *exactness == EXACT).map_or(0.0, |(_, q)| q)
     };
     let html = named("text", "html");
     html > 0.0
@@ -86,15 +84,8 @@ struct Range {
 }
 
 fn header_list(headers: &HeaderMap, name: header::HeaderName) -> Vec<&str> {
-    let values = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .collect()
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|item| !item.is_empty()).collect()
 }
 
 /// Ranges of another character set than UTF-8 are left out: JSON has no other.
@@ -105,11 +96,7 @@ fn accept(headers: &HeaderMap) -> Vec<Range> {
         let quality = media.parameter("q").and_then(|q| q.parse().ok()).unwrap_or(1.0);
         let quality = if media.utf8() { quality } else { 0.0 };
         let (kind, subtype) = media.essence.split_once('/').unwrap_or((&media.essence, ""));
-        ranges.push(Range {
-            kind: kind.to_owned(),
-            subtype: subtype.to_owned(),
-            quality,
-        });
+        ranges.push(Range { kind: kind.to_owned(), subtype: subtype.to_owned(), quality });
     }
     ranges
 }
@@ -122,16 +109,8 @@ fn quality(ranges: &[Range], kind: &str, subtype: &str) -> Option<(u8, f32)> {
         _ if range.kind == "*" && range.subtype == "*" => Some(0),
         _ => None,
     };
-    let matching = ranges
-        .iter()
-        .filter_map(|range| Some((exactness(range)?, range.quality)));
-    matching.reduce(|a, b| {
-        if b.0 > a.0 || (b.0 == a.0 && b.1 > a.1) {
-            b
-        } else {
-            a
-        }
-    })
+    let matching = ranges.iter().filter_map(|range| Some((exactness(range)?, range.quality)));
+    matching.reduce(|a, b| if b.0 > a.0 || (b.0 == a.0 && b.1 > a.1) { b } else { a })
 }
 
 /// What a request's body is.
@@ -143,17 +122,10 @@ pub(crate) enum Body {
 }
 
 pub(crate) fn body(headers: &HeaderMap) -> Result<Body, Fault> {
-    let unsupported = |message| {
-        Fault::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UNSUPPORTED_MEDIA_TYPE",
-            message,
-        )
-    };
+    let unsupported =
+        |message| Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message);
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        return Err(unsupported(
-            "say what the body is: Content-Type: application/json",
-        ));
+        return Err(unsupported("say what the body is: Content-Type: application/json"));
     };
     let text = value.to_str().unwrap_or_default();
     let media = Media::parse(text);
@@ -164,9 +136,7 @@ pub(crate) fn body(headers: &HeaderMap) -> Result<Body, Fault> {
             Ok(boundary) => Ok(Body::Multipart(boundary)),
             Err(_) => Err(Fault::bad_request("the multipart body has no boundary")),
         },
-        _ => Err(unsupported(
-            "a body must be application/json, or multipart/form-data with files",
-        )),
+        _ => Err(unsupported("a body must be application/json, or multipart/form-data with files")),
     }
 }
 
@@ -181,25 +151,16 @@ impl<'a> Media<'a> {
         let mut parts = text.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
         let parameters = parts.filter_map(|part| part.split_once('='));
-        Self {
-            essence,
-            parameters: parameters
-                .map(|(name, value)| (name.trim(), value.trim()))
-                .collect(),
-        }
+        Self { essence, parameters: parameters.map(|(name, value)| (name.trim(), value.trim())).collect() }
     }
 
     fn parameter(&self, name: &str) -> Option<&'a str> {
-        let parameter = self
-            .parameters
-            .iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name));
+        let parameter = self.parameters.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         parameter.map(|(_, value)| value.trim_matches('"'))
     }
 
     fn utf8(&self) -> bool {
-        self.parameter("charset")
-            .is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
+        self.parameter("charset").is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
     }
 }
 
@@ -208,11 +169,7 @@ impl<'a> Media<'a> {
 pub(crate) fn refuse_forgery(headers: &HeaderMap) -> Result<(), Fault> {
     let preflighted = ["graphql-require-preflight", "apollo-require-preflight"];
     let json = headers.contains_key(header::CONTENT_TYPE) && matches!(body(headers), Ok(Body::Json));
-    if json
-        || preflighted
-            .iter()
-            .any(|name| headers.get(*name).is_some_and(|value| !value.is_empty()))
-    {
+    if json || preflighted.iter().any(|name| headers.get(*name).is_some_and(|value| !value.is_empty())) {
         return Ok(());
     }
     let message = "a GET request or an upload needs the header GraphQL-Require-Preflight with any value, so that \

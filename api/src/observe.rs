@@ -9,7 +9,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use colloquy_domain::time::IdGen;
+use colloquy_domain::{ports::trace::TraceContext, time::IdGen};
 use http::Method;
 use metrics::{counter, gauge, histogram};
 use tracing::Instrument;
@@ -22,14 +22,24 @@ pub(crate) const STREAMS: &str = "colloquy_graphql_streams";
 /// What is asked again and again by machines: not worth a line at info.
 const QUIET: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
+/// Where a request's id and trace come from.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    pub(crate) ids: Arc<dyn IdGen>,
+    pub(crate) trace: Arc<dyn TraceContext>,
+}
+
 /// The outermost layer: gives the request its id and sees how it ends.
-pub(crate) async fn observe(State(ids): State<Arc<dyn IdGen>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(origin): State<Origin>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = RequestId::of(request.headers(), &*ids);
+    let id = RequestId::of(request.headers(), &*origin.ids);
     let path = request.extensions().get::<MatchedPath>().cloned();
     let route = path.as_ref().map_or("unmatched", MatchedPath::as_str);
     let method = method_name(request.method());
     let span = tracing::info_span!("request", request_id = id.as_str(), method, route);
+    if let Some(traceparent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
+        origin.trace.continue_from(&span, traceparent);
+    }
     request.extensions_mut().insert(id.clone());
 
     let mut response = next.run(request).instrument(span.clone()).await;

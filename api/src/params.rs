@@ -61,9 +61,7 @@ impl Params {
         match start {
             None => return Err(Fault::bad_request("the request has no body")),
             Some(b'[') => {
-                return Err(Fault::bad_request(
-                    "send one request at a time: batches are not taken",
-                ));
+                return Err(Fault::bad_request("send one request at a time: batches are not taken"));
             }
             Some(_) => {}
         }
@@ -72,14 +70,10 @@ impl Params {
 
     pub(crate) fn from_query(uri: &Uri) -> Result<Self, Fault> {
         let Ok(Query(text)) = Query::<Text>::try_from_uri(uri) else {
-            return Err(Fault::bad_request(
-                "the query string gives a parameter twice or is not UTF-8",
-            ));
+            return Err(Fault::bad_request("the query string gives a parameter twice or is not UTF-8"));
         };
         fn map<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Option<T>, Fault> {
-            text.filter(|text| !text.is_empty())
-                .map(|text| parse(name, text.as_bytes()))
-                .transpose()
+            text.filter(|text| !text.is_empty()).map(|text| parse(name, text.as_bytes())).transpose()
         }
         Self::new(Json {
             query: text.query,
@@ -90,9 +84,7 @@ impl Params {
     }
 
     fn new(json: Json) -> Result<Self, Fault> {
-        let persisted = json
-            .extensions
-            .is_some_and(|extensions| extensions.persisted_query.is_some());
+        let persisted = json.extensions.is_some_and(|extensions| extensions.persisted_query.is_some());
         let query = match json.query {
             Some(query) => query,
             // What Apollo's clients wait for before they send the document itself.
@@ -100,15 +92,9 @@ impl Params {
             None => return Err(Fault::bad_request("the request has no query")),
         };
         if json.variables.values().any(names_a_file) {
-            return Err(Fault::bad_request(
-                "a variable names a file that was not uploaded with it",
-            ));
+            return Err(Fault::bad_request("a variable names a file that was not uploaded with it"));
         }
-        Ok(Self {
-            query,
-            operation_name: json.operation_name,
-            variables: json.variables,
-        })
+        Ok(Self { query, operation_name: json.operation_name, variables: json.variables })
     }
 }
 

@@ -13,12 +13,7 @@ use crate::execute::Reply;
 
 /// A response as HTTP, a WebSocket and an event stream carry it.
 pub(crate) fn reply(out: &mut Vec<u8>, reply: &Reply) {
-    let Response {
-        data,
-        extensions,
-        errors,
-        ..
-    } = &reply.response;
+    let Response { data, extensions, errors, .. } = &reply.response;
     let mut object = Object::begin(out);
     if !errors.is_empty() {
         json(object.key("errors"), errors);

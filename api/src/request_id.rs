@@ -15,10 +15,7 @@ pub struct RequestId(Arc<str>);
 impl RequestId {
     /// The one that the client or a proxy gave, where it is fit for a log, else a new one.
     pub(crate) fn of(headers: &HeaderMap, ids: &dyn IdGen) -> Self {
-        let given = headers
-            .get(HEADER)
-            .and_then(|value| value.to_str().ok())
-            .filter(|text| fits(text));
+        let given = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(|text| fits(text));
         Self(given.map_or_else(|| ids.next().to_string().into(), Arc::from))
     }
 
@@ -39,7 +36,5 @@ impl fmt::Display for RequestId {
 
 fn fits(text: &str) -> bool {
     (1..=MAX_BYTES).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }

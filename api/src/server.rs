@@ -4,7 +4,10 @@
 use std::{future::IntoFuture, io, sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
-use colloquy_domain::time::{Clock, IdGen};
+use colloquy_domain::{
+    ports::trace::TraceContext,
+    time::{Clock, IdGen},
+};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -16,6 +19,7 @@ pub struct Parts {
     pub edge: Arc<dyn Edge>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGen>,
+    pub trace: Arc<dyn TraceContext>,
     pub lifecycle: Lifecycle,
 }
 
@@ -30,10 +34,7 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// Cancelling `shutdown` begins the end.
     pub fn new(shutdown: CancellationToken) -> Self {
-        Self {
-            shutdown,
-            tasks: TaskTracker::new(),
-        }
+        Self { shutdown, tasks: TaskTracker::new() }
     }
 }
 
@@ -53,24 +54,15 @@ pub(crate) type Shared<E> = Arc<Server<E>>;
 
 impl<E> Server<E> {
     pub(crate) fn new(schema: E, parts: Parts, settings: HttpSettings) -> Self {
-        let permits = |n: u64| {
-            usize::try_from(n)
-                .unwrap_or(usize::MAX)
-                .min(Semaphore::MAX_PERMITS)
-        };
+        let permits = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         // An upload of the greatest size must find room, or it would wait for ever.
-        let upload_memory = settings
-            .upload_memory_bytes
-            .max(settings.max_upload_bytes)
-            .div_ceil(1024);
+        let upload_memory = settings.upload_memory_bytes.max(settings.max_upload_bytes).div_ceil(1024);
         Self {
             schema,
             edge: parts.edge,
             clock: parts.clock,
             lifecycle: parts.lifecycle,
-            connections: Arc::new(Semaphore::new(
-                settings.live.max_connections.min(Semaphore::MAX_PERMITS),
-            )),
+            connections: Arc::new(Semaphore::new(settings.live.max_connections.min(Semaphore::MAX_PERMITS))),
             upload_memory: Arc::new(Semaphore::new(permits(upload_memory))),
             settings,
         }

@@ -80,16 +80,10 @@ fn open<E: Executor>(
         Some((Ok::<_, std::convert::Infallible>(chunk), events))
     });
     let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(Format::EventStream.content_type()),
-        ),
+        (header::CONTENT_TYPE, HeaderValue::from_static(Format::EventStream.content_type())),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         // Proxies that gather an answer before they pass it on know this header.
-        (
-            header::HeaderName::from_static("x-accel-buffering"),
-            HeaderValue::from_static("no"),
-        ),
+        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     Ok((headers, Body::from_stream(body)).into_response())
 }

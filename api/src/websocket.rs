@@ -37,12 +37,8 @@ pub(crate) async fn get<E: Executor>(
 ) -> Response {
     match upgrade {
         Ok(upgrade) => self::upgrade(server, id, headers, upgrade).await,
-        Err(_) => Fault::new(
-            StatusCode::UPGRADE_REQUIRED,
-            "UPGRADE_REQUIRED",
-            "this is for WebSockets",
-        )
-        .into_response(&id, None),
+        Err(_) => Fault::new(StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED", "this is for WebSockets")
+            .into_response(&id, None),
     }
 }
 
@@ -86,11 +82,7 @@ async fn open<E: Executor>(
     Ok(upgrade.on_upgrade(move |socket| {
         let connection = Connection::new(server, socket, id, who, permit);
         let talk = async move {
-            if understood {
-                connection.run().await
-            } else {
-                connection.refuse_protocol().await
-            }
+            if understood { connection.run().await } else { connection.refuse_protocol().await }
         };
         tasks.track_future(talk.instrument(span))
     }))
@@ -103,10 +95,7 @@ fn origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
         return true;
     };
     let Ok(origin) = origin.to_str() else { return false };
-    if allowed
-        .iter()
-        .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
-    {
+    if allowed.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin)) {
         return true;
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());

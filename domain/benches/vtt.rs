@@ -21,27 +21,12 @@ fn talk(voices: bool) -> String {
     let mut text = "WEBVTT\n\n".to_owned();
     for at in 0..120_000_u64 {
         let (seconds, line) = (at * 3, said[at as usize % said.len()]);
-        let time = |seconds: u64| {
-            format!(
-                "{:02}:{:02}:{:02}.000",
-                seconds / 3600,
-                seconds / 60 % 60,
-                seconds % 60
-            )
-        };
-        let speaker = if at / 4 % 2 == 0 {
-            "<v Anna Lee>"
-        } else {
-            "<v Ben Okafor>"
-        };
+        let time =
+            |seconds: u64| format!("{:02}:{:02}:{:02}.000", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let speaker = if at / 4 % 2 == 0 { "<v Anna Lee>" } else { "<v Ben Okafor>" };
         let speaker = if voices { speaker } else { "" };
-        write!(
-            text,
-            "{at}\n{} --> {}\n{speaker}{line}\n\n",
-            time(seconds),
-            time(seconds + 3)
-        )
-        .expect("a string");
+        write!(text, "{at}\n{} --> {}\n{speaker}{line}\n\n", time(seconds), time(seconds + 3))
+            .expect("a string");
     }
     text
 }

@@ -89,9 +89,7 @@ impl Actor {
             return Ok(());
         }
         let (need, have) = (role.as_str(), self.role.as_str());
-        Err(Error::forbidden(format!(
-            "this needs the role {need}; you have {have}"
-        )))
+        Err(Error::forbidden(format!("this needs the role {need}; you have {have}")))
     }
 }
 

@@ -40,10 +40,7 @@ pub struct Analyzer {
 }
 
 /// The analyzer that needs no model.
-pub const EXTRACTIVE: Analyzer = Analyzer {
-    name: "extractive",
-    version: 1,
-};
+pub const EXTRACTIVE: Analyzer = Analyzer { name: "extractive", version: 1 };
 
 /// What an analysis is kept under: the same transcript, analyzer and parameters are not analysed (and paid
 /// for) twice. The order of keys in `parameters` does not matter.

@@ -131,10 +131,6 @@ pub struct ImportRules {
 
 impl Default for ImportRules {
     fn default() -> Self {
-        Self {
-            max_bytes: 32 * 1024 * 1024,
-            max_line_bytes: 1024 * 1024,
-            max_cues: 200_000,
-        }
+        Self { max_bytes: 32 * 1024 * 1024, max_line_bytes: 1024 * 1024, max_cues: 200_000 }
     }
 }

@@ -21,12 +21,7 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            field: Vec::new(),
-            line: None,
-        }
+        Self { code, message: message.into(), field: Vec::new(), line: None }
     }
 
     /// The argument at fault, below `input`.
@@ -54,10 +49,7 @@ pub enum Error {
     /// Somebody is signed in who may not do this.
     Forbidden(Problem),
     /// A limit of rate, size or money is used up.
-    Exhausted {
-        problem: Problem,
-        retry_after: Option<Duration>,
-    },
+    Exhausted { problem: Problem, retry_after: Option<Duration> },
     /// Something that is needed does not answer; the same call may work later.
     Unavailable { doing: &'static str, source: Source },
     /// A defect of ours, or an answer that makes no sense.
@@ -66,10 +58,7 @@ pub enum Error {
 
 impl Error {
     pub fn not_found(what: &'static str, id: impl fmt::Display) -> Self {
-        Self::NotFound {
-            what,
-            id: id.to_string(),
-        }
+        Self::NotFound { what, id: id.to_string() }
     }
 
     pub fn invalid(field: &'static str, code: &'static str, message: impl Into<String>) -> Self {
@@ -89,17 +78,11 @@ impl Error {
     }
 
     pub fn unavailable(doing: &'static str, source: impl Into<Source>) -> Self {
-        Self::Unavailable {
-            doing,
-            source: source.into(),
-        }
+        Self::Unavailable { doing, source: source.into() }
     }
 
     pub fn internal(doing: &'static str, source: impl Into<Source>) -> Self {
-        Self::Internal {
-            doing,
-            source: source.into(),
-        }
+        Self::Internal { doing, source: source.into() }
     }
 
     /// Whether the same call may succeed later without anybody changing it.

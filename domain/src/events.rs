@@ -24,13 +24,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Self; 5] = [
-        Self::Imported,
-        Self::Indexed,
-        Self::Embedded,
-        Self::Analyzed,
-        Self::Failed,
-    ];
+    pub const ALL: [Self; 5] = [Self::Imported, Self::Indexed, Self::Embedded, Self::Analyzed, Self::Failed];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -82,17 +76,8 @@ impl NewEvent {
         revision: RevisionNumber,
         stage: Stage,
     ) -> Self {
-        let kind = EventKind::Progress {
-            conversation_id,
-            revision,
-            stage,
-            job_id: None,
-            analysis_id: None,
-        };
-        Self {
-            organization_id,
-            kind,
-        }
+        let kind = EventKind::Progress { conversation_id, revision, stage, job_id: None, analysis_id: None };
+        Self { organization_id, kind }
     }
 }
 
@@ -150,10 +135,7 @@ pub struct LogBounds {
 
 impl LogBounds {
     pub fn position(&self) -> LogPosition {
-        LogPosition {
-            log_id: self.log_id,
-            position: self.head,
-        }
+        LogPosition { log_id: self.log_id, position: self.head }
     }
 
     /// Refuses a cursor from which a gap-free replay is not possible.
@@ -179,15 +161,8 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_life_or_beyond_what_is_kept_has_expired() {
-        let bounds = LogBounds {
-            log_id: LogId(Uuid::from_u128(1)),
-            trimmed: 10,
-            head: 20,
-        };
-        let at = |log, position| LogPosition {
-            log_id: LogId(Uuid::from_u128(log)),
-            position,
-        };
+        let bounds = LogBounds { log_id: LogId(Uuid::from_u128(1)), trimmed: 10, head: 20 };
+        let at = |log, position| LogPosition { log_id: LogId(Uuid::from_u128(log)), position };
         assert_eq!(bounds.resume_from(at(1, 10)), Ok(10));
         assert_eq!(bounds.resume_from(at(1, 20)), Ok(20));
         for gone in [at(1, 9), at(1, 21), at(2, 15)] {

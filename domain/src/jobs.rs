@@ -30,14 +30,8 @@ pub enum Queue {
 }
 
 impl Queue {
-    pub const ALL: [Self; 6] = [
-        Self::Ingest,
-        Self::Index,
-        Self::Embed,
-        Self::Analyze,
-        Self::Mail,
-        Self::Default,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Ingest, Self::Index, Self::Embed, Self::Analyze, Self::Mail, Self::Default];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -151,16 +145,9 @@ impl fmt::Display for JobKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Payload {
-    Revision {
-        conversation_id: ConversationId,
-        revision: RevisionNumber,
-    },
-    Conversation {
-        conversation_id: ConversationId,
-    },
-    Invitation {
-        invitation_id: InvitationId,
-    },
+    Revision { conversation_id: ConversationId, revision: RevisionNumber },
+    Conversation { conversation_id: ConversationId },
+    Invitation { invitation_id: InvitationId },
     Nothing {},
 }
 

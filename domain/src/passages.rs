@@ -37,12 +37,7 @@ pub fn text_hash(text: &str) -> [u8; 32] {
 
 /// Cuts the talk. Every word of it is in exactly one passage, in order.
 pub fn cut(talk: &Talk) -> Vec<Passage> {
-    let mut cutter = Cutter {
-        talk,
-        passages: Vec::new(),
-        run: Vec::new(),
-        words: 0,
-    };
+    let mut cutter = Cutter { talk, passages: Vec::new(), run: Vec::new(), words: 0 };
     for segment in &talk.segments {
         let words = count_words(&segment.text);
         if words == 0 {
@@ -166,11 +161,7 @@ fn break_point(text: &str) -> usize {
         } else {
             in_word = true;
         }
-        let enough = if sentence_end.is_some() {
-            TARGET_WORDS
-        } else {
-            MAX_WORDS
-        };
+        let enough = if sentence_end.is_some() { TARGET_WORDS } else { MAX_WORDS };
         if words >= enough {
             break;
         }

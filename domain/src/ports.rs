@@ -8,12 +8,15 @@ pub mod models;
 pub mod objects;
 pub mod search;
 pub mod store;
+pub mod trace;
 
 use std::sync::Arc;
 
 use crate::{
     accounts::{AccountRules, Credentials},
     conversations::ImportRules,
+    ids::OrganizationId,
+    jobs::{JobKind, NewJob, Payload},
     time::{Clock, IdGen},
 };
 
@@ -34,6 +37,16 @@ pub struct Ports {
     pub objects: Arc<dyn objects::ObjectStore>,
     pub mailer: Arc<dyn mail::Mailer>,
     pub search: SearchPorts,
+    pub trace: Arc<dyn trace::TraceContext>,
+}
+
+impl Ports {
+    /// A job with a new id, in the trace of what causes it.
+    pub fn new_job(&self, kind: JobKind, organization: Option<OrganizationId>, payload: Payload) -> NewJob {
+        let mut job = NewJob::new(self.ids.next(), kind, organization, payload);
+        job.traceparent = self.trace.current();
+        job
+    }
 }
 
 /// The engines, where this process has any: an `api` without them answers searches with UNAVAILABLE.

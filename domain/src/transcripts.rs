@@ -47,11 +47,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_bytes: 32 << 20,
-            max_line_bytes: 1 << 20,
-            max_cues: 200_000,
-        }
+        Self { max_bytes: 32 << 20, max_line_bytes: 1 << 20, max_cues: 200_000 }
     }
 }
 

@@ -29,22 +29,12 @@ fn every_file_gives_the_cues_it_should() {
     let wrong: Vec<_> = files
         .iter()
         .filter_map(|file| {
-            let name = file
-                .strip_prefix(&folder)
-                .expect("below the folder")
-                .to_str()
-                .expect("UTF-8");
+            let name = file.strip_prefix(&folder).expect("below the folder").to_str().expect("UTF-8");
             let (expected, found) = (expected(file, name), found(file));
             (expected != found).then(|| format!("{name}: expected {expected:?}, found {found:?}"))
         })
         .collect();
-    assert!(
-        wrong.is_empty(),
-        "{} of {}:\n{}",
-        wrong.len(),
-        files.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), files.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -53,15 +43,9 @@ fn every_letter_that_is_said_comes_out() {
         return;
     };
     for file in data::files(&folder, "vtt") {
-        let said: String = found(&file)
-            .iter()
-            .map(|(.., payload)| letters(&without_markup(payload)))
-            .collect();
-        let parsed = parse(
-            &fs::read(&file).expect("a file"),
-            Some(Format::WebVtt),
-            &Limits::default(),
-        );
+        let said: String =
+            found(&file).iter().map(|(.., payload)| letters(&without_markup(payload))).collect();
+        let parsed = parse(&fs::read(&file).expect("a file"), Some(Format::WebVtt), &Limits::default());
         match parsed {
             Ok(Transcript { turns, .. }) => {
                 let turns: String = turns.iter().map(|turn| letters(&turn.text)).collect();
@@ -78,56 +62,26 @@ fn voices_are_the_speakers() {
         return;
     };
     let cases: [(&str, &[Said<'_>]); 9] = [
-        (
-            "cuetext/voice/not-closed.vtt",
-            &[(None, "It's a blue apple tree!")],
-        ),
-        (
-            "cuetext/voice/no-end-gt.vtt",
-            &[(None, "<v It's a blue apple tree!")],
-        ),
+        ("cuetext/voice/not-closed.vtt", &[(None, "It's a blue apple tree!")]),
+        ("cuetext/voice/no-end-gt.vtt", &[(None, "<v It's a blue apple tree!")]),
         ("cuetext/voice/with-annotation.vtt", &[(Some("Mary"), "No way!")]),
-        (
-            "cuetext/voice/with-closing-span.vtt",
-            &[(Some("Joe"), "Hee!"), (None, "Hee!")],
-        ),
-        (
-            "cuetext/voice/with-subclass.vtt",
-            &[(Some("Joe"), "That's awesome!")],
-        ),
-        (
-            "cuetext/voice/with-two-subclasses.vtt",
-            &[(Some("Joe"), "That's awesome!")],
-        ),
+        ("cuetext/voice/with-closing-span.vtt", &[(Some("Joe"), "Hee!"), (None, "Hee!")]),
+        ("cuetext/voice/with-subclass.vtt", &[(Some("Joe"), "That's awesome!")]),
+        ("cuetext/voice/with-two-subclasses.vtt", &[(Some("Joe"), "That's awesome!")]),
         ("cuetext/bold/with-annotation.vtt", &[(None, "No way!")]),
-        (
-            "integration/cue-content-class.vtt",
-            &[(Some("Mary"), "That's awesome!")],
-        ),
+        ("integration/cue-content-class.vtt", &[(Some("Mary"), "That's awesome!")]),
         (
             "integration/cue-content.vtt",
-            &[(
-                Some("Neil deGrasse Tyson"),
-                "Laughs &am& other stuff > &l<&rl\u{200f}\u{200e} Oh my! >",
-            )],
+            &[(Some("Neil deGrasse Tyson"), "Laughs &am& other stuff > &l<&rl\u{200f}\u{200e} Oh my! >")],
         ),
     ];
     for (name, expected) in cases {
-        let parsed = parse(
-            &fs::read(folder.join(name)).expect("a file"),
-            None,
-            &Limits::default(),
-        )
-        .expect("speech");
+        let parsed =
+            parse(&fs::read(folder.join(name)).expect("a file"), None, &Limits::default()).expect("speech");
         let found: Vec<_> = parsed
             .turns
             .iter()
-            .map(|turn| {
-                (
-                    turn.speaker.map(|at| parsed.report.speakers[at].as_str()),
-                    turn.text.as_str(),
-                )
-            })
+            .map(|turn| (turn.speaker.map(|at| parsed.report.speakers[at].as_str()), turn.text.as_str()))
             .collect();
         assert_eq!(found, expected, "{name}");
     }
@@ -178,15 +132,9 @@ fn expected_without_json(name: &str) -> Vec<Expected> {
 fn found(file: &Path) -> Vec<Expected> {
     let text = String::from_utf8(fs::read(file).expect("a file")).expect("UTF-8");
     let cues = Cues::new(&text).into_iter().flatten().flatten();
-    cues.map(
-        |Cue {
-             id,
-             start,
-             end,
-             payload,
-             ..
-         }| (id.to_owned(), start.0, end.0, payload.replace("\r\n", "\n")),
-    )
+    cues.map(|Cue { id, start, end, payload, .. }| {
+        (id.to_owned(), start.0, end.0, payload.replace("\r\n", "\n"))
+    })
     .collect()
 }
 
@@ -200,12 +148,8 @@ fn without_markup(payload: &str) -> String {
         rest = &rest[close + 1..];
     }
     said.push_str(rest);
-    let references = [
-        "&amp;", "&lt;", "&gt;", "&nbsp;", "&lrm;", "&rlm;", "&nbsp", "&lt", "&gt",
-    ];
-    references
-        .iter()
-        .fold(said, |said, reference| said.replace(reference, " "))
+    let references = ["&amp;", "&lt;", "&gt;", "&nbsp;", "&lrm;", "&rlm;", "&nbsp", "&lt", "&gt"];
+    references.iter().fold(said, |said, reference| said.replace(reference, " "))
 }
 
 fn letters(text: &str) -> String {

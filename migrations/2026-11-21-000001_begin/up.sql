@@ -185,7 +185,7 @@ CREATE TABLE vectors (
 
 -- One row: the build of the indexes that searches read.
 CREATE TABLE search_generation (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     number bigint NOT NULL
 );
 
@@ -271,7 +271,7 @@ CREATE TABLE workers (
 -- One row: this life of the log. `cluster` is what PostgreSQL says it is (system identifier and timeline):
 -- another value means a restore, which begins another life.
 CREATE TABLE event_log (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     log_id uuid NOT NULL,
     cluster text NOT NULL,
     head bigint NOT NULL DEFAULT 0,

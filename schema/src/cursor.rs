@@ -36,10 +36,7 @@ fn decode(text: &str) -> Option<Cursor> {
     let rest = bytes.strip_prefix(&[VERSION, KIND_LOG])?;
     let (log, position) = rest.split_at_checked(16)?;
     let log_id = LogId(Uuid::from_slice(log).ok()?);
-    Some(Cursor(LogPosition {
-        log_id,
-        position: u64::from_be_bytes(position.try_into().ok()?),
-    }))
+    Some(Cursor(LogPosition { log_id, position: u64::from_be_bytes(position.try_into().ok()?) }))
 }
 
 #[cfg(test)]
@@ -48,19 +45,11 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_went_and_rubbish_does_not() {
-        let cursor = Cursor(LogPosition {
-            log_id: LogId(Uuid::from_u128(3)),
-            position: 42,
-        });
+        let cursor = Cursor(LogPosition { log_id: LogId(Uuid::from_u128(3)), position: 42 });
         assert_eq!(Cursor::parse(cursor.to_value()).unwrap(), cursor);
-        let Value::String(text) = cursor.to_value() else {
-            panic!("not a string")
-        };
+        let Value::String(text) = cursor.to_value() else { panic!("not a string") };
         for strange in ["", "abc", &text[1..], &format!("{text}AA")] {
-            assert!(
-                Cursor::parse(Value::String(strange.to_owned())).is_err(),
-                "{strange:?}"
-            );
+            assert!(Cursor::parse(Value::String(strange.to_owned())).is_err(), "{strange:?}");
         }
     }
 }

@@ -10,11 +10,7 @@ use crate::errors::fault;
 
 /// The caller, or an UNAUTHENTICATED error.
 pub(crate) fn actor<'a>(ctx: &Context<'a>) -> async_graphql::Result<&'a Actor> {
-    let missing = || {
-        fault(Error::unauthenticated(
-            "sign in first: send `Authorization: Bearer TOKEN`",
-        ))
-    };
+    let missing = || fault(Error::unauthenticated("sign in first: send `Authorization: Bearer TOKEN`"));
     ctx.data_opt::<Actor>().ok_or_else(missing)
 }
 

@@ -32,17 +32,18 @@ pub fn build(ports: Ports, feed: Feed) -> Schema {
 
 /// The SDL, as `colloquy schema` prints it.
 pub fn sdl() -> String {
-    builder().finish().sdl()
+    unwired().sdl()
+}
+
+/// The schema without ports: it can say what it is and whether a document fits it, and serves nobody.
+pub fn unwired() -> Schema {
+    builder().finish()
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription)
         .register_output_type::<types::node::Node>()
 }
-
-/// The W3C `traceparent` of a request; the edge adds it where the request is traced.
-#[derive(Debug, Clone)]
-pub struct TraceParent(pub String);
 
 /// What a resolver wants from its context; the edge and [`build`] put it there.
 trait Wired {

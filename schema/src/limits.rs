@@ -108,10 +108,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Syntax(error) => error.fmt(f),
             Self::TooLarge { measure, limit, cost } => {
-                write!(
-                    f,
-                    "the query asks for too much: {measure} {cost}, of at most {limit}"
-                )
+                write!(f, "the query asks for too much: {measure} {cost}, of at most {limit}")
             }
             Self::Cycle { fragment } => write!(f, "the fragment \"{fragment}\" spreads itself"),
             Self::Operation { message } => f.write_str(message),
@@ -140,11 +137,7 @@ impl From<Refusal> for ServerError {
 }
 
 fn within(measure: &'static str, cost: u32, limit: u32) -> Result<(), Refusal> {
-    if cost > limit {
-        Err(Refusal::TooLarge { measure, limit, cost })
-    } else {
-        Ok(())
-    }
+    if cost > limit { Err(Refusal::TooLarge { measure, limit, cost }) } else { Ok(()) }
 }
 
 /// Parses a document that is neither too long nor nested too deep to be parsed safely.
@@ -168,10 +161,9 @@ pub fn operation<'a>(
         (DocumentOperations::Multiple(operations), Some(name)) if operations.contains_key(name) => {
             Ok(&operations[name].node)
         }
-        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => operations
-            .values()
-            .next()
-            .map_or_else(|| refuse(String::new()), |operation| Ok(&operation.node)),
+        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
+            operations.values().next().map_or_else(|| refuse(String::new()), |operation| Ok(&operation.node))
+        }
         (_, Some(name)) => refuse(format!("there is no operation named \"{name}\"")),
         (_, None) => refuse("the document has several operations: say which by operationName".to_owned()),
     }
@@ -184,20 +176,13 @@ pub fn check(
     limits: &Limits,
 ) -> Result<Size, Refusal> {
     let wanted = operation(document, operation_name)?;
-    let mut meter = Meter {
-        document,
-        limits,
-        fragments: HashMap::with_capacity(document.fragments.len()),
-    };
+    let mut meter = Meter { document, limits, fragments: HashMap::with_capacity(document.fragments.len()) };
     let (mut size, mut total) = (Size { fields: 0, depth: 0 }, 0_u32);
     for (_, operation) in document.operations.iter() {
         let cost = meter.operation(&operation.node)?;
         total = total.saturating_add(cost.fields);
         if std::ptr::eq(&operation.node, wanted) {
-            size = Size {
-                fields: cost.fields,
-                depth: cost.depth.max(cost.introspection_depth),
-            };
+            size = Size { fields: cost.fields, depth: cost.depth.max(cost.introspection_depth) };
         }
     }
     within("fields", total, limits.max_expanded_fields)?;
@@ -217,14 +202,7 @@ struct Outline {
 
 impl Outline {
     fn of(source: &[u8]) -> Self {
-        let (mut outline, mut open, mut at) = (
-            Self {
-                tokens: 0,
-                nesting: 0,
-            },
-            0_u32,
-            0,
-        );
+        let (mut outline, mut open, mut at) = (Self { tokens: 0, nesting: 0 }, 0_u32, 0);
         while let Some(&byte) = source.get(at) {
             let rest = &source[at..];
             let (length, token) = match byte {
@@ -314,22 +292,9 @@ impl Cost {
         let list = matches!(field, "fields" | "inputFields" | "interfaces" | "possibleTypes");
         let (fields, depth) = (self.fields.saturating_add(1), self.depth.saturating_add(1));
         if is_introspection(field) {
-            return Self {
-                fields,
-                depth: 1,
-                introspection_depth: depth,
-                lists: 0,
-                width: 1,
-                ..self
-            };
+            return Self { fields, depth: 1, introspection_depth: depth, lists: 0, width: 1, ..self };
         }
-        Self {
-            fields,
-            depth,
-            lists: self.lists.saturating_add(u32::from(list)),
-            width: 1,
-            ..self
-        }
+        Self { fields, depth, lists: self.lists.saturating_add(u32::from(list)), width: 1, ..self }
     }
 }
 
@@ -356,11 +321,7 @@ impl<'a> Meter<'a> {
         let limits = self.limits;
         within("fields", cost.fields, limits.max_expanded_fields)?;
         within("depth", cost.depth, limits.max_depth)?;
-        within(
-            "introspection depth",
-            cost.introspection_depth,
-            limits.max_introspection_depth,
-        )?;
+        within("introspection depth", cost.introspection_depth, limits.max_introspection_depth)?;
         within("root fields", cost.width, limits.max_root_fields)?;
         within("repeated fields", cost.repeated, limits.max_repeated_fields)?;
         within("directives", cost.directives, limits.max_directives)?;
@@ -378,11 +339,7 @@ impl<'a> Meter<'a> {
                     let name = field.node.name.node.as_str();
                     let below = self.selection_set(&field.node.selection_set.node, level + 1)?;
                     if is_introspection(name) {
-                        within(
-                            "lists of types in introspection",
-                            below.lists,
-                            MAX_INTROSPECTION_LISTS,
-                        )?;
+                        within("lists of types in introspection", below.lists, MAX_INTROSPECTION_LISTS)?;
                     }
                     let mut cost = below.below(name);
                     if !seen.insert((name, "field")) {
@@ -418,9 +375,7 @@ impl<'a> Meter<'a> {
         match self.fragments.get(name) {
             Some(Visit::Done(cost)) => return Ok(*cost),
             Some(Visit::Open) => {
-                return Err(Refusal::Cycle {
-                    fragment: name.to_owned(),
-                });
+                return Err(Refusal::Cycle { fragment: name.to_owned() });
             }
             None => {}
         }

@@ -93,17 +93,9 @@ macro_rules! one {
             async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $row>, Self::Error> {
                 let mut found = HashMap::with_capacity(keys.len());
                 for (tenant, ids) in by_tenant(keys) {
-                    let rows = self
-                        .ports
-                        .$store
-                        .$find(tenant, &ids)
-                        .await
-                        .map_err(Arc::new)?;
+                    let rows = self.ports.$store.$find(tenant, &ids).await.map_err(Arc::new)?;
                     let id: fn(&$row) -> <$key as Keyed>::Id = $id;
-                    found.extend(
-                        rows.into_iter()
-                            .map(|row| ($key::of(tenant, id(&row)), row)),
-                    );
+                    found.extend(rows.into_iter().map(|row| ($key::of(tenant, id(&row)), row)));
                 }
                 Ok(found)
             }
@@ -130,13 +122,7 @@ macro_rules! many {
             async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, Vec<$item>>, Self::Error> {
                 let mut found: HashMap<$key, Vec<$item>> = HashMap::with_capacity(keys.len());
                 for (tenant, ids) in by_tenant(keys) {
-                    for row in self
-                        .ports
-                        .$store
-                        .$find(tenant, &ids)
-                        .await
-                        .map_err(Arc::new)?
-                    {
+                    for row in self.ports.$store.$find(tenant, &ids).await.map_err(Arc::new)? {
                         let (id, item) = $split(row);
                         found.entry($key::of(tenant, id)).or_default().push(item);
                     }
@@ -160,12 +146,7 @@ impl Loader<SegmentRun> for Store {
     async fn load(&self, keys: &[SegmentRun]) -> Result<HashMap<SegmentRun, Vec<Segment>>, Self::Error> {
         let mut found = HashMap::with_capacity(keys.len());
         for (tenant, runs) in by_tenant(keys) {
-            let rows = self
-                .ports
-                .conversations
-                .segment_runs(tenant, &runs)
-                .await
-                .map_err(Arc::new)?;
+            let rows = self.ports.conversations.segment_runs(tenant, &runs).await.map_err(Arc::new)?;
             found.extend(runs.into_iter().map(|run| SegmentRun(tenant, run)).zip(rows));
         }
         Ok(found)

@@ -34,27 +34,15 @@ impl PageArgs {
         }
         let size = self.first.or(self.last).unwrap_or(DEFAULT_PAGE);
         if !(0..=MAX_PAGE).contains(&size) {
-            return Err(refuse(format!(
-                "`first` and `last` are 0 to {MAX_PAGE}; this is {size}"
-            )));
+            return Err(refuse(format!("`first` and `last` are 0 to {MAX_PAGE}; this is {size}")));
         }
         let key = |cursor: Option<String>| {
             let strange = |_: K::Error| refuse("this is not a cursor of this list");
-            cursor
-                .map(|cursor| K::decode_cursor(&cursor).map_err(strange))
-                .transpose()
+            cursor.map(|cursor| K::decode_cursor(&cursor).map_err(strange)).transpose()
         };
         let (after, before) = (key(self.after)?, key(self.before)?);
         let size = size as usize;
-        Ok(Page {
-            by: PageBy {
-                after,
-                before,
-                limit: size + 1,
-                backward,
-            },
-            size,
-        })
+        Ok(Page { by: PageBy { after, before, limit: size + 1, backward }, size })
     }
 }
 
@@ -67,11 +55,7 @@ impl<K> Page<K> {
         } else {
             rows.truncate(self.size);
         }
-        if self.by.backward {
-            (more, self.by.before.is_some())
-        } else {
-            (self.by.after.is_some(), more)
-        }
+        if self.by.backward { (more, self.by.before.is_some()) } else { (self.by.after.is_some(), more) }
     }
 }
 
@@ -90,9 +74,7 @@ where
 {
     let (previous, next) = page.trim(&mut rows);
     let mut connection = Connection::new(previous, next);
-    connection
-        .edges
-        .extend(rows.into_iter().map(|row| Edge::new(key(&row), node(row))));
+    connection.edges.extend(rows.into_iter().map(|row| Edge::new(key(&row), node(row))));
     connection
 }
 
@@ -105,11 +87,7 @@ mod tests {
     use super::*;
 
     fn args(first: Option<i32>, last: Option<i32>) -> PageArgs {
-        PageArgs {
-            first,
-            last,
-            ..PageArgs::default()
-        }
+        PageArgs { first, last, ..PageArgs::default() }
     }
 
     #[test]
@@ -117,10 +95,7 @@ mod tests {
         assert!(args(Some(101), None).read::<i32>().is_err());
         assert!(args(Some(-1), None).read::<i32>().is_err());
         assert!(args(Some(1), Some(1)).read::<i32>().is_err());
-        assert_eq!(
-            args(None, None).read::<i32>().ok().map(|page| page.by.limit),
-            Some(21)
-        );
+        assert_eq!(args(None, None).read::<i32>().ok().map(|page| page.by.limit), Some(21));
     }
 
     #[test]

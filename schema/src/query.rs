@@ -50,10 +50,7 @@ impl Query {
     #[graphql(complexity = "ids.len() * child_complexity")]
     async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
         if ids.len() > MAX_PAGE {
-            return Err(refuse(format!(
-                "{} ids were given, at most {MAX_PAGE} are allowed",
-                ids.len()
-            )));
+            return Err(refuse(format!("{} ids were given, at most {MAX_PAGE} are allowed", ids.len())));
         }
         futures::future::try_join_all(ids.iter().map(|id| node::find(ctx, id))).await
     }
@@ -63,11 +60,7 @@ impl Query {
         let Some(id) = global_id::decode::<ConversationId>(&id) else {
             return Ok(None);
         };
-        let found = ctx
-            .loader()
-            .load_one(ConversationById(tenant, id))
-            .await
-            .map_err(fault)?;
+        let found = ctx.loader().load_one(ConversationById(tenant, id)).await.map_err(fault)?;
         Ok(found.map(Conversation))
     }
 
@@ -82,13 +75,7 @@ impl Query {
         first: Option<i32>,
         last: Option<i32>,
     ) -> Result<ConversationConnection> {
-        let page = PageArgs {
-            after,
-            before,
-            first,
-            last,
-        }
-        .read::<OpaqueCursor<Uuid>>()?;
+        let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
         let by = colloquy_domain::ports::store::PageBy {
             after: page.by.after.as_ref().map(|cursor| ConversationId(cursor.0)),
             before: page.by.before.as_ref().map(|cursor| ConversationId(cursor.0)),
@@ -96,18 +83,8 @@ impl Query {
             backward: page.by.backward,
         };
         let filter = filter.unwrap_or_default().into();
-        let rows = ctx
-            .ports()
-            .conversations
-            .list(actor(ctx)?.tenant(), &filter, by)
-            .await
-            .map_err(fault)?;
-        Ok(connection(
-            &page,
-            rows,
-            |row| OpaqueCursor(row.id.0),
-            Conversation,
-        ))
+        let rows = ctx.ports().conversations.list(actor(ctx)?.tenant(), &filter, by).await.map_err(fault)?;
+        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Conversation))
     }
 
     /// Passages by word and by meaning, best first. `"a phrase"` must stand there to the letter, `-word` must
@@ -123,16 +100,9 @@ impl Query {
         #[graphql(default = 10)] first: i32,
         after: Option<String>,
     ) -> Result<SearchConnection> {
-        let page = PageArgs {
-            after,
-            first: Some(first),
-            ..PageArgs::default()
-        }
-        .read::<SequenceCursor>()?;
-        let skip = page
-            .by
-            .after
-            .map_or(0, |cursor| usize::try_from(cursor.0).unwrap_or(0) + 1);
+        let actor = actor(ctx)?;
+        let page = PageArgs { after, first: Some(first), ..PageArgs::default() }.read::<SequenceCursor>()?;
+        let skip = page.by.after.map_or(0, |cursor| usize::try_from(cursor.0).unwrap_or(0) + 1);
         let input = SearchInput {
             query,
             mode: mode.into(),
@@ -140,10 +110,8 @@ impl Query {
             first: page.by.limit - 1,
             skip,
         };
-        let found = find(ctx.ports(), actor(ctx)?, input).await.map_err(fault)?;
-        let outcome = SearchOutcome {
-            degraded: found.degraded,
-        };
+        let found = find(ctx.ports(), actor, input).await.map_err(fault)?;
+        let outcome = SearchOutcome { degraded: found.degraded };
         let mut connection = Connection::with_additional_fields(skip > 0, found.more, outcome);
         let edge = |hit: colloquy_domain::search::find::Hit| {
             Edge::new(SequenceCursor(int(hit.place as u64)), SearchHit(hit))
@@ -154,19 +122,8 @@ impl Query {
 
     /// Every tag of the organization, by name.
     async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<TagCount>> {
-        let tags = ctx
-            .ports()
-            .conversations
-            .list_tags(actor(ctx)?.tenant())
-            .await
-            .map_err(fault)?;
-        Ok(tags
-            .into_iter()
-            .map(|(tag, n)| TagCount {
-                tag: Tag(tag),
-                conversations: int(n),
-            })
-            .collect())
+        let tags = ctx.ports().conversations.list_tags(actor(ctx)?.tenant()).await.map_err(fault)?;
+        Ok(tags.into_iter().map(|(tag, n)| TagCount { tag: Tag(tag), conversations: int(n) }).collect())
     }
 
     async fn analysis(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Analysis>> {
@@ -174,12 +131,7 @@ impl Query {
         let Some(id) = global_id::decode(&id) else {
             return Ok(None);
         };
-        Ok(ctx
-            .loader()
-            .load_one(AnalysisById(tenant, id))
-            .await
-            .map_err(fault)?
-            .map(Analysis))
+        Ok(ctx.loader().load_one(AnalysisById(tenant, id)).await.map_err(fault)?.map(Analysis))
     }
 
     async fn job(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Job>> {
@@ -187,12 +139,7 @@ impl Query {
         let Some(id) = global_id::decode(&id) else {
             return Ok(None);
         };
-        Ok(ctx
-            .loader()
-            .load_one(JobById(tenant, id))
-            .await
-            .map_err(fault)?
-            .map(Job))
+        Ok(ctx.loader().load_one(JobById(tenant, id)).await.map_err(fault)?.map(Job))
     }
 
     /// The organization's jobs, newest first. For administrators.
@@ -205,20 +152,10 @@ impl Query {
         after: Option<String>,
     ) -> Result<JobConnection> {
         let tenant = actor_with(ctx, Role::Admin)?.tenant();
-        let page = PageArgs {
-            after,
-            first,
-            ..PageArgs::default()
-        }
-        .read::<OpaqueCursor<Uuid>>()?;
+        let page = PageArgs { after, first, ..PageArgs::default() }.read::<OpaqueCursor<Uuid>>()?;
         let filter = filter.unwrap_or_default().read().map_err(fault)?;
         let after = page.by.after.as_ref().map(|cursor| JobId(cursor.0));
-        let rows = ctx
-            .ports()
-            .ledger
-            .list(tenant, &filter, after, page.by.limit)
-            .await
-            .map_err(fault)?;
+        let rows = ctx.ports().ledger.list(tenant, &filter, after, page.by.limit).await.map_err(fault)?;
         Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Job))
     }
 

@@ -62,12 +62,7 @@ impl ConversationProgress {
         let Some(id) = self.reached.failed_job else {
             return Ok(None);
         };
-        Ok(ctx
-            .loader()
-            .load_one(JobById(self.tenant, id))
-            .await
-            .map_err(fault)?
-            .map(Job))
+        Ok(ctx.loader().load_one(JobById(self.tenant, id)).await.map_err(fault)?.map(Job))
     }
 
     async fn cursor(&self) -> Cursor {
@@ -112,12 +107,7 @@ impl JobChange {
 
     /// The job as it is now, which may be further on; null once it is no longer kept.
     async fn job(&self, ctx: &Context<'_>) -> Result<Option<Job>> {
-        Ok(ctx
-            .loader()
-            .load_one(JobById(self.tenant, self.job_id))
-            .await
-            .map_err(fault)?
-            .map(Job))
+        Ok(ctx.loader().load_one(JobById(self.tenant, self.job_id)).await.map_err(fault)?.map(Job))
     }
 
     async fn cursor(&self) -> Cursor {
@@ -147,11 +137,7 @@ impl Subscription {
         let watched = progress.await.map_err(fault)?;
         Ok(watched.map(move |told| match told {
             Ok(Told::Stage(reached)) => {
-                let progress = ConversationProgress {
-                    tenant,
-                    conversation_id: id,
-                    reached,
-                };
+                let progress = ConversationProgress { tenant, conversation_id: id, reached };
                 Ok(ConversationProgressEvent::ConversationProgress(progress))
             }
             Ok(Told::Lagged(at)) => Ok(ConversationProgressEvent::Lagged(Lagged { cursor: Cursor(at) })),
@@ -175,10 +161,7 @@ impl Subscription {
                 let tenant = actor(ctx)?.tenant();
                 let id: JobId = global_id::require(&id).map_err(fault)?;
                 let found = ctx.ports().ledger.find(tenant, &[id]).await.map_err(fault)?;
-                let job = found
-                    .into_iter()
-                    .next()
-                    .ok_or_else(|| fault(Error::not_found("job", id)))?;
+                let job = found.into_iter().next().ok_or_else(|| fault(Error::not_found("job", id)))?;
                 if after.is_none() {
                     first.push(Ok(JobEvent::JobChange(JobChange {
                         tenant,
@@ -192,11 +175,8 @@ impl Subscription {
                 (tenant, Topic::Job(id))
             }
         };
-        let items = ctx
-            .feed()
-            .follow(tenant, topic, after.map_or(now, |after| after.0))
-            .await
-            .map_err(fault)?;
+        let items =
+            ctx.feed().follow(tenant, topic, after.map_or(now, |after| after.0)).await.map_err(fault)?;
         let feed = ctx.feed().clone();
         let live = items.filter_map(move |item| {
             let told = match item {
@@ -212,16 +192,9 @@ impl Subscription {
 
 fn job_change(tenant: Tenant, event: &Event, cursor: LogPosition) -> Option<JobEvent> {
     match event.kind {
-        EventKind::JobChanged {
-            job_id, kind, state, ..
-        } => Some(JobEvent::JobChange(JobChange {
-            tenant,
-            job_id,
-            kind,
-            state,
-            at: event.at,
-            cursor,
-        })),
+        EventKind::JobChanged { job_id, kind, state, .. } => {
+            Some(JobEvent::JobChange(JobChange { tenant, job_id, kind, state, at: event.at, cursor }))
+        }
         _ => None,
     }
 }

@@ -57,11 +57,7 @@ fn nested_fragments_that_double_are_refused_at_once() {
     source += " fragment F24 on Query { __typename }";
     let started = Instant::now();
     assert_eq!(refused(&source), ("fields", 1 << 24));
-    assert!(
-        started.elapsed() < Duration::from_millis(50),
-        "took {:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_millis(50), "took {:?}", started.elapsed());
 }
 
 #[test]
@@ -108,40 +104,18 @@ fn long_chains_of_fragments_do_not_overflow_the_stack() {
         source += &format!(" fragment F{n} on Q {{ ...F{} }}", n + 1);
     }
     let refusal = check_with(&source, None, &limits);
-    assert!(
-        matches!(
-            refusal,
-            Err(Refusal::TooLarge {
-                measure: "nesting",
-                ..
-            })
-        ),
-        "{refusal:?}"
-    );
+    assert!(matches!(refusal, Err(Refusal::TooLarge { measure: "nesting", .. })), "{refusal:?}");
 }
 
 #[test]
 fn nesting_never_reaches_the_parser() {
-    for open in [
-        "{",
-        "[",
-        "(",
-        "{a",
-        "{a(b:[",
-        "query($a:[",
-        "{a(b:{c:",
-        "{...{",
-        "{a(b:\"\"\" \" [",
-    ] {
+    for open in ["{", "[", "(", "{a", "{a(b:[", "query($a:[", "{a(b:{c:", "{...{", "{a(b:\"\"\" \" ["] {
         for tail in ["", "\"\"\"", "\""] {
             let source = format!("{}{tail}", open.repeat(20_000 / open.len() - 1));
             assert!(check(&source).is_err(), "{open}");
         }
     }
-    let limits = Limits {
-        max_tokens: u32::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits { max_tokens: u32::MAX, ..Limits::default() };
     // A block string that never ends hides nothing.
     let source = format!("{{a(b:[\"\"\" \" {}", "[".repeat(15_000));
     assert!(matches!(
@@ -175,31 +149,16 @@ fn brackets_in_strings_and_comments_do_not_count() {
 fn every_limit_names_itself_its_value_and_the_cost() {
     let many = |n: usize, text: &str| text.repeat(n);
     let nested = |n: usize| format!("{}x{}", "{a".repeat(n), "}".repeat(n));
-    assert_eq!(
-        refused(&format!("{{ a(b: \"{}\") }}", many(20_000, "x"))).0,
-        "bytes"
-    );
-    assert_eq!(
-        refused(&format!("{{ {} }}", many(3_000, "a "))),
-        ("tokens", 3_002)
-    );
+    assert_eq!(refused(&format!("{{ a(b: \"{}\") }}", many(20_000, "x"))).0, "bytes");
+    assert_eq!(refused(&format!("{{ {} }}", many(3_000, "a "))), ("tokens", 3_002));
     assert_eq!(refused(&nested(16)), ("depth", 16));
     assert!(check(&nested(15)).is_ok());
-    assert_eq!(
-        refused(&format!("{{ {} }}", many(21, "... on Query { a } "))),
-        ("root fields", 21)
-    );
+    assert_eq!(refused(&format!("{{ {} }}", many(21, "... on Query { a } "))), ("root fields", 21));
     let aliases: String = (0..52).map(|n| format!("x{n}: b ")).collect();
-    assert_eq!(
-        refused(&format!("{{ a {{ {aliases} }} }}")),
-        ("repeated fields", 51)
-    );
+    assert_eq!(refused(&format!("{{ a {{ {aliases} }} }}")), ("repeated fields", 51));
     let spreads = format!("{{ a {{ {} }} }} fragment F on T {{ b c }}", many(27, "...F "));
     assert_eq!(refused(&spreads), ("repeated fields", 52));
-    assert_eq!(
-        refused(&format!("{{ a {} }}", many(51, "@b "))),
-        ("directives", 51)
-    );
+    assert_eq!(refused(&format!("{{ a {} }}", many(51, "@b "))), ("directives", 51));
 
     let error: ServerError = check(&nested(16)).expect_err("too deep").into();
     let extensions = serde_json::to_value(&error).expect("an error is JSON")["extensions"].clone();

@@ -36,19 +36,13 @@ fn main() {
         settings.threads = threads;
     }
     println!("{}", machine());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime starts");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
     let before = resident_mb();
     let started = Instant::now();
     let embedder = Arc::new(MiniLm::start(&settings).expect("the model loads"));
     let (name, threads, loaded) = (&embedder.model().name, settings.threads, started.elapsed());
     println!("{name}, {threads} thread(s), loaded in {loaded:.0?}");
-    println!(
-        "  resident: {before:.0} MB before loading, {:.0} MB loaded",
-        resident_mb()
-    );
+    println!("  resident: {before:.0} MB before loading, {:.0} MB loaded", resident_mb());
     runtime.block_on(report(embedder));
 }
 
@@ -58,17 +52,11 @@ async fn report(embedder: Arc<MiniLm>) {
         let started = Instant::now();
         embedder.embed_passages(texts).await.expect("passages embed");
         let rate = PASSAGES as f64 / started.elapsed().as_secs_f64();
-        println!(
-            "  {PASSAGES} passages of about {} tokens: {rate:.1} a second",
-            sentences * 18 + 2
-        );
+        println!("  {PASSAGES} passages of about {} tokens: {rate:.1} a second", sentences * 18 + 2);
     }
     let mixed = (0..500).map(|number| passage(number, 1 + number % 14)).collect();
     embedder.embed_passages(mixed).await.expect("passages embed");
-    println!(
-        "  resident after 500 passages of mixed length: {:.0} MB",
-        resident_mb()
-    );
+    println!("  resident after 500 passages of mixed length: {:.0} MB", resident_mb());
 
     println!("  query, nothing else running: {}", query_times(&embedder).await);
     let passages = tokio::spawn({
@@ -108,24 +96,14 @@ fn passage(number: usize, sentences: usize) -> String {
 
 fn resident_mb() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap_or("0");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0) / 1024.0
 }
 
 fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or("unknown");
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    format!(
-        "machine: {cores} cores,{} load {}",
-        model.trim_start_matches(['\t', ' ', ':']),
-        load.trim()
-    )
+    format!("machine: {cores} cores,{} load {}", model.trim_start_matches(['\t', ' ', ':']), load.trim())
 }

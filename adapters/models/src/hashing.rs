@@ -24,12 +24,7 @@ pub struct HashingEmbedder {
 
 impl HashingEmbedder {
     pub fn new() -> Self {
-        Self {
-            model: EmbeddingModel {
-                name: format!("hashing-{DIMENSIONS}"),
-                dimensions: DIMENSIONS,
-            },
-        }
+        Self { model: EmbeddingModel { name: format!("hashing-{DIMENSIONS}"), dimensions: DIMENSIONS } }
     }
 }
 
@@ -62,11 +57,7 @@ impl Embedder for HashingEmbedder {
 
 fn embed(text: &str) -> Vec<f32> {
     let mut vector = vec![0.0; DIMENSIONS];
-    for word in text
-        .to_lowercase()
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-    {
+    for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         add(&mut vector, word, WORD);
         // The borders are part of the trigrams, so that a prefix tells more than a middle.
         let letters: Vec<char> = [' '].into_iter().chain(word.chars()).chain([' ']).collect();
@@ -103,10 +94,7 @@ mod tests {
             let vector = embed(text);
             let length: f32 = vector.iter().map(|value| value * value).sum();
             assert_eq!(vector.len(), DIMENSIONS);
-            assert!(
-                (length - 1.0).abs() < 1e-5,
-                "{text:?} has the squared length {length}"
-            );
+            assert!((length - 1.0).abs() < 1e-5, "{text:?} has the squared length {length}");
         }
     }
 
@@ -116,10 +104,7 @@ mod tests {
         let same_words = cosine(asked, "They negotiate her salary.");
         let same_stems = cosine(asked, "Negotiating salaries");
         let other = cosine(asked, "The deployment failed on Friday night");
-        assert!(
-            same_words > same_stems && same_stems > other + 0.1,
-            "{same_words} {same_stems} {other}"
-        );
+        assert!(same_words > same_stems && same_stems > other + 0.1, "{same_words} {same_stems} {other}");
     }
 
     #[test]

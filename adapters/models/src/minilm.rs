@@ -50,9 +50,7 @@ pub struct MiniLmSettings {
 }
 
 fn default_threads() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, |n| n.get() - 1)
-        .max(1)
+    std::thread::available_parallelism().map_or(1, |n| n.get() - 1).max(1)
 }
 
 impl MiniLmSettings {
@@ -87,10 +85,7 @@ impl MiniLm {
         let threads = settings.threads.max(1);
         telemetry::describe();
         let embedder = Self {
-            model: EmbeddingModel {
-                name: MODEL.to_owned(),
-                dimensions: DIMENSIONS,
-            },
+            model: EmbeddingModel { name: MODEL.to_owned(), dimensions: DIMENSIONS },
             tokenizer: Arc::new(tokenizer),
             pool: Pool::start(threads, move || Engine::load(&runtime, &weights))?,
         };
@@ -119,12 +114,7 @@ impl Embedder for MiniLm {
         let mut pending = Vec::new();
         for batch in micro_batches(&lengths) {
             let inputs: Vec<Vec<i64>> = batch.iter().map(|&text| mem::take(&mut tokens[text])).collect();
-            pending.push((
-                batch,
-                self.pool
-                    .submit(Passages, move |engine| engine.embed(&inputs))
-                    .await?,
-            ));
+            pending.push((batch, self.pool.submit(Passages, move |engine| engine.embed(&inputs)).await?));
         }
         for (batch, answer) in pending {
             for (text, vector) in batch.into_iter().zip(answer.done().await?) {
@@ -138,10 +128,7 @@ impl Embedder for MiniLm {
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>> {
         let started = Instant::now();
         let (tokenizer, text) = (Arc::clone(&self.tokenizer), text.to_owned());
-        let answer = self
-            .pool
-            .submit(Query, move |engine| engine.embed(&[tokenizer.encode(&text)?]))
-            .await?;
+        let answer = self.pool.submit(Query, move |engine| engine.embed(&[tokenizer.encode(&text)?])).await?;
         let vector = answer.done().await?.pop();
         telemetry::record("query", 1, started);
         vector.ok_or_else(|| Error::internal(EMBEDDING, "no vector came back"))

@@ -13,11 +13,7 @@ pub(crate) fn describe() {
         Unit::Seconds,
         "From the call for vectors to their return, waiting included, by kind: query or passages"
     );
-    describe_counter!(
-        TEXTS,
-        Unit::Count,
-        "Texts that were embedded, by kind: query or passages"
-    );
+    describe_counter!(TEXTS, Unit::Count, "Texts that were embedded, by kind: query or passages");
 }
 
 /// Reports one call that succeeded.

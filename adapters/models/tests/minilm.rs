@@ -25,10 +25,7 @@ const OWN_ERROR: f32 = 1e-4;
 fn embedder() -> Option<Arc<MiniLm>> {
     static LOADED: OnceLock<Option<Arc<MiniLm>>> = OnceLock::new();
     let load = || {
-        let settings = MiniLmSettings {
-            threads: 1,
-            ..model::settings()?
-        };
+        let settings = MiniLmSettings { threads: 1, ..model::settings()? };
         Some(Arc::new(MiniLm::start(&settings).expect("the model loads")))
     };
     LOADED.get_or_init(load).clone()
@@ -50,10 +47,7 @@ impl Golden {
 
     fn vector(&self) -> Vec<f32> {
         let bytes = BASE64_STANDARD.decode(&self.vector).expect("base64");
-        bytes
-            .chunks_exact(4)
-            .map(|four| f32::from_le_bytes(four.try_into().expect("four bytes")))
-            .collect()
+        bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().expect("four bytes"))).collect()
     }
 }
 
@@ -80,11 +74,7 @@ async fn each_text_alone_agrees_with_the_fp32_reference() {
     let Some(embedder) = embedder() else { return };
     let golden = Golden::all();
     let rounded_away = golden.iter().filter(|row| row.int8 < AGREES).count();
-    assert!(
-        golden.len() >= 40 && rounded_away <= 10,
-        "{rounded_away} of {} lose too much",
-        golden.len()
-    );
+    assert!(golden.len() >= 40 && rounded_away <= 10, "{rounded_away} of {} lose too much", golden.len());
     for row in golden {
         let vector = embedder.embed_query(&row.text).await.expect("embeds");
         assert_agrees(&vector, &row);
@@ -112,11 +102,7 @@ async fn a_batch_gives_each_text_the_vector_it_has_alone() {
     let together = embedder.embed_passages(texts.clone()).await.expect("embeds");
     for (text, together) in texts.into_iter().zip(together) {
         let alone = embedder.embed_query(&text).await.expect("embeds");
-        let apart = alone
-            .iter()
-            .zip(&together)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f32::max);
+        let apart = alone.iter().zip(&together).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(apart < 1e-4, "{apart} apart: {text:.60}");
     }
 }
@@ -124,11 +110,7 @@ async fn a_batch_gives_each_text_the_vector_it_has_alone() {
 #[tokio::test]
 async fn what_stands_beyond_256_tokens_does_not_count() {
     let Some(embedder) = embedder() else { return };
-    let long = Golden::all()
-        .into_iter()
-        .find(|row| row.tokens == 256)
-        .expect("a long text")
-        .text;
+    let long = Golden::all().into_iter().find(|row| row.tokens == 256).expect("a long text").text;
     let longer = format!("{long} {}", "and something else entirely ".repeat(20_000));
     let long = embedder.embed_query(&long).await.expect("embeds");
     let longer = embedder.embed_query(&longer).await.expect("embeds");
@@ -138,73 +120,41 @@ async fn what_stands_beyond_256_tokens_does_not_count() {
 #[tokio::test]
 async fn no_texts_give_no_vectors() {
     let Some(embedder) = embedder() else { return };
-    assert!(
-        embedder
-            .embed_passages(Vec::new())
-            .await
-            .expect("embeds")
-            .is_empty()
-    );
+    assert!(embedder.embed_passages(Vec::new()).await.expect("embeds").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_is_answered_while_a_long_batch_is_under_way() {
     let Some(embedder) = embedder() else { return };
-    let long = Golden::all()
-        .into_iter()
-        .find(|row| row.tokens == 256)
-        .expect("a long text")
-        .text;
+    let long = Golden::all().into_iter().find(|row| row.tokens == 256).expect("a long text").text;
     let begun = Instant::now();
     let batch = tokio::spawn({
         let embedder = Arc::clone(&embedder);
-        async move {
-            embedder
-                .embed_passages(vec![long; 120])
-                .await
-                .map(|_| begun.elapsed())
-        }
+        async move { embedder.embed_passages(vec![long; 120]).await.map(|_| begun.elapsed()) }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
 
     let asked = Instant::now();
-    for question in [
-        "who promised the date?",
-        "what did she say of her salary?",
-        "when is the review?",
-    ] {
+    for question in ["who promised the date?", "what did she say of her salary?", "when is the review?"] {
         embedder.embed_query(question).await.expect("embeds");
     }
     let queries = asked.elapsed();
     assert!(!batch.is_finished(), "the batch was too short to show anything");
     let batch = batch.await.expect("no panic").expect("embeds");
     // Three waits for one run each, of 120; a quarter leaves room for a busy machine.
-    assert!(
-        queries < batch / 4,
-        "three queries took {queries:?} beside a batch of {batch:?}"
-    );
+    assert!(queries < batch / 4, "three queries took {queries:?} beside a batch of {batch:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_its_caller_gave_up_stops() {
     let Some(embedder) = embedder() else { return };
-    let long = Golden::all()
-        .into_iter()
-        .find(|row| row.tokens == 256)
-        .expect("a long text")
-        .text;
+    let long = Golden::all().into_iter().find(|row| row.tokens == 256).expect("a long text").text;
     let batch = embedder.embed_passages(vec![long.clone(); 2_000]);
-    tokio::time::timeout(Duration::from_millis(300), batch)
-        .await
-        .expect_err("2,000 passages take longer");
+    tokio::time::timeout(Duration::from_millis(300), batch).await.expect_err("2,000 passages take longer");
 
     let started = Instant::now();
     embedder.embed_passages(vec![long]).await.expect("embeds");
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "it waited {:?} for the dead",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(10), "it waited {:?} for the dead", started.elapsed());
 }
 
 #[test]
@@ -213,10 +163,7 @@ fn a_missing_file_is_named_together_with_what_fetches_it() {
     let error = MiniLm::start(&settings).err().expect("nothing is there");
     assert!(matches!(error, Error::Unavailable { .. }));
     let chain = error.chain();
-    assert!(
-        chain.contains("no/such/folder/model.onnx") && chain.contains("./run"),
-        "{chain}"
-    );
+    assert!(chain.contains("no/such/folder/model.onnx") && chain.contains("./run"), "{chain}");
 }
 
 #[test]

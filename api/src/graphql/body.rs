@@ -32,9 +32,5 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 pub(crate) fn too_slow() -> Fault {
-    Fault::new(
-        StatusCode::REQUEST_TIMEOUT,
-        "REQUEST_TIMEOUT",
-        "the body did not come in time",
-    )
+    Fault::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "the body did not come in time")
 }

@@ -50,11 +50,7 @@ pub(crate) async fn read<E: Executor>(
             return Err(Fault::busy("uploads are not taken any more"));
         };
         let (params, files) = parts(body, boundary, settings).await?;
-        Ok(Upload {
-            params,
-            files,
-            memory,
-        })
+        Ok(Upload { params, files, memory })
     };
     tokio::time::timeout(settings.upload_timeout(), Box::pin(reading))
         .await
@@ -79,23 +75,17 @@ async fn parts(
     let mut map: BTreeMap<String, Vec<String>> = params::parse("the part \"map\"", &map)?;
     if map.len() > settings.max_upload_files {
         let limit = settings.max_upload_files;
-        return Err(Fault::bad_request(format!(
-            "an upload may have {limit} files at most"
-        )));
+        return Err(Fault::bad_request(format!("an upload may have {limit} files at most")));
     }
     if map.values().map(Vec::len).sum::<usize>() > MAX_PLACES {
-        return Err(Fault::bad_request(format!(
-            "files may stand in {MAX_PLACES} variables at most"
-        )));
+        return Err(Fault::bad_request(format!("files may stand in {MAX_PLACES} variables at most")));
     }
 
     let mut files = Vec::with_capacity(map.len());
     while let Some(field) = form.next_field().await.map_err(fault)? {
         let name = field.name().unwrap_or_default().to_owned();
         let Some(places) = map.remove(&name) else {
-            return Err(Fault::bad_request(format!(
-                "the part {name:?} is not in \"map\", or comes twice"
-            )));
+            return Err(Fault::bad_request(format!("the part {name:?} is not in \"map\", or comes twice")));
         };
         for place in &places {
             put(&mut params.variables, place, files.len())?;
@@ -103,9 +93,9 @@ async fn parts(
         files.push(file(field).await?);
     }
     match map.keys().next() {
-        Some(missing) => Err(Fault::bad_request(format!(
-            "\"map\" names the file {missing:?}, which does not come"
-        ))),
+        Some(missing) => {
+            Err(Fault::bad_request(format!("\"map\" names the file {missing:?}, which does not come")))
+        }
         None => Ok((params, files)),
     }
 }
@@ -122,19 +112,13 @@ async fn text(form: &mut Multipart<'_>, name: &str) -> Result<bytes::Bytes, Faul
 async fn file(field: Field<'_>) -> Result<UploadValue, Fault> {
     let filename = field.file_name().unwrap_or_default().to_owned();
     let content_type = field.content_type().map(ToString::to_string);
-    Ok(UploadValue {
-        filename,
-        content_type,
-        content: field.bytes().await.map_err(fault)?,
-    })
+    Ok(UploadValue { filename, content_type, content: field.bytes().await.map_err(fault)? })
 }
 
 /// Puts the file's mark, which async-graphql's `Upload` reads, where `null` stands now.
 fn put(variables: &mut Variables, place: &str, file: usize) -> Result<(), Fault> {
     let mut steps = place.split('.');
-    let root = (steps.next() == Some("variables"))
-        .then(|| steps.next())
-        .flatten();
+    let root = (steps.next() == Some("variables")).then(|| steps.next()).flatten();
     let start = root.and_then(|name| variables.get_mut(name));
     let slot = steps.try_fold(start, |at, step| match at? {
         Value::List(items) => Some(step.parse::<usize>().ok().and_then(|n| items.get_mut(n))),
@@ -146,9 +130,7 @@ fn put(variables: &mut Variables, place: &str, file: usize) -> Result<(), Fault>
             *value = Value::String(params::file_mark(file));
             Ok(())
         }
-        _ => Err(Fault::bad_request(format!(
-            "{place:?} in \"map\" is no variable that is null"
-        ))),
+        _ => Err(Fault::bad_request(format!("{place:?} in \"map\" is no variable that is null"))),
     }
 }
 

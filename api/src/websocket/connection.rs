@@ -131,11 +131,7 @@ impl<E: Executor> Connection<E> {
     /// Not all sockets at the same moment: three to five quarters of the interval, by the request's id.
     fn pings(&self) -> Interval {
         let whole = self.server.settings.live.ping_interval();
-        let spread = self
-            .id
-            .as_str()
-            .bytes()
-            .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        let spread = self.id.as_str().bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
         let every = whole * 3 / 4 + whole * u32::from(spread) / 512;
         let mut pings = interval_at(Instant::now() + every, every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -200,12 +196,7 @@ impl<E: Executor> Connection<E> {
             let message = format!("{limit} operations are running on this connection; no more may");
             let fault = Fault::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_STREAMS", message);
             let errors = [fault.into_error(&self.id)];
-            return self
-                .say(ServerMessage::Error {
-                    id: &id,
-                    errors: &errors,
-                })
-                .await;
+            return self.say(ServerMessage::Error { id: &id, errors: &errors }).await;
         }
         let actor = self.who.as_ref().map(|who| &who.actor);
         match self.server.prepare(params, Vec::new(), actor) {
@@ -218,11 +209,7 @@ impl<E: Executor> Connection<E> {
             }
             Err(error) => {
                 let reply = Reply::refused(error, &self.id);
-                self.say(ServerMessage::Error {
-                    id: &id,
-                    errors: &reply.response.errors,
-                })
-                .await
+                self.say(ServerMessage::Error { id: &id, errors: &reply.response.errors }).await
             }
         }
     }
@@ -231,11 +218,7 @@ impl<E: Executor> Connection<E> {
         match reply {
             Some(reply) if reply.request_error => {
                 self.operations.remove(id);
-                self.say(ServerMessage::Error {
-                    id,
-                    errors: &reply.response.errors,
-                })
-                .await
+                self.say(ServerMessage::Error { id, errors: &reply.response.errors }).await
             }
             Some(reply) => self.say(ServerMessage::Next { id, reply: &reply }).await,
             None => {
@@ -274,12 +257,7 @@ impl<E: Executor> Connection<E> {
     }
 
     async fn send(&mut self, message: Message) -> Step {
-        match timeout(
-            self.server.settings.live.send_timeout(),
-            self.socket.send(message),
-        )
-        .await
-        {
+        match timeout(self.server.settings.live.send_timeout(), self.socket.send(message)).await {
             Ok(Ok(())) => ControlFlow::Continue(()),
             Ok(Err(_)) => ControlFlow::Break(None),
             Err(_elapsed) => {
@@ -295,12 +273,7 @@ impl<E: Executor> Connection<E> {
         let Some(close) = end else { return };
         tracing::debug!(code = close.code(), "websocket closed");
         let farewell = async {
-            if self
-                .socket
-                .send(Message::Close(Some(close.frame())))
-                .await
-                .is_ok()
-            {
+            if self.socket.send(Message::Close(Some(close.frame()))).await.is_ok() {
                 while let Some(Ok(_)) = self.socket.recv().await {}
             }
         };
@@ -316,10 +289,6 @@ fn too_big(error: &axum::Error) -> bool {
 /// A credential that is refused in `connection_init`.
 impl From<Fault> for Close {
     fn from(fault: Fault) -> Self {
-        if fault.refuses() {
-            Self::forbidden(&fault.message())
-        } else {
-            Self::INTERNAL
-        }
+        if fault.refuses() { Self::forbidden(&fault.message()) } else { Self::INTERNAL }
     }
 }

@@ -140,31 +140,19 @@ impl Close {
     pub(super) const TOO_MANY_INITS: Self = Self::new(4429, "Too many initialisation requests");
 
     const fn new(code: u16, reason: &'static str) -> Self {
-        Self {
-            code,
-            reason: Cow::Borrowed(reason),
-        }
+        Self { code, reason: Cow::Borrowed(reason) }
     }
 
     pub(super) fn bad_message(reason: impl Into<String>) -> Self {
-        Self {
-            code: 4400,
-            reason: reason.into().into(),
-        }
+        Self { code: 4400, reason: reason.into().into() }
     }
 
     pub(super) fn forbidden(reason: &str) -> Self {
-        Self {
-            code: 4403,
-            reason: format!("Forbidden: {reason}").into(),
-        }
+        Self { code: 4403, reason: format!("Forbidden: {reason}").into() }
     }
 
     pub(super) fn duplicate(id: &str) -> Self {
-        Self {
-            code: 4409,
-            reason: format!("Subscriber for {id} already exists").into(),
-        }
+        Self { code: 4409, reason: format!("Subscriber for {id} already exists").into() }
     }
 
     pub(super) fn code(&self) -> u16 {
@@ -173,9 +161,6 @@ impl Close {
 
     pub(super) fn frame(&self) -> CloseFrame {
         let end = self.reason.floor_char_boundary(MAX_REASON_BYTES);
-        CloseFrame {
-            code: self.code,
-            reason: self.reason[..end].into(),
-        }
+        CloseFrame { code: self.code, reason: self.reason[..end].into() }
     }
 }

@@ -31,14 +31,9 @@ struct Case {
 type Headers = &'static [(&'static str, &'static str)];
 
 const TYPE: Headers = &[("content-type", "application/json")];
-const AS_JSON: Headers = &[
-    ("content-type", "application/json"),
-    ("accept", "application/json"),
-];
-const AS_GRAPHQL: Headers = &[
-    ("content-type", "application/json"),
-    ("accept", "application/graphql-response+json"),
-];
+const AS_JSON: Headers = &[("content-type", "application/json"), ("accept", "application/json")];
+const AS_GRAPHQL: Headers =
+    &[("content-type", "application/json"), ("accept", "application/graphql-response+json")];
 const GET: Headers = &[("graphql-require-preflight", "1")];
 
 const fn post(
@@ -49,29 +44,11 @@ const fn post(
     media: &'static str,
     want: Want,
 ) -> Case {
-    Case {
-        name,
-        method: "POST",
-        path: "/graphql",
-        headers,
-        body,
-        status,
-        media,
-        want,
-    }
+    Case { name, method: "POST", path: "/graphql", headers, body, status, media, want }
 }
 
 const fn get(name: &'static str, path: &'static str, status: u16, media: &'static str, want: Want) -> Case {
-    Case {
-        name,
-        method: "GET",
-        path,
-        headers: GET,
-        body: "",
-        status,
-        media,
-        want,
-    }
+    Case { name, method: "GET", path, headers: GET, body: "", status, media, want }
 }
 
 macro_rules! accept {
@@ -166,13 +143,7 @@ async fn every_statement_of_the_specification_holds() {
             wrong.push(format!("{}: {problem}", case.name));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {} cases:\n{}",
-        wrong.len(),
-        CASES.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
 }
 
 async fn run(server: &TestServer, case: &Case) -> Result<(), String> {
@@ -187,23 +158,14 @@ async fn run(server: &TestServer, case: &Case) -> Result<(), String> {
     let response = request.send().await.map_err(|error| error.to_string())?;
     let status = response.status().as_u16();
     let header = |name| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("none")
-            .to_owned()
+        response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("none").to_owned()
     };
     let (media, allow, id) = (header("content-type"), header("allow"), header("x-request-id"));
     let text = response.text().await.map_err(|error| error.to_string())?;
     let body: serde_json::Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
 
     let ensure = |holds: bool, what: String| {
-        if holds {
-            Ok(())
-        } else {
-            Err(format!("{what}; {status} {text}"))
-        }
+        if holds { Ok(()) } else { Err(format!("{what}; {status} {text}")) }
     };
     ensure(status == case.status, format!("status {}", case.status))?;
     ensure(media == case.media, format!("media type {media}"))?;
@@ -216,10 +178,7 @@ async fn run(server: &TestServer, case: &Case) -> Result<(), String> {
             let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
             ensure(body["data"] == data && error.is_null(), "data".to_owned())
         }
-        Want::Refused(code) => ensure(
-            coded(code) && body.get("data").is_none(),
-            format!("refusal {code}"),
-        ),
+        Want::Refused(code) => ensure(coded(code) && body.get("data").is_none(), format!("refusal {code}")),
         Want::Failed(code) => ensure(
             coded(code) && body.get("data").is_some_and(|data| data.is_null()),
             format!("error {code}"),

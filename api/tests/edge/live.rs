@@ -23,13 +23,9 @@ impl Socket {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, StatusCode> {
-        let mut request = format!("ws://{}{path}", server.address)
-            .into_client_request()
-            .expect("a request");
+        let mut request = format!("ws://{}{path}", server.address).into_client_request().expect("a request");
         for (name, value) in headers {
-            request
-                .headers_mut()
-                .insert(*name, HeaderValue::from_str(value).expect("a value"));
+            request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a value"));
         }
         match connect_async(request).await {
             Ok((stream, _)) => Ok(Self(stream)),
@@ -40,13 +36,9 @@ impl Socket {
 
     /// A socket that speaks the protocol, not initialised.
     pub(crate) async fn raw(server: &TestServer) -> Self {
-        Self::open(
-            server,
-            "/graphql/ws",
-            &[("sec-websocket-protocol", "graphql-transport-ws")],
-        )
-        .await
-        .expect("a socket")
+        Self::open(server, "/graphql/ws", &[("sec-websocket-protocol", "graphql-transport-ws")])
+            .await
+            .expect("a socket")
     }
 
     /// A socket that is acknowledged.
@@ -66,15 +58,12 @@ impl Socket {
     }
 
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str) {
-        self.say(json!({"type": "subscribe", "id": id, "payload": {"query": query}}))
-            .await;
+        self.say(json!({"type": "subscribe", "id": id, "payload": {"query": query}})).await;
     }
 
     async fn next(&mut self) -> Option<Message> {
         loop {
-            let message = timeout(std::time::Duration::from_secs(5), self.0.next())
-                .await
-                .expect("in time");
+            let message = timeout(std::time::Duration::from_secs(5), self.0.next()).await.expect("in time");
             match message {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(message)) => return Some(message),

@@ -23,16 +23,8 @@ async fn readiness_names_what_is_not_well() {
 #[tokio::test]
 async fn metrics_are_in_the_text_format() {
     let server = TestServer::start().await;
-    let response = server
-        .client
-        .get(server.url("/metrics"))
-        .send()
-        .await
-        .expect("an answer");
-    assert_eq!(
-        response.headers()["content-type"],
-        "text/plain; version=0.0.4; charset=utf-8"
-    );
+    let response = server.client.get(server.url("/metrics")).send().await.expect("an answer");
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     assert_eq!(response.text().await.expect("text"), "toy_total 1\n");
 }
 
@@ -42,22 +34,14 @@ fn requests_are_counted_under_labels_that_no_client_can_invent() {
     let handle = recorder.handle();
     // The recorder is this thread's, so everything runs on it.
     metrics::with_local_recorder(&recorder, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let server = TestServer::start().await;
             server.answer("{hello}").await;
             server.answer("{nothing}").await;
             for n in 0..3 {
                 let odd = format!("/nothing/{n}");
-                server
-                    .client
-                    .get(server.url(&odd))
-                    .send()
-                    .await
-                    .expect("an answer");
+                server.client.get(server.url(&odd)).send().await.expect("an answer");
             }
         });
     });
@@ -80,11 +64,7 @@ async fn the_page_is_compressed_and_keeps_to_itself() {
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     for path in ["/", "/graphql"] {
         let request = server.client.get(server.url(path)).header("accept", browser);
-        let response = request
-            .header("accept-encoding", "gzip, br")
-            .send()
-            .await
-            .expect("an answer");
+        let response = request.header("accept-encoding", "gzip, br").send().await.expect("an answer");
         assert_eq!(response.status(), 200);
         let headers = response.headers();
         assert_eq!(headers["content-encoding"], "gzip");
@@ -92,23 +72,13 @@ async fn the_page_is_compressed_and_keeps_to_itself() {
         assert_eq!(headers["x-content-type-options"], "nosniff");
         assert_eq!(headers["referrer-policy"], "no-referrer");
         assert!(
-            headers["content-security-policy"]
-                .to_str()
-                .expect("text")
-                .contains("frame-ancestors 'none'")
+            headers["content-security-policy"].to_str().expect("text").contains("frame-ancestors 'none'")
         );
         assert!(response.bytes().await.expect("bytes").starts_with(&[0x1f, 0x8b]));
     }
     for encoding in ["identity", "gzip;q=0", "br"] {
-        let request = server
-            .client
-            .get(server.url("/"))
-            .header("accept-encoding", encoding);
-        assert_eq!(
-            request.send().await.expect("an answer").status(),
-            406,
-            "{encoding}"
-        );
+        let request = server.client.get(server.url("/")).header("accept-encoding", encoding);
+        assert_eq!(request.send().await.expect("an answer").status(), 406, "{encoding}");
     }
 }
 
@@ -117,18 +87,11 @@ async fn what_is_in_flight_ends_before_the_server_does() {
     let server = TestServer::start().await;
     let seen = &server.seen;
     let request = tokio::spawn(server.ask("mutation{slow(ms:300)}").send());
-    eventually("the mutation's beginning", || {
-        seen.mutations_begun.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the mutation's beginning", || seen.mutations_begun.load(Ordering::SeqCst) == 1).await;
     server.shutdown.cancel();
     let response = request.await.expect("the request's task").expect("an answer");
     assert_eq!(response.status(), 200);
-    server
-        .served
-        .await
-        .expect("the server's task")
-        .expect("a good end");
+    server.served.await.expect("the server's task").expect("a good end");
     assert_eq!(seen.mutations_ended.load(Ordering::SeqCst), 1);
 }
 

@@ -12,10 +12,7 @@ async fn who_calls_reaches_the_resolver() {
     let server = TestServer::start().await;
     assert_eq!(
         server.answer("{role}").await,
-        (
-            200,
-            json!({"data": {"role": null}, "extensions": {"cost": {"fields": 1, "depth": 1}}})
-        )
+        (200, json!({"data": {"role": null}, "extensions": {"cost": {"fields": 1, "depth": 1}}}))
     );
     for header in ["Bearer good", "bearer  good"] {
         let (_, body) = answer(server.ask("{role}").header("authorization", header)).await;
@@ -27,12 +24,7 @@ async fn who_calls_reaches_the_resolver() {
 async fn a_credential_that_does_not_hold_is_401() {
     let server = TestServer::start().await;
     for header in ["Bearer bad", "Bearer", "Bearer ", "Basic Z29vZA==", "good", ""] {
-        let response = server
-            .ask("{hello}")
-            .header("authorization", header)
-            .send()
-            .await
-            .expect("an answer");
+        let response = server.ask("{hello}").header("authorization", header).send().await.expect("an answer");
         assert_eq!(response.status(), 401, "{header:?}");
         assert_eq!(response.headers()["www-authenticate"], "Bearer");
         let body: serde_json::Value = response.json().await.expect("JSON");
@@ -64,48 +56,23 @@ async fn what_a_page_can_send_unasked_is_refused() {
 #[tokio::test]
 async fn other_origins_are_told_nothing_unless_they_are_named() {
     let preflight = |server: &TestServer, origin: &'static str| {
-        let request = server
-            .client
-            .request(reqwest::Method::OPTIONS, server.url("/graphql"));
-        let request = request
-            .header("origin", origin)
-            .header("access-control-request-method", "POST");
-        request
-            .header("access-control-request-headers", "content-type,authorization")
-            .send()
+        let request = server.client.request(reqwest::Method::OPTIONS, server.url("/graphql"));
+        let request = request.header("origin", origin).header("access-control-request-method", "POST");
+        request.header("access-control-request-headers", "content-type,authorization").send()
     };
     let server = TestServer::start().await;
-    let response = preflight(&server, "https://app.example.com")
-        .await
-        .expect("an answer");
+    let response = preflight(&server, "https://app.example.com").await.expect("an answer");
     assert_eq!(response.status(), 405);
-    assert!(
-        !response
-            .headers()
-            .keys()
-            .any(|name| name.as_str().starts_with("access-control"))
-    );
+    assert!(!response.headers().keys().any(|name| name.as_str().starts_with("access-control")));
 
     let server =
         TestServer::with(|settings| settings.cors_origins = vec!["https://app.example.com".into()]).await;
-    let response = preflight(&server, "https://app.example.com")
-        .await
-        .expect("an answer");
+    let response = preflight(&server, "https://app.example.com").await.expect("an answer");
     assert_eq!(response.status(), 200);
-    assert_eq!(
-        response.headers()["access-control-allow-origin"],
-        "https://app.example.com"
-    );
-    let allowed = response.headers()["access-control-allow-headers"]
-        .to_str()
-        .expect("text");
-    assert!(
-        allowed.contains("authorization") && allowed.contains("content-type"),
-        "{allowed}"
-    );
-    let response = preflight(&server, "https://evil.example")
-        .await
-        .expect("an answer");
+    assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example.com");
+    let allowed = response.headers()["access-control-allow-headers"].to_str().expect("text");
+    assert!(allowed.contains("authorization") && allowed.contains("content-type"), "{allowed}");
+    let response = preflight(&server, "https://evil.example").await.expect("an answer");
     assert!(!response.headers().contains_key("access-control-allow-origin"));
 }
 
@@ -116,10 +83,7 @@ async fn bodies_are_bounded() {
     assert_eq!((status, code(&body)), (413, "PAYLOAD_TOO_LARGE"));
     // Without Content-Length it is found out on the way.
     let pieces = futures::stream::iter((0..10).map(|_| Ok::<_, std::io::Error>(vec![b' '; 500])));
-    let request = server
-        .client
-        .post(server.url("/graphql"))
-        .header("content-type", "application/json");
+    let request = server.client.post(server.url("/graphql")).header("content-type", "application/json");
     let (status, body) = answer(request.body(reqwest::Body::wrap_stream(pieces))).await;
     assert_eq!((status, code(&body)), (413, "PAYLOAD_TOO_LARGE"));
 }
@@ -128,10 +92,7 @@ async fn bodies_are_bounded() {
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let server = TestServer::with(|settings| settings.body_timeout_ms = 50).await;
     let stalled = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
-    let request = server
-        .client
-        .post(server.url("/graphql"))
-        .header("content-type", "application/json");
+    let request = server.client.post(server.url("/graphql")).header("content-type", "application/json");
     let (status, body) = answer(request.body(reqwest::Body::wrap_stream(stalled))).await;
     assert_eq!((status, code(&body)), (408, "REQUEST_TIMEOUT"));
 }
@@ -162,14 +123,8 @@ async fn queries_that_ask_too_much_are_told_the_limit_and_the_cost() {
 #[tokio::test]
 async fn variables_nested_without_end_are_refused() {
     let server = TestServer::start().await;
-    let nested = format!(
-        r#"{{"query":"{{hello}}","variables":{{"a":{}}}}}"#,
-        "[".repeat(100_000)
-    );
-    let request = server
-        .client
-        .post(server.url("/graphql"))
-        .header("content-type", "application/json");
+    let nested = format!(r#"{{"query":"{{hello}}","variables":{{"a":{}}}}}"#, "[".repeat(100_000));
+    let request = server.client.post(server.url("/graphql")).header("content-type", "application/json");
     let (status, body) = answer(request.body(nested)).await;
     assert_eq!((status, code(&body)), (400, "BAD_REQUEST"));
 }
@@ -186,9 +141,7 @@ async fn what_is_internal_stays_inside() {
         assert!(!body.to_string().contains("secret"), "{body}");
     }
     // A file that is not there is no way to a panic by an index either.
-    let (_, body) = server
-        .answer(r##"mutation{upload(file:"#__graphql_file__:7")}"##)
-        .await;
+    let (_, body) = server.answer(r##"mutation{upload(file:"#__graphql_file__:7")}"##).await;
     assert_eq!(code(&body), "INTERNAL");
     assert_eq!(server.answer("{hello}").await.0, 200);
 }
@@ -207,10 +160,7 @@ async fn a_mutation_that_takes_too_long_goes_on() {
     let server = TestServer::with(|settings| settings.request_timeout_ms = 100).await;
     let (status, body) = server.answer("mutation{slow(ms:400)}").await;
     assert_eq!((status, code(&body)), (503, "TIMEOUT"));
-    eventually("the mutation's end", || {
-        server.seen.mutations_ended.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the mutation's end", || server.seen.mutations_ended.load(Ordering::SeqCst) == 1).await;
 }
 
 /// Sends a request by hand and hangs up when `begun` says so.
@@ -218,10 +168,7 @@ async fn hang_up(server: &TestServer, query: &str, begun: impl Fn() -> bool) {
     let body = json!({ "query": query }).to_string();
     let mut stream = TcpStream::connect(server.address).await.expect("a connection");
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ";
-    stream
-        .write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes())
-        .await
-        .expect("written");
+    stream.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).await.expect("written");
     eventually("the request's beginning", begun).await;
 }
 
@@ -229,25 +176,16 @@ async fn hang_up(server: &TestServer, query: &str, begun: impl Fn() -> bool) {
 async fn a_client_that_hangs_up_does_not_cut_its_mutation() {
     let server = TestServer::start().await;
     let seen = &server.seen;
-    hang_up(&server, "mutation{slow(ms:300)}", || {
-        seen.mutations_begun.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    hang_up(&server, "mutation{slow(ms:300)}", || seen.mutations_begun.load(Ordering::SeqCst) == 1).await;
     assert_eq!(seen.mutations_ended.load(Ordering::SeqCst), 0);
-    eventually("the mutation's end", || {
-        seen.mutations_ended.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the mutation's end", || seen.mutations_ended.load(Ordering::SeqCst) == 1).await;
 }
 
 #[tokio::test]
 async fn a_client_that_hangs_up_ends_its_query() {
     let server = TestServer::start().await;
     let started = std::time::Instant::now();
-    hang_up(&server, "{slow(ms:400)}", || {
-        started.elapsed() > Duration::from_millis(100)
-    })
-    .await;
+    hang_up(&server, "{slow(ms:400)}", || started.elapsed() > Duration::from_millis(100)).await;
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(server.seen.queries_ended.load(Ordering::SeqCst), 0);
 }
@@ -255,23 +193,11 @@ async fn a_client_that_hangs_up_ends_its_query() {
 #[tokio::test]
 async fn request_ids_are_taken_where_they_are_fit_and_made_where_not() {
     let server = TestServer::start().await;
-    for (given, taken) in [
-        ("a-B_c.9", true),
-        (&"x".repeat(64), true),
-        (&"x".repeat(65), false),
-        ("a b", false),
-        ("", false),
-    ] {
-        let response = server
-            .ask("{nothing}")
-            .header("x-request-id", given)
-            .send()
-            .await
-            .expect("an answer");
-        let id = response.headers()["x-request-id"]
-            .to_str()
-            .expect("text")
-            .to_owned();
+    for (given, taken) in
+        [("a-B_c.9", true), (&"x".repeat(64), true), (&"x".repeat(65), false), ("a b", false), ("", false)]
+    {
+        let response = server.ask("{nothing}").header("x-request-id", given).send().await.expect("an answer");
+        let id = response.headers()["x-request-id"].to_str().expect("text").to_owned();
         assert_eq!(id == given, taken, "{given:?} {id:?}");
         let body: serde_json::Value = response.json().await.expect("JSON");
         assert_eq!(body["errors"][0]["extensions"]["requestId"], id);
@@ -284,9 +210,6 @@ async fn json_that_a_resolver_made_is_put_out_as_it_is() {
     let (status, body) = server.answer("{hello readyMade}").await;
     assert_eq!(
         (status, &body["data"]),
-        (
-            200,
-            &json!({"hello": "world", "readyMade": [{"id": 1}, {"id": 2}]})
-        )
+        (200, &json!({"hello": "world", "readyMade": [{"id": 1}, {"id": 2}]}))
     );
 }

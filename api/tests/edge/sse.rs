@@ -10,10 +10,7 @@ use crate::support::{TestServer, answer, code, eventually};
 async fn text(request: reqwest::RequestBuilder) -> String {
     let response = request.send().await.expect("an answer");
     assert_eq!(response.status(), 200);
-    assert_eq!(
-        response.headers()["content-type"],
-        "text/event-stream; charset=utf-8"
-    );
+    assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
     response.text().await.expect("text")
 }
 
@@ -30,14 +27,9 @@ async fn a_subscription_is_a_stream_of_events_with_an_end() {
     let server = TestServer::start().await;
     let query = "subscription{count(to:2)}";
     assert_eq!(text(stream(&server, query)).await, COUNTED);
-    let own_path = server
-        .client
-        .post(server.url("/graphql/stream"))
-        .json(&json!({ "query": query }));
+    let own_path = server.client.post(server.url("/graphql/stream")).json(&json!({ "query": query }));
     assert_eq!(text(own_path).await, COUNTED);
-    let get = server
-        .client
-        .get(server.url("/graphql/stream?query=subscription%7Bcount(to:2)%7D"));
+    let get = server.client.get(server.url("/graphql/stream?query=subscription%7Bcount(to:2)%7D"));
     assert_eq!(text(get.header("graphql-require-preflight", "1")).await, COUNTED);
 }
 
@@ -45,16 +37,9 @@ async fn a_subscription_is_a_stream_of_events_with_an_end() {
 async fn queries_mutations_and_refusals_are_events_too() {
     let server = TestServer::start().await;
     let hello = text(stream(&server, "{hello}")).await;
-    assert!(
-        hello.starts_with("event: next\ndata: {\"data\":{\"hello\":\"world\"}"),
-        "{hello}"
-    );
+    assert!(hello.starts_with("event: next\ndata: {\"data\":{\"hello\":\"world\"}"), "{hello}");
     assert!(hello.ends_with("event: complete\ndata:\n\n"), "{hello}");
-    assert!(
-        text(stream(&server, "mutation{slow(ms:0)}"))
-            .await
-            .contains("{\"slow\":0}")
-    );
+    assert!(text(stream(&server, "mutation{slow(ms:0)}")).await.contains("{\"slow\":0}"));
     for (query, code) in [
         ("{", "GRAPHQL_PARSE_FAILED"),
         ("{nothing}", "GRAPHQL_VALIDATION_FAILED"),
@@ -64,10 +49,7 @@ async fn queries_mutations_and_refusals_are_events_too() {
         ("subscription{panics}", "INTERNAL"),
     ] {
         let text = text(stream(&server, query)).await;
-        assert!(
-            text.contains(code) && text.ends_with("event: complete\ndata:\n\n"),
-            "{query}: {text}"
-        );
+        assert!(text.contains(code) && text.ends_with("event: complete\ndata:\n\n"), "{query}: {text}");
     }
 }
 
@@ -94,51 +76,33 @@ async fn the_same_doors_are_shut() {
 #[tokio::test]
 async fn comments_keep_a_quiet_stream_open_and_its_client_ends_it() {
     let server = TestServer::with(|settings| settings.live.ping_interval_ms = 50).await;
-    let response = stream(&server, "subscription{silence}")
-        .send()
-        .await
-        .expect("an answer");
+    let response = stream(&server, "subscription{silence}").send().await.expect("an answer");
     let mut bytes = response.bytes_stream();
     let mut seen = String::new();
     while seen.matches(":\n\n").count() < 2 {
         let chunk = bytes.next().await.expect("more").expect("bytes");
         seen.push_str(std::str::from_utf8(&chunk).expect("text"));
     }
-    assert!(
-        seen.starts_with("event: next\ndata: {\"data\":{\"silence\":0}}\n\n:\n\n"),
-        "{seen}"
-    );
+    assert!(seen.starts_with("event: next\ndata: {\"data\":{\"silence\":0}}\n\n:\n\n"), "{seen}");
     drop(bytes);
-    eventually("the stream's end", || {
-        server.seen.streams_dropped.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the stream's end", || server.seen.streams_dropped.load(Ordering::SeqCst) == 1).await;
 }
 
 #[tokio::test]
 async fn a_stream_ends_with_its_credential() {
     let server = TestServer::start().await;
     let text = text(stream(&server, "subscription{silence}").bearer_auth("brief")).await;
-    assert!(
-        text.contains("UNAUTHENTICATED") && text.ends_with("event: complete\ndata:\n\n"),
-        "{text}"
-    );
+    assert!(text.contains("UNAUTHENTICATED") && text.ends_with("event: complete\ndata:\n\n"), "{text}");
 }
 
 #[tokio::test]
 async fn live_connections_are_bounded() {
     let server = TestServer::with(|settings| settings.live.max_connections = 1).await;
-    let first = stream(&server, "subscription{silence}")
-        .send()
-        .await
-        .expect("an answer");
+    let first = stream(&server, "subscription{silence}").send().await.expect("an answer");
     let (status, body) = answer(stream(&server, "{hello}")).await;
     assert_eq!((status, code(&body)), (503, "TOO_MANY_CONNECTIONS"));
     drop(first);
-    eventually("the stream's end", || {
-        server.seen.streams_dropped.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the stream's end", || server.seen.streams_dropped.load(Ordering::SeqCst) == 1).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(text(stream(&server, "{hello}")).await.contains("world"));
 }
@@ -146,10 +110,7 @@ async fn live_connections_are_bounded() {
 #[tokio::test]
 async fn a_slow_reader_is_not_read_ahead_for() {
     let server = TestServer::start().await;
-    let response = stream(&server, "subscription{flood}")
-        .send()
-        .await
-        .expect("an answer");
+    let response = stream(&server, "subscription{flood}").send().await.expect("an answer");
     tokio::time::sleep(Duration::from_millis(500)).await;
     let events = server.seen.events.load(Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -161,10 +122,7 @@ async fn a_slow_reader_is_not_read_ahead_for() {
 #[tokio::test]
 async fn a_stream_is_cut_when_the_server_ends() {
     let server = TestServer::start().await;
-    let response = stream(&server, "subscription{silence}")
-        .send()
-        .await
-        .expect("an answer");
+    let response = stream(&server, "subscription{silence}").send().await.expect("an answer");
     server.shutdown.cancel();
     let text = response.text().await.expect("a clean end");
     assert!(!text.contains("complete"), "{text}");

@@ -58,8 +58,7 @@ impl Query {
 
     /// The role of the caller.
     async fn role(&self, ctx: &Context<'_>) -> Option<String> {
-        ctx.data_opt::<Actor>()
-            .map(|actor| actor.role.as_str().to_owned())
+        ctx.data_opt::<Actor>().map(|actor| actor.role.as_str().to_owned())
     }
 
     async fn again(&self) -> Query {
@@ -82,9 +81,7 @@ impl Query {
 
     async fn slow(&self, ctx: &Context<'_>, ms: u64) -> u64 {
         tokio::time::sleep(Duration::from_millis(ms)).await;
-        ctx.data_unchecked::<Arc<Seen>>()
-            .queries_ended
-            .fetch_add(1, Ordering::SeqCst);
+        ctx.data_unchecked::<Arc<Seen>>().queries_ended.fetch_add(1, Ordering::SeqCst);
         ms
     }
 
@@ -128,19 +125,11 @@ impl Mutation {
 
     async fn upload(&self, ctx: &Context<'_>, file: Upload) -> Result<String> {
         let file = file.value(ctx)?;
-        Ok(format!(
-            "{} {} {}",
-            file.filename,
-            file.content_type.unwrap_or_default(),
-            file.content.len()
-        ))
+        Ok(format!("{} {} {}", file.filename, file.content_type.unwrap_or_default(), file.content.len()))
     }
 
     async fn upload_all(&self, ctx: &Context<'_>, files: Vec<Upload>) -> Result<Vec<String>> {
-        files
-            .into_iter()
-            .map(|file| Ok(String::from_utf8(file.value(ctx)?.content.to_vec())?))
-            .collect()
+        files.into_iter().map(|file| Ok(String::from_utf8(file.value(ctx)?.content.to_vec())?)).collect()
     }
 }
 
@@ -201,18 +190,9 @@ impl Edge for TestEdge {
             credential: Credential::Session(SessionId(Uuid::from_u128(3))),
         };
         match credential {
-            "good" => Ok(Authenticated {
-                actor,
-                expires_at: None,
-            }),
-            "brief" => Ok(Authenticated {
-                actor,
-                expires_at: Some(BEGINNING + Duration::from_millis(300)),
-            }),
-            "broken" => Err(Error::unavailable(
-                "ask the store",
-                "10.0.0.1 refused the connection",
-            )),
+            "good" => Ok(Authenticated { actor, expires_at: None }),
+            "brief" => Ok(Authenticated { actor, expires_at: Some(BEGINNING + Duration::from_millis(300)) }),
+            "broken" => Err(Error::unavailable("ask the store", "10.0.0.1 refused the connection")),
             _ => Err(Error::unauthenticated("the token is not valid")),
         }
     }
@@ -220,13 +200,7 @@ impl Edge for TestEdge {
     async fn ready(&self) -> Readiness {
         let ok = self.well.load(Ordering::SeqCst);
         let detail = if ok { "answers" } else { "does not answer" };
-        Readiness {
-            checks: vec![Check {
-                name: "store".into(),
-                ok,
-                detail: detail.into(),
-            }],
-        }
+        Readiness { checks: vec![Check { name: "store".into(), ok, detail: detail.into() }] }
     }
 
     fn metrics(&self) -> String {
@@ -275,38 +249,23 @@ impl TestServer {
         let mut settings = HttpSettings::default();
         change(&mut settings);
         let seen = Arc::new(Seen::default());
-        let edge = Arc::new(TestEdge {
-            well: AtomicBool::new(true),
-        });
+        let edge = Arc::new(TestEdge { well: AtomicBool::new(true) });
         let shutdown = CancellationToken::new();
         let parts = Parts {
+            trace: Arc::new(colloquy_domain::ports::trace::Untraced),
             edge: edge.clone(),
             clock: Arc::new(Stopped),
             ids: Arc::new(Counted::default()),
             lifecycle: Lifecycle::new(shutdown.clone()),
         };
-        let schema = Schema::build(Query, Mutation, Events)
-            .data(Arc::clone(&seen))
-            .finish();
+        let schema = Schema::build(Query, Mutation, Events).data(Arc::clone(&seen)).finish();
         let lifecycle = parts.lifecycle.clone();
         let router = colloquy_api::router(schema, parts, settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let served = tokio::spawn(colloquy_api::serve(
-            listener,
-            router,
-            lifecycle,
-            Duration::from_secs(5),
-        ));
+        let served = tokio::spawn(colloquy_api::serve(listener, router, lifecycle, Duration::from_secs(5)));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self {
-            address,
-            seen,
-            edge,
-            shutdown,
-            served,
-            client,
-        }
+        Self { address, seen, edge, shutdown, served, client }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -315,9 +274,7 @@ impl TestServer {
 
     /// A query as most clients send it.
     pub(crate) fn ask(&self, query: &str) -> reqwest::RequestBuilder {
-        self.client
-            .post(self.url("/graphql"))
-            .json(&json!({ "query": query }))
+        self.client.post(self.url("/graphql")).json(&json!({ "query": query }))
     }
 
     pub(crate) async fn answer(&self, query: &str) -> (u16, serde_json::Value) {

@@ -18,14 +18,8 @@ async fn a_subscription_runs_to_its_end() {
     let server = TestServer::start().await;
     let mut socket = Socket::ready(&server).await;
     socket.subscribe("a", "subscription{count(to:2)}").await;
-    assert_eq!(
-        socket.hear().await,
-        json!({"id": "a", "type": "next", "payload": {"data": {"count": 1}}})
-    );
-    assert_eq!(
-        socket.hear().await,
-        json!({"id": "a", "type": "next", "payload": {"data": {"count": 2}}})
-    );
+    assert_eq!(socket.hear().await, json!({"id": "a", "type": "next", "payload": {"data": {"count": 1}}}));
+    assert_eq!(socket.hear().await, json!({"id": "a", "type": "next", "payload": {"data": {"count": 2}}}));
     assert_eq!(socket.hear().await, json!({"id": "a", "type": "complete"}));
     // The id is free again.
     socket.subscribe("a", "{hello readyMade}").await;
@@ -40,12 +34,8 @@ async fn a_subscription_runs_to_its_end() {
 #[tokio::test]
 async fn the_graphql_path_takes_websockets_too() {
     let server = TestServer::start().await;
-    let mut socket = Socket::open(&server, "/graphql", &[PROTOCOL])
-        .await
-        .expect("a socket");
-    socket
-        .say(json!({"type": "connection_init", "payload": {"anything": 1}}))
-        .await;
+    let mut socket = Socket::open(&server, "/graphql", &[PROTOCOL]).await.expect("a socket");
+    socket.say(json!({"type": "connection_init", "payload": {"anything": 1}})).await;
     assert_eq!(socket.hear().await, json!({"type": "connection_ack"}));
 }
 
@@ -70,11 +60,7 @@ async fn refusals_are_errors_and_failures_are_results() {
     ] {
         socket.subscribe("a", query).await;
         let message = socket.hear().await;
-        assert_eq!(
-            (&message["type"], &message["id"]),
-            (&json!("error"), &json!("a")),
-            "{message}"
-        );
+        assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("a")), "{message}");
         assert_eq!(message["payload"][0]["extensions"]["code"], code, "{message}");
         assert!(message["payload"][0]["extensions"]["requestId"].is_string());
     }
@@ -87,20 +73,14 @@ async fn refusals_are_errors_and_failures_are_results() {
         socket.subscribe("a", query).await;
         let message = socket.hear().await;
         assert_eq!(message["type"], "next", "{message}");
-        assert_eq!(
-            message["payload"]["errors"][0]["extensions"]["code"], code,
-            "{message}"
-        );
+        assert_eq!(message["payload"]["errors"][0]["extensions"]["code"], code, "{message}");
         assert_eq!(message["payload"]["data"], Value::Null);
         assert_eq!(socket.hear().await, json!({"id": "a", "type": "complete"}));
     }
     // A panic in a stream ends the stream and nothing else.
     socket.subscribe("a", "subscription{panics}").await;
     assert_eq!(socket.hear().await["payload"]["data"], json!({"panics": 0}));
-    assert_eq!(
-        socket.hear().await["payload"]["errors"][0]["extensions"]["code"],
-        "INTERNAL"
-    );
+    assert_eq!(socket.hear().await["payload"]["errors"][0]["extensions"]["code"], "INTERNAL");
     assert_eq!(socket.hear().await["type"], "complete");
 }
 
@@ -112,10 +92,7 @@ async fn complete_ends_an_operation_without_an_answer() {
     assert_eq!(socket.hear().await["payload"]["data"], json!({"silence": 0}));
     socket.say(json!({"type": "complete", "id": "a"})).await;
     socket.say(json!({"type": "complete", "id": "never began"})).await;
-    eventually("the stream's end", || {
-        server.seen.streams_dropped.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the stream's end", || server.seen.streams_dropped.load(Ordering::SeqCst) == 1).await;
     socket.say(json!({"type": "ping"})).await;
     assert_eq!(socket.hear().await, json!({"type": "pong"}));
     socket.subscribe("a", "{hello}").await;
@@ -127,16 +104,10 @@ async fn pings_are_answered_even_before_the_beginning() {
     let server = TestServer::start().await;
     let mut socket = Socket::raw(&server).await;
     socket.say(json!({"type": "ping", "payload": {"n": [1]}})).await;
-    assert_eq!(
-        socket.hear().await,
-        json!({"type": "pong", "payload": {"n": [1]}})
-    );
+    assert_eq!(socket.hear().await, json!({"type": "pong", "payload": {"n": [1]}}));
     socket.say(json!({"type": "pong"})).await;
     socket.0.send(Message::Ping(vec![7].into())).await.expect("sent");
-    assert_eq!(
-        socket.0.next().await.expect("an answer").expect("well"),
-        Message::Pong(vec![7].into())
-    );
+    assert_eq!(socket.0.next().await.expect("an answer").expect("well"), Message::Pong(vec![7].into()));
 }
 
 #[tokio::test]
@@ -163,11 +134,7 @@ async fn messages_that_break_the_protocol_close_with_4400() {
         assert_eq!(socket.closed().await, 4400, "{message}");
     }
     let mut socket = Socket::ready(&server).await;
-    socket
-        .0
-        .send(Message::binary(b"{}".to_vec()))
-        .await
-        .expect("sent");
+    socket.0.send(Message::binary(b"{}".to_vec())).await.expect("sent");
     assert_eq!(socket.closed().await, 4400);
 }
 
@@ -184,48 +151,33 @@ async fn a_credential_in_the_init_is_checked_and_a_bad_one_closes_with_4403() {
     let server = TestServer::start().await;
     for name in ["authorization", "Authorization"] {
         let mut socket = Socket::raw(&server).await;
-        socket
-            .say(json!({"type": "connection_init", "payload": {name: "Bearer good"}}))
-            .await;
+        socket.say(json!({"type": "connection_init", "payload": {name: "Bearer good"}})).await;
         assert_eq!(socket.hear().await["type"], "connection_ack");
         socket.subscribe("a", "{role}").await;
         assert_eq!(socket.hear().await["payload"]["data"]["role"], "MEMBER");
         for bad in ["Bearer bad", "good", ""] {
             let mut socket = Socket::raw(&server).await;
-            socket
-                .say(json!({"type": "connection_init", "payload": {name: bad}}))
-                .await;
+            socket.say(json!({"type": "connection_init", "payload": {name: bad}})).await;
             assert_eq!(socket.closed().await, 4403, "{bad:?}");
         }
     }
     // That it could not be checked is our trouble: the client may come again.
     let mut socket = Socket::raw(&server).await;
-    socket
-        .say(json!({"type": "connection_init", "payload": {"authorization": "Bearer broken"}}))
-        .await;
+    socket.say(json!({"type": "connection_init", "payload": {"authorization": "Bearer broken"}})).await;
     assert_eq!(socket.closed().await, 1011);
 }
 
 #[tokio::test]
 async fn programs_may_sign_in_by_header() {
     let server = TestServer::start().await;
-    let mut socket = Socket::open(
-        &server,
-        "/graphql/ws",
-        &[PROTOCOL, ("authorization", "Bearer good")],
-    )
-    .await
-    .expect("a socket");
+    let mut socket = Socket::open(&server, "/graphql/ws", &[PROTOCOL, ("authorization", "Bearer good")])
+        .await
+        .expect("a socket");
     socket.say(json!({"type": "connection_init"})).await;
     assert_eq!(socket.hear().await["type"], "connection_ack");
     socket.subscribe("a", "{role}").await;
     assert_eq!(socket.hear().await["payload"]["data"]["role"], "MEMBER");
-    let refused = Socket::open(
-        &server,
-        "/graphql/ws",
-        &[PROTOCOL, ("authorization", "Bearer bad")],
-    )
-    .await;
+    let refused = Socket::open(&server, "/graphql/ws", &[PROTOCOL, ("authorization", "Bearer bad")]).await;
     assert_eq!(refused.err().map(|status| status.as_u16()), Some(401));
 }
 
@@ -233,16 +185,11 @@ async fn programs_may_sign_in_by_header() {
 async fn a_socket_ends_with_its_credential() {
     let server = TestServer::start().await;
     let mut socket = Socket::raw(&server).await;
-    socket
-        .say(json!({"type": "connection_init", "payload": {"authorization": "Bearer brief"}}))
-        .await;
+    socket.say(json!({"type": "connection_init", "payload": {"authorization": "Bearer brief"}})).await;
     assert_eq!(socket.hear().await["type"], "connection_ack");
     socket.subscribe("a", "subscription{silence}").await;
     assert_eq!(socket.closed().await, 4403);
-    eventually("the stream's end", || {
-        server.seen.streams_dropped.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the stream's end", || server.seen.streams_dropped.load(Ordering::SeqCst) == 1).await;
 }
 
 #[tokio::test]
@@ -329,11 +276,7 @@ async fn pages_of_other_origins_may_not_connect() {
         ("null", false),
     ] {
         let socket = Socket::open(&server, "/graphql/ws", &[PROTOCOL, ("origin", origin)]).await;
-        assert_eq!(
-            socket.err().map(|status| status.as_u16()),
-            (!allowed).then_some(403),
-            "{origin}"
-        );
+        assert_eq!(socket.err().map(|status| status.as_u16()), (!allowed).then_some(403), "{origin}");
     }
 }
 
@@ -348,10 +291,7 @@ async fn a_client_that_answers_no_ping_is_gone() {
         let _ = tokio::time::timeout(Duration::from_millis(50), socket.0.next()).await;
     }
     assert_eq!(server.seen.streams_dropped.load(Ordering::SeqCst), 0);
-    eventually("the socket's end", || {
-        server.seen.streams_dropped.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the socket's end", || server.seen.streams_dropped.load(Ordering::SeqCst) == 1).await;
 }
 
 #[tokio::test]
@@ -373,15 +313,9 @@ async fn a_client_that_hangs_up_does_not_cut_its_mutation() {
     let server = TestServer::start().await;
     let mut socket = Socket::ready(&server).await;
     socket.subscribe("a", "mutation{slow(ms:300)}").await;
-    eventually("the mutation's beginning", || {
-        server.seen.mutations_begun.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the mutation's beginning", || server.seen.mutations_begun.load(Ordering::SeqCst) == 1).await;
     drop(socket);
-    eventually("the mutation's end", || {
-        server.seen.mutations_ended.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the mutation's end", || server.seen.mutations_ended.load(Ordering::SeqCst) == 1).await;
 }
 
 #[tokio::test]
@@ -391,10 +325,7 @@ async fn sockets_close_with_1001_when_the_server_ends_and_what_can_end_does() {
     socket.subscribe("lasting", "subscription{silence}").await;
     assert_eq!(socket.hear().await["type"], "next");
     socket.subscribe("ending", "mutation{slow(ms:300)}").await;
-    eventually("the mutation's beginning", || {
-        server.seen.mutations_begun.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    eventually("the mutation's beginning", || server.seen.mutations_begun.load(Ordering::SeqCst) == 1).await;
     server.shutdown.cancel();
     assert_eq!(socket.hear().await["payload"]["data"], json!({"slow": 300}));
     assert_eq!(socket.hear().await, json!({"id": "ending", "type": "complete"}));

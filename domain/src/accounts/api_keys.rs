@@ -29,11 +29,7 @@ pub async fn create_api_key(
         return Err(Error::invalid("role", "ROLE_ABOVE_YOURS", message));
     }
     if input.expires_at.is_some_and(|at| at <= now) {
-        return Err(Error::invalid(
-            "expiresAt",
-            "EXPIRES_IN_THE_PAST",
-            "expiresAt is in the past",
-        ));
+        return Err(Error::invalid("expiresAt", "EXPIRES_IN_THE_PAST", "expiresAt is in the past"));
     }
     let secret = tokens::api_key(ports.ids.secret());
     let key = ApiKey {
@@ -47,10 +43,7 @@ pub async fn create_api_key(
         revoked_at: None,
         last_used_at: None,
     };
-    ports
-        .accounts
-        .insert_api_key(actor.tenant(), key.clone(), tokens::token_hash(&secret))
-        .await?;
+    ports.accounts.insert_api_key(actor.tenant(), key.clone(), tokens::token_hash(&secret)).await?;
     Ok((key, secret))
 }
 
@@ -60,15 +53,9 @@ pub async fn revoke_api_key(ports: &Ports, actor: &Actor, id: ApiKeyId) -> Resul
     let missing = || Error::not_found("API key", id);
     if actor.role < Role::Admin {
         let keys = ports.accounts.list_api_keys(actor.tenant()).await?;
-        keys.into_iter()
-            .find(|key| key.id == id && key.user_id == actor.user_id)
-            .ok_or_else(missing)?;
+        keys.into_iter().find(|key| key.id == id && key.user_id == actor.user_id).ok_or_else(missing)?;
     }
-    ports
-        .accounts
-        .revoke_api_key(actor.tenant(), id)
-        .await?
-        .ok_or_else(missing)
+    ports.accounts.revoke_api_key(actor.tenant(), id).await?.ok_or_else(missing)
 }
 
 /// One's own; an administrator sees all. Newest first.

@@ -18,29 +18,15 @@ pub struct Authenticated {
 /// `credential` is an access token or an API key.
 pub async fn authenticate(ports: &Ports, credential: &str) -> Result<Authenticated> {
     if tokens::is_api_key(credential) {
-        let actor = ports
-            .accounts
-            .find_api_key_actor(tokens::token_hash(credential))
-            .await?;
+        let actor = ports.accounts.find_api_key_actor(tokens::token_hash(credential)).await?;
         let unknown = || Error::unauthenticated("the API key is unknown, expired or revoked");
-        return Ok(Authenticated {
-            actor: actor.ok_or_else(unknown)?,
-            expires_at: None,
-        });
+        return Ok(Authenticated { actor: actor.ok_or_else(unknown)?, expires_at: None });
     }
-    let claims = ports
-        .credentials
-        .tokens
-        .check_access(credential, ports.clock.now());
+    let claims = ports.credentials.tokens.check_access(credential, ports.clock.now());
     let expired =
         || Error::unauthenticated("the access token is not valid or has expired; refresh it or log in");
     let claims = claims.ok_or_else(expired)?;
     let actor = ports.accounts.find_session_actor(claims.session_id).await?;
-    let actor = actor
-        .filter(|actor| actor.user_id == claims.user_id)
-        .ok_or_else(expired)?;
-    Ok(Authenticated {
-        actor,
-        expires_at: Some(claims.expires_at),
-    })
+    let actor = actor.filter(|actor| actor.user_id == claims.user_id).ok_or_else(expired)?;
+    Ok(Authenticated { actor, expires_at: Some(claims.expires_at) })
 }

@@ -38,11 +38,7 @@ pub async fn ensure_local(ports: &Ports, kept: Option<&str>) -> Result<String> {
         role,
         credential: Credential::Session(session.id),
     };
-    let input = CreateApiKeyInput {
-        name: "standalone".to_owned(),
-        role,
-        expires_at: None,
-    };
+    let input = CreateApiKeyInput { name: "standalone".to_owned(), role, expires_at: None };
     Ok(create_api_key(ports, &actor, input).await?.1)
 }
 
@@ -59,19 +55,12 @@ async fn make(ports: &Ports) -> Result<UserId> {
         name: "Owner".to_owned(),
         created_at: now,
     };
-    let organization = Organization {
-        id: OrganizationId(ports.ids.next()),
-        name: "Local".to_owned(),
-        created_at: now,
-    };
+    let organization =
+        Organization { id: OrganizationId(ports.ids.next()), name: "Local".to_owned(), created_at: now };
     let id = user.id;
     let session = prepare_session(ports, id, organization.id).session;
     let owner = NewUser { user, password_hash };
-    if !ports
-        .accounts
-        .insert_organization(organization, owner, session)
-        .await?
-    {
+    if !ports.accounts.insert_organization(organization, owner, session).await? {
         return Err(Error::conflict(
             "LOCAL_ORGANIZATION",
             "another process is making the local organization",

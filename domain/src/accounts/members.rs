@@ -7,7 +7,7 @@ use crate::{
     Error, Result,
     accounts::{Actor, Role, sign_up::check_email},
     ids::{InvitationId, UserId},
-    jobs::{JobKind, NewJob, Payload},
+    jobs::{JobKind, Payload},
     ports::{
         Ports,
         jobs::{Follow, Signal},
@@ -25,10 +25,7 @@ pub async fn invite(ports: &Ports, actor: &Actor, email: &str, role: Role) -> Re
     if let Some((user, _)) = ports.accounts.find_user_by_email(&email).await?
         && !ports.accounts.find_members(tenant, &[user.id]).await?.is_empty()
     {
-        return Err(Error::conflict(
-            "ALREADY_A_MEMBER",
-            format!("{email} is a member already"),
-        ));
+        return Err(Error::conflict("ALREADY_A_MEMBER", format!("{email} is a member already")));
     }
     let invitation = Invitation {
         id: InvitationId(ports.ids.next()),
@@ -39,23 +36,10 @@ pub async fn invite(ports: &Ports, actor: &Actor, email: &str, role: Role) -> Re
         expires_at: ports.clock.now() + TimeDelta::days(i64::from(ports.account_rules.invitation_days)),
         accepted_at: None,
     };
-    let payload = Payload::Invitation {
-        invitation_id: invitation.id,
-    };
-    let mail = NewJob::new(
-        ports.ids.next(),
-        JobKind::SendEmail,
-        Some(actor.organization_id),
-        payload,
-    );
-    let follow = Follow {
-        jobs: vec![mail],
-        events: Vec::new(),
-    };
-    ports
-        .accounts
-        .insert_invitation(tenant, invitation.clone(), follow)
-        .await?;
+    let payload = Payload::Invitation { invitation_id: invitation.id };
+    let mail = ports.new_job(JobKind::SendEmail, Some(actor.organization_id), payload);
+    let follow = Follow { jobs: vec![mail], events: Vec::new() };
+    ports.accounts.insert_invitation(tenant, invitation.clone(), follow).await?;
     ports.signals.raise(Signal::Jobs);
     let token = ports.credentials.tokens.invitation_token(invitation.id);
     Ok((invitation, token))
@@ -94,11 +78,7 @@ pub async fn invitation_email(ports: &Ports, id: InvitationId) -> Result<Option<
 pub async fn set_member_role(ports: &Ports, actor: &Actor, user_id: UserId, role: Role) -> Result<Member> {
     actor.require(Role::Admin)?;
     not_above(actor, role)?;
-    match ports
-        .accounts
-        .set_role(actor.tenant(), actor, user_id, role)
-        .await?
-    {
+    match ports.accounts.set_role(actor.tenant(), actor, user_id, role).await? {
         RoleChange::Changed(member) => Ok(member),
         RoleChange::NotAMember => Err(Error::not_found("member", user_id)),
         RoleChange::LastOwner => {
@@ -118,8 +98,5 @@ fn not_above(actor: &Actor, role: Role) -> Result<()> {
     if role <= actor.role {
         return Ok(());
     }
-    Err(Error::forbidden(format!(
-        "you may give at most your own role, {}",
-        actor.role.as_str()
-    )))
+    Err(Error::forbidden(format!("you may give at most your own role, {}", actor.role.as_str())))
 }

@@ -30,18 +30,13 @@ impl Passwords {
             .map_err(|error| Error::internal("set up password hashing", error.to_string()))?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let decoy = hash_with(&argon, "no password", &[7; 16])?;
-        Ok(Self {
-            argon,
-            gate: Semaphore::new(AT_ONCE),
-            decoy,
-        })
+        Ok(Self { argon, gate: Semaphore::new(AT_ONCE), decoy })
     }
 
     /// A PHC string with its own salt.
     pub async fn hash(&self, password: SecretString, salt: [u8; 16]) -> Result<String> {
         let argon = self.argon.clone();
-        self.off_thread(move || hash_with(&argon, password.expose_secret(), &salt))
-            .await?
+        self.off_thread(move || hash_with(&argon, password.expose_secret(), &salt)).await?
     }
 
     /// `stored` is `None` for a user who does not exist: that takes as long and is `false`.
@@ -53,9 +48,7 @@ impl Passwords {
             .off_thread(move || {
                 let hash = PasswordHash::new(&phc)
                     .map_err(|error| Error::internal("read a password hash", error.to_string()))?;
-                Ok(argon
-                    .verify_password(password.expose_secret().as_bytes(), &hash)
-                    .is_ok())
+                Ok(argon.verify_password(password.expose_secret().as_bytes(), &hash).is_ok())
             })
             .await?;
         matches.map(|matches: bool| matches && known)
@@ -64,19 +57,14 @@ impl Passwords {
     async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let permit = self.gate.acquire().await;
         let _permit = permit.map_err(|error| Error::internal("wait to hash a password", error))?;
-        spawn_blocking(work)
-            .await
-            .map_err(|error| Error::internal("hash a password", error))
+        spawn_blocking(work).await.map_err(|error| Error::internal("hash a password", error))
     }
 }
 
 fn hash_with(argon: &Argon2<'_>, password: &str, salt: &[u8; 16]) -> Result<String> {
     let failed = |error: argon2::password_hash::Error| Error::internal("hash a password", error.to_string());
     let salt = SaltString::encode_b64(salt).map_err(failed)?;
-    Ok(argon
-        .hash_password(password.as_bytes(), &salt)
-        .map_err(failed)?
-        .to_string())
+    Ok(argon.hash_password(password.as_bytes(), &salt).map_err(failed)?.to_string())
 }
 
 /// Whether a new password may be used.
@@ -84,20 +72,14 @@ pub fn check_strength(password: &SecretString) -> Result<(), Problem> {
     let text = password.expose_secret();
     let problem = |message: String| Problem::new("WEAK_PASSWORD", message).at("password");
     if text.chars().count() < MIN_CHARS {
-        return Err(problem(format!(
-            "the password needs at least {MIN_CHARS} characters"
-        )));
+        return Err(problem(format!("the password needs at least {MIN_CHARS} characters")));
     }
     if text.len() > MAX_BYTES {
-        return Err(problem(format!(
-            "the password may have at most {MAX_BYTES} bytes"
-        )));
+        return Err(problem(format!("the password may have at most {MAX_BYTES} bytes")));
     }
     let first = text.chars().next();
     if text.chars().all(|c| Some(c) == first) {
-        return Err(problem(
-            "the password repeats one character; choose another".to_owned(),
-        ));
+        return Err(problem("the password repeats one character; choose another".to_owned()));
     }
     Ok(())
 }
@@ -109,23 +91,10 @@ mod tests {
     #[tokio::test]
     async fn a_password_is_known_by_its_hash_and_nothing_else_is() {
         let passwords = Passwords::new().unwrap();
-        let hash = passwords
-            .hash("correct horse battery".into(), [1; 16])
-            .await
-            .unwrap();
+        let hash = passwords.hash("correct horse battery".into(), [1; 16]).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(
-            passwords
-                .verify("correct horse battery".into(), Some(hash.clone()))
-                .await
-                .unwrap()
-        );
-        assert!(
-            !passwords
-                .verify("correct horse batterz".into(), Some(hash))
-                .await
-                .unwrap()
-        );
+        assert!(passwords.verify("correct horse battery".into(), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify("correct horse batterz".into(), Some(hash)).await.unwrap());
         assert!(!passwords.verify("no password".into(), None).await.unwrap());
     }
 

@@ -23,10 +23,7 @@ pub struct LogInInput {
 
 pub async fn log_in(ports: &Ports, input: LogInInput) -> Result<SignedIn> {
     let email = input.email.trim();
-    ports
-        .credentials
-        .throttle
-        .allow(&email.to_lowercase(), ports.clock.now())?;
+    ports.credentials.throttle.allow(&email.to_lowercase(), ports.clock.now())?;
     let wrong = || {
         let message = "the e-mail address or the password is wrong";
         Error::invalid("password", "WRONG_CREDENTIALS", message)
@@ -45,12 +42,7 @@ pub async fn log_in(ports: &Ports, input: LogInInput) -> Result<SignedIn> {
     let prepared = prepare_session(ports, user.id, organization.id);
     ports.accounts.insert_session(prepared.session.clone()).await?;
     let credential = Credential::Session(prepared.session.id);
-    let actor = Actor {
-        user_id: user.id,
-        organization_id: organization.id,
-        role,
-        credential,
-    };
+    let actor = Actor { user_id: user.id, organization_id: organization.id, role, credential };
     prepared.sign_in(ports, actor)
 }
 
@@ -63,19 +55,11 @@ pub async fn refresh(ports: &Ports, refresh_token: &str) -> Result<SignedIn> {
     let refresh_expires_at = ports.clock.now() + ports.account_rules.refresh_lifetime();
     let rotation = ports
         .accounts
-        .rotate_refresh(
-            tokens::token_hash(refresh_token),
-            tokens::token_hash(&next),
-            refresh_expires_at,
-        )
+        .rotate_refresh(tokens::token_hash(refresh_token), tokens::token_hash(&next), refresh_expires_at)
         .await?;
     match rotation {
         Rotation::Rotated { session_id, .. } => {
-            let actor = ports
-                .accounts
-                .find_session_actor(session_id)
-                .await?
-                .ok_or_else(ended)?;
+            let actor = ports.accounts.find_session_actor(session_id).await?.ok_or_else(ended)?;
             signed_in(ports, actor, session_id, next, refresh_expires_at)
         }
         Rotation::Reused => {
@@ -91,10 +75,9 @@ pub async fn refresh(ports: &Ports, refresh_token: &str) -> Result<SignedIn> {
 pub async fn log_out(ports: &Ports, actor: &Actor) -> Result<()> {
     match actor.credential {
         Credential::Session(id) => ports.accounts.revoke_session(id).await,
-        Credential::ApiKey(_) => Err(Error::conflict(
-            "NOT_A_SESSION",
-            "an API key does not log out; revoke it with revokeApiKey",
-        )),
+        Credential::ApiKey(_) => {
+            Err(Error::conflict("NOT_A_SESSION", "an API key does not log out; revoke it with revokeApiKey"))
+        }
     }
 }
 
@@ -116,19 +99,12 @@ pub(crate) fn prepare_session(
         refresh_hash: tokens::token_hash(&refresh_token),
         refresh_expires_at: ports.clock.now() + ports.account_rules.refresh_lifetime(),
     };
-    PreparedSession {
-        session,
-        refresh_token,
-    }
+    PreparedSession { session, refresh_token }
 }
 
 impl PreparedSession {
     pub(crate) fn sign_in(self, ports: &Ports, actor: Actor) -> Result<SignedIn> {
-        let NewSession {
-            id,
-            refresh_expires_at,
-            ..
-        } = self.session;
+        let NewSession { id, refresh_expires_at, .. } = self.session;
         signed_in(ports, actor, id, self.refresh_token, refresh_expires_at)
     }
 }
@@ -141,17 +117,7 @@ fn signed_in(
     refresh_expires_at: Timestamp,
 ) -> Result<SignedIn> {
     let access_expires_at = ports.clock.now() + ports.account_rules.access_lifetime();
-    let claims = tokens::AccessClaims {
-        user_id: actor.user_id,
-        session_id,
-        expires_at: access_expires_at,
-    };
+    let claims = tokens::AccessClaims { user_id: actor.user_id, session_id, expires_at: access_expires_at };
     let access_token = ports.credentials.tokens.sign_access(claims)?;
-    Ok(SignedIn {
-        actor,
-        access_token,
-        access_expires_at,
-        refresh_token,
-        refresh_expires_at,
-    })
+    Ok(SignedIn { actor, access_token, access_expires_at, refresh_token, refresh_expires_at })
 }

@@ -42,10 +42,7 @@ async fn found(
         let message = "sign-up is closed on this server; ask an administrator for an invitation";
         return Err(Error::conflict("SIGN_UP_CLOSED", message));
     }
-    let organization_name = check_name(
-        "organizationName",
-        organization_name.as_deref().unwrap_or_default(),
-    )?;
+    let organization_name = check_name("organizationName", organization_name.as_deref().unwrap_or_default())?;
     check_strength(&password).map_err(Error::Invalid)?;
     let owner = new_user(ports, email, name, password).await?;
     let organization = Organization {
@@ -55,11 +52,7 @@ async fn found(
     };
     let prepared = prepare_session(ports, owner.user.id, organization.id);
     let actor = actor_of(&prepared, Role::Owner);
-    if !ports
-        .accounts
-        .insert_organization(organization, owner, prepared.session.clone())
-        .await?
-    {
+    if !ports.accounts.insert_organization(organization, owner, prepared.session.clone()).await? {
         return Err(email_taken());
     }
     prepared.sign_in(ports, actor)
@@ -77,11 +70,7 @@ async fn join(
         Error::invalid("invitationToken", "INVITATION_INVALID", message)
     };
     let now = ports.clock.now();
-    let id = ports
-        .credentials
-        .tokens
-        .check_invitation(token)
-        .ok_or_else(gone)?;
+    let id = ports.credentials.tokens.check_invitation(token).ok_or_else(gone)?;
     let invitation = ports.accounts.find_invitation(id).await?.ok_or_else(gone)?;
     if invitation.accepted_at.is_some() || invitation.expires_at <= now {
         return Err(gone());
@@ -107,19 +96,12 @@ async fn join(
     };
     let user_id = user.as_ref().map_or_else(|new| new.user.id, |known| *known);
     let prepared = prepare_session(ports, user_id, invitation.organization_id);
-    let accepted = ports
-        .accounts
-        .accept_invitation(id, user, prepared.session.clone(), now)
-        .await?;
+    let accepted = ports.accounts.accept_invitation(id, user, prepared.session.clone(), now).await?;
     if !accepted {
         return Err(gone());
     }
     // The store has the last word on the role: an owner who joins again stays one.
-    let actor = ports
-        .accounts
-        .find_session_actor(prepared.session.id)
-        .await?
-        .ok_or_else(gone)?;
+    let actor = ports.accounts.find_session_actor(prepared.session.id).await?.ok_or_else(gone)?;
     prepared.sign_in(ports, actor)
 }
 
@@ -127,12 +109,7 @@ async fn new_user(ports: &Ports, email: String, name: String, password: SecretSt
     let mut salt = [0; 16];
     salt.copy_from_slice(&ports.ids.secret()[..16]);
     let password_hash = ports.credentials.passwords.hash(password, salt).await?;
-    let user = User {
-        id: UserId(ports.ids.next()),
-        email,
-        name,
-        created_at: ports.clock.now(),
-    };
+    let user = User { id: UserId(ports.ids.next()), email, name, created_at: ports.clock.now() };
     Ok(NewUser { user, password_hash })
 }
 
@@ -147,11 +124,7 @@ fn actor_of(prepared: &PreparedSession, role: Role) -> Actor {
 
 fn email_taken() -> Error {
     Error::Conflict(
-        Problem::new(
-            "EMAIL_TAKEN",
-            "this e-mail address has an account already; log in instead",
-        )
-        .at("email"),
+        Problem::new("EMAIL_TAKEN", "this e-mail address has an account already; log in instead").at("email"),
     )
 }
 
@@ -192,15 +165,7 @@ mod tests {
     #[test]
     fn addresses_that_cannot_be_are_refused() {
         assert_eq!(check_email(" ada@example.com ").unwrap(), "ada@example.com");
-        for bad in [
-            "",
-            "ada",
-            "@example.com",
-            "ada@",
-            "a da@example.com",
-            "a@b@c",
-            "ada@.com",
-        ] {
+        for bad in ["", "ada", "@example.com", "ada@", "a da@example.com", "a@b@c", "ada@.com"] {
             assert_eq!(check_email(bad).unwrap_err().code(), "INVALID_EMAIL", "{bad:?}");
         }
     }

@@ -30,9 +30,7 @@ impl Throttle {
                 tries.clear();
             }
         }
-        let (since, count) = tries
-            .entry(*blake3::hash(key.as_bytes()).as_bytes())
-            .or_insert((now, 0));
+        let (since, count) = tries.entry(*blake3::hash(key.as_bytes()).as_bytes()).or_insert((now, 0));
         if now - *since >= WINDOW {
             (*since, *count) = (now, 0);
         }
@@ -43,10 +41,7 @@ impl Throttle {
         let wait = (*since + WINDOW - now).num_seconds().max(1) as u64;
         let message = format!("too many attempts; try again in {wait} s");
         let problem = Problem::new("TOO_MANY_ATTEMPTS", message);
-        Err(Error::Exhausted {
-            problem,
-            retry_after: Some(Duration::from_secs(wait)),
-        })
+        Err(Error::Exhausted { problem, retry_after: Some(Duration::from_secs(wait)) })
     }
 }
 

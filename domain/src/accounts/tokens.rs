@@ -45,10 +45,8 @@ impl TokenSigner {
     /// `key` is a secret of at least [`MIN_KEY_BYTES`] random bytes.
     pub fn new(key: &[u8]) -> Result<Self> {
         if key.len() < MIN_KEY_BYTES {
-            let message = format!(
-                "the signing key has {} bytes, it needs at least {MIN_KEY_BYTES}",
-                key.len()
-            );
+            let message =
+                format!("the signing key has {} bytes, it needs at least {MIN_KEY_BYTES}", key.len());
             return Err(Error::invalid("signingKey", "WEAK_SIGNING_KEY", message));
         }
         let access_key = blake3::derive_key("colloquy access tokens v1", key);
@@ -76,15 +74,9 @@ impl TokenSigner {
         validation.set_issuer(&[ISSUER]);
         // Our own clock decides below.
         validation.validate_exp = false;
-        let wire = jsonwebtoken::decode::<Wire>(token, &self.decoding, &validation)
-            .ok()?
-            .claims;
+        let wire = jsonwebtoken::decode::<Wire>(token, &self.decoding, &validation).ok()?.claims;
         let expires_at = Timestamp::from_timestamp(wire.exp, 0)?;
-        (now < expires_at).then_some(AccessClaims {
-            user_id: wire.sub,
-            session_id: wire.sid,
-            expires_at,
-        })
+        (now < expires_at).then_some(AccessClaims { user_id: wire.sub, session_id: wire.sid, expires_at })
     }
 
     pub fn invitation_token(&self, id: InvitationId) -> String {
@@ -170,9 +162,6 @@ mod tests {
 
     #[test]
     fn a_short_signing_key_is_refused() {
-        assert_eq!(
-            TokenSigner::new(&[1; 31]).err().unwrap().code(),
-            "WEAK_SIGNING_KEY"
-        );
+        assert_eq!(TokenSigner::new(&[1; 31]).err().unwrap().code(), "WEAK_SIGNING_KEY");
     }
 }

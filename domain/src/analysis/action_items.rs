@@ -33,13 +33,7 @@ pub(super) fn find(reading: &Reading<'_>) -> Vec<Insight> {
     let mut seen = HashSet::new();
     for (place, sentence) in reading.quotable() {
         let words = reading.words(sentence);
-        let Some(item) = Rule {
-            reading,
-            sentence,
-            words: &words,
-            names: &names,
-        }
-        .apply() else {
+        let Some(item) = Rule { reading, sentence, words: &words, names: &names }.apply() else {
             continue;
         };
         if !seen.insert((item.owner, words.join(" "))) {
@@ -55,20 +49,10 @@ pub(super) fn find(reading: &Reading<'_>) -> Vec<Insight> {
             insight.evidence.extend(request.insight.evidence);
             insight.evidence.rotate_right(1);
         }
-        found.push(Found {
-            place,
-            turn: sentence.turn,
-            owner,
-            asked,
-            insight,
-        });
+        found.push(Found { place, turn: sentence.turn, owner, asked, insight });
     }
     found.sort_by(|a, b| {
-        b.insight
-            .score
-            .unwrap_or(0.0)
-            .total_cmp(&a.insight.score.unwrap_or(0.0))
-            .then(a.place.cmp(&b.place))
+        b.insight.score.unwrap_or(0.0).total_cmp(&a.insight.score.unwrap_or(0.0)).then(a.place.cmp(&b.place))
     });
     found.truncate(MOST);
     found.sort_by_key(|found| found.place);
@@ -93,12 +77,7 @@ struct Item {
 
 impl Item {
     fn of(owner: Option<usize>, due: Option<Due>, score: f32) -> Self {
-        Self {
-            owner,
-            due,
-            score,
-            asked: false,
-        }
+        Self { owner, due, score, asked: false }
     }
 
     fn into_insight(self, reading: &Reading<'_>, sentence: &Sentence) -> Insight {
@@ -150,10 +129,7 @@ impl Rule<'_, '_> {
     fn promise(&self) -> Option<Item> {
         self.subjects(&I_WILL)
             .find_map(|subject| self.promise_after(subject, true))
-            .or_else(|| {
-                self.subjects(&I_SHOULD)
-                    .find_map(|subject| self.promise_after(subject, false))
-            })
+            .or_else(|| self.subjects(&I_SHOULD).find_map(|subject| self.promise_after(subject, false)))
     }
 
     fn promise_after(&self, subject: Range<usize>, strong: bool) -> Option<Item> {
@@ -186,10 +162,7 @@ impl Rule<'_, '_> {
     fn request(&self) -> Option<Item> {
         self.subjects(&WILL_YOU)
             .find_map(|subject| self.request_after(subject, true))
-            .or_else(|| {
-                self.subjects(&YOU_SHOULD)
-                    .find_map(|subject| self.request_after(subject, false))
-            })
+            .or_else(|| self.subjects(&YOU_SHOULD).find_map(|subject| self.request_after(subject, false)))
     }
 
     fn request_after(&self, subject: Range<usize>, polite: bool) -> Option<Item> {
@@ -204,10 +177,7 @@ impl Rule<'_, '_> {
             (_, _, true) if polite || work => 0.65,
             _ => return None,
         };
-        Some(Item {
-            asked: true,
-            ..Item::of(owner, due, score)
-        })
+        Some(Item { asked: true, ..Item::of(owner, due, score) })
     }
 
     /// "Let's meet on Thursday", "we need to update the contract".
@@ -215,9 +185,7 @@ impl Rule<'_, '_> {
         self.subjects(&WE_WILL).find_map(|subject| {
             let lets = self.words[subject.clone()] == ["let's"];
             let (work, due) = self.work(subject.end, &GROUP_WORK)?;
-            let firm = due
-                .as_ref()
-                .is_some_and(|due| due.firm && due.words.start >= subject.end);
+            let firm = due.as_ref().is_some_and(|due| due.firm && due.words.start >= subject.end);
             let score = match (work, firm) {
                 (true, true) => 0.75,
                 (true, false) if !lets => 0.55,
@@ -246,13 +214,10 @@ impl Rule<'_, '_> {
 
     /// As one reads back what was agreed: "Anna sends the logs by noon".
     fn assigned(&self) -> Option<Item> {
-        let subjects: Vec<(usize, usize)> = (0..self.words.len())
-            .filter_map(|place| Some((place, self.assigned_at(place)?)))
-            .collect();
+        let subjects: Vec<(usize, usize)> =
+            (0..self.words.len()).filter_map(|place| Some((place, self.assigned_at(place)?))).collect();
         subjects.iter().enumerate().find_map(|(index, (place, owner))| {
-            let next = subjects
-                .get(index + 1)
-                .map_or(self.words.len(), |(next, _)| *next);
+            let next = subjects.get(index + 1).map_or(self.words.len(), |(next, _)| *next);
             let due = due::find(&self.words[..next], place + 2)
                 .filter(|due| due.deadline && due.words.start > *place)?;
             Some(Item::of(Some(*owner), Some(due), 0.85))
@@ -264,16 +229,9 @@ impl Rule<'_, '_> {
         let owner = self.names.who(self.words[place])?;
         let verb = self.words.get(place + 1)?;
         let opens = place == super::vocabulary::lead_length(self.words)
-            || self
-                .reading
-                .before_word(self.sentence, place)
-                .contains([',', ';', ':'])
+            || self.reading.before_word(self.sentence, place).contains([',', ';', ':'])
             || self.words[place - 1] == "and";
-        let apart = !self
-            .reading
-            .before_word(self.sentence, place + 1)
-            .trim()
-            .is_empty();
+        let apart = !self.reading.before_word(self.sentence, place + 1).trim().is_empty();
         let present =
             verb.len() > 2 && verb.ends_with('s') && !matches!(*verb, "was" | "says" | "thinks" | "knows");
         (opens && present && !apart).then_some(owner)
@@ -287,10 +245,8 @@ impl Rule<'_, '_> {
             .iter()
             .any(|word| matches!(*word, "no" | "any" | "without" | "what" | "what's"));
         let colon = self.reading.before_word(self.sentence, marker.end).contains(':');
-        let named = rest
-            .iter()
-            .take(2)
-            .any(|word| matches!(*word, "is" | "are" | "for" | "will" | "would" | "on"));
+        let named =
+            rest.iter().take(2).any(|word| matches!(*word, "is" | "are" | "for" | "will" | "would" | "on"));
         if negated || rest.len() < 4 || !(colon || named) {
             return None;
         }
@@ -310,11 +266,7 @@ impl Rule<'_, '_> {
     /// The verb after a subject that ends at `place`: whether it is one of work, and until when it is to be
     /// done; `None` if it is a way of talking.
     fn work(&self, mut place: usize, verbs: &Phrases) -> Option<(bool, Option<Due>)> {
-        while self
-            .words
-            .get(place)
-            .is_some_and(|word| ASIDES.contains(word) || HESITATIONS.contains(word))
-        {
+        while self.words.get(place).is_some_and(|word| ASIDES.contains(word) || HESITATIONS.contains(word)) {
             place += 1;
         }
         let verb = *self.words.get(place)?;
@@ -365,10 +317,7 @@ impl Rule<'_, '_> {
         let dated = due.as_ref().is_some_and(|due| due.firm);
         let somebody = matches!(verb, "ask" | "call" | "talk" | "speak")
             && objects.iter().any(|word| self.names.who(word).is_some());
-        Some((
-            !light || dated || somebody || matches!(verb, "practise" | "practice"),
-            due,
-        ))
+        Some((!light || dated || somebody || matches!(verb, "practise" | "practice"), due))
     }
 
     /// Inside somebody's reported speech, or under an "if" or "when" of the same clause.
@@ -421,9 +370,7 @@ impl Rule<'_, '_> {
             return Some(1 - speaker);
         }
         let reply = self.reading.reply_to(self.sentence.turn)?;
-        self.replies_yes(reply.sentences.clone())
-            .then_some(reply.speaker)
-            .flatten()
+        self.replies_yes(reply.sentences.clone()).then_some(reply.speaker).flatten()
     }
 
     fn accepted(&self, owner: Option<usize>) -> bool {

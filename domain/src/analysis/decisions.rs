@@ -91,12 +91,7 @@ pub(super) fn find(reading: &Reading<'_>) -> Vec<Insight> {
             found.push((
                 score,
                 settled,
-                insight(
-                    reading,
-                    proposal,
-                    also.map(|also| &reading.sentences[also]),
-                    score,
-                ),
+                insight(reading, proposal, also.map(|also| &reading.sentences[also]), score),
             ));
         }
     }
@@ -135,16 +130,11 @@ fn settles(reading: &Reading<'_>, sentence: &Sentence, words: &[&str]) -> Option
         return None;
     }
     if let Some(range) = settles {
-        let short = matches!(
-            words[range.clone()],
-            ["let's", "do", "it"] | ["that's", "the", "plan"]
-        );
+        let short = matches!(words[range.clone()], ["let's", "do", "it"] | ["that's", "the", "plan"]);
         return (!short && words.len() >= range.len() + 2).then_some(0.9);
     }
     let range = settled?;
-    let ahead = words
-        .iter()
-        .any(|word| matches!(*word, "will" | "we'll" | "i'll" | "we'd"));
+    let ahead = words.iter().any(|word| matches!(*word, "will" | "we'll" | "i'll" | "we'd"));
     let sums_up = range.start > 0 && matches!(words[0], "so" | "okay" | "ok" | "right" | "great");
     let ruled = words.get(range.end) == Some(&"that")
         && !words[range.end..]
@@ -172,17 +162,13 @@ fn agrees_to(reading: &Reading<'_>, place: usize, words: &[&str]) -> Option<usiz
         return None;
     }
     // Others may have agreed in between with a word or two.
-    let earlier = (0..sentence.turn)
-        .rev()
-        .take(3)
-        .filter(|turn| reading.turns[*turn].speaker != sentence.speaker);
-    earlier
-        .flat_map(|turn| reading.turns[turn].sentences.clone().rev().take(3))
-        .find(|candidate| {
-            let candidate = &reading.sentences[*candidate];
-            let words = reading.words(candidate);
-            words.len() >= 4 && PROPOSES.stand_in(&words)
-        })
+    let earlier =
+        (0..sentence.turn).rev().take(3).filter(|turn| reading.turns[*turn].speaker != sentence.speaker);
+    earlier.flat_map(|turn| reading.turns[turn].sentences.clone().rev().take(3)).find(|candidate| {
+        let candidate = &reading.sentences[*candidate];
+        let words = reading.words(candidate);
+        words.len() >= 4 && PROPOSES.stand_in(&words)
+    })
 }
 
 fn is_past_year(word: &str) -> bool {

@@ -11,15 +11,7 @@ pub(super) struct Due {
     pub(super) deadline: bool,
 }
 
-const WEEKDAYS: [&str; 7] = [
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-];
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const MONTHS: [&str; 12] = [
     "january",
     "february",
@@ -35,12 +27,10 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 const PARTS_OF_DAY: [&str; 6] = ["morning", "afternoon", "evening", "night", "noon", "lunchtime"];
-const OCCASIONS: [&str; 10] = [
-    "session", "meeting", "call", "sprint", "standup", "stand-up", "sync", "week", "weekend", "retro",
-];
-const UNITS: [&str; 10] = [
-    "minute", "minutes", "hour", "hours", "day", "days", "week", "weeks", "month", "months",
-];
+const OCCASIONS: [&str; 10] =
+    ["session", "meeting", "call", "sprint", "standup", "stand-up", "sync", "week", "weekend", "retro"];
+const UNITS: [&str; 10] =
+    ["minute", "minutes", "hour", "hours", "day", "days", "week", "weeks", "month", "months"];
 const NUMBERS: [&str; 14] = [
     "a",
     "an",
@@ -71,21 +61,14 @@ fn at(words: &[&str], place: usize) -> Option<Due> {
         "by" | "before" | "until" | "till" | "on" => {
             let length = time(words, place + 1)?;
             let recurring = word == "on" && MONTHS.contains(&words[place + 1]) && length == 1;
-            (!recurring).then(|| Due {
-                deadline: word != "on",
-                ..due(place, 1 + length, true)
-            })
+            (!recurring).then(|| Due { deadline: word != "on", ..due(place, 1 + length, true) })
         }
-        "no" if words[place..].starts_with(&["no", "later", "than"]) => Some(Due {
-            deadline: true,
-            ..due(place, 3 + time(words, place + 3)?, true)
-        }),
+        "no" if words[place..].starts_with(&["no", "later", "than"]) => {
+            Some(Due { deadline: true, ..due(place, 3 + time(words, place + 3)?, true) })
+        }
         "in" | "within" => {
             let mut next = place + 1;
-            while words
-                .get(next)
-                .is_some_and(|word| matches!(*word, "the" | "next"))
-            {
+            while words.get(next).is_some_and(|word| matches!(*word, "the" | "next")) {
                 next += 1;
             }
             let number = *words.get(next)?;
@@ -113,10 +96,8 @@ fn at(words: &[&str], place: usize) -> Option<Due> {
         "end" if before == Some("the") => None,
         "tomorrow" | "tonight" | "this" | "next" | "end" => {
             let length = time(words, place)?;
-            let vague = matches!(
-                words[place + length - 1],
-                "year" | "month" | "quarter" | "morning"
-            ) && word != "tomorrow"
+            let vague = matches!(words[place + length - 1], "year" | "month" | "quarter" | "morning")
+                && word != "tomorrow"
                 && word != "end";
             Some(due(place, length, !vague))
         }
@@ -126,11 +107,7 @@ fn at(words: &[&str], place: usize) -> Option<Due> {
 }
 
 fn due(place: usize, length: usize, firm: bool) -> Due {
-    Due {
-        words: place..place + length,
-        firm,
-        deadline: false,
-    }
+    Due { words: place..place + length, firm, deadline: false }
 }
 
 /// How many words a name of a point in time takes at `place`.
@@ -142,9 +119,7 @@ fn time(words: &[&str], place: usize) -> Option<usize> {
             let mut at = place + 1;
             at += usize::from(words.get(at) == Some(&"of"));
             at += usize::from(
-                words
-                    .get(at)
-                    .is_some_and(|word| matches!(*word, "the" | "this" | "next" | "my" | "our")),
+                words.get(at).is_some_and(|word| matches!(*word, "the" | "this" | "next" | "my" | "our")),
             );
             let last = *words.get(at)?;
             let known = matches!(last, "day" | "week" | "month" | "quarter" | "sprint" | "year")
@@ -162,11 +137,7 @@ fn time(words: &[&str], place: usize) -> Option<usize> {
                 && words.get(after + 1).is_some_and(|word| MONTHS.contains(word));
             // "On the second slide" is no date.
             let bare = !matches!(next, "first" | "second" | "third");
-            if month {
-                Some(after + 2 - place)
-            } else {
-                bare.then_some(after - place)
-            }
+            if month { Some(after + 2 - place) } else { bare.then_some(after - place) }
         }
         "next" | "this" | "following" | "coming" | "late" | "early" => {
             let under_way = word == "this" && !matches!(next, "week" | "weekend" | "sprint");
@@ -174,9 +145,7 @@ fn time(words: &[&str], place: usize) -> Option<usize> {
                 || WEEKDAYS.contains(&next)
                 || matches!(next, "month" | "quarter" | "year")
                 || (word == "this" && PARTS_OF_DAY.contains(&next));
-            let follow = words
-                .get(place + 2)
-                .is_some_and(|word| PARTS_OF_DAY.contains(word));
+            let follow = words.get(place + 2).is_some_and(|word| PARTS_OF_DAY.contains(word));
             known.then_some(2 + usize::from(WEEKDAYS.contains(&next) && follow))
         }
         "tomorrow" | "today" => Some(1 + usize::from(PARTS_OF_DAY.contains(&next))),
@@ -184,11 +153,7 @@ fn time(words: &[&str], place: usize) -> Option<usize> {
             Some(1)
         }
         _ if WEEKDAYS.contains(&word) => {
-            let date = if next == "the" {
-                time(words, place + 1).unwrap_or(0)
-            } else {
-                0
-            };
+            let date = if next == "the" { time(words, place + 1).unwrap_or(0) } else { 0 };
             Some(1 + date.max(usize::from(PARTS_OF_DAY.contains(&next))))
         }
         _ if MONTHS.contains(&word) => {
@@ -248,10 +213,7 @@ mod tests {
         for (sentence, expected) in [
             ("i'll send it by friday", Some("by friday")),
             ("by end of day i'll send it", Some("by end of day")),
-            (
-                "send it before our next session please",
-                Some("before our next session"),
-            ),
+            ("send it before our next session please", Some("before our next session")),
             ("i'll do it tomorrow morning", Some("tomorrow morning")),
             ("i'll call her on the twelfth", Some("on the twelfth")),
             ("done by march 3rd", Some("by march 3rd")),
@@ -266,14 +228,8 @@ mod tests {
             ("in the end it worked", None),
             ("at the end of it", None),
             ("at the end of the day it's fine", None),
-            (
-                "i'll draw it by wednesday the twenty second large",
-                Some("by wednesday the twenty second"),
-            ),
-            (
-                "before the first of december",
-                Some("before the first of december"),
-            ),
+            ("i'll draw it by wednesday the twenty second large", Some("by wednesday the twenty second")),
+            ("before the first of december", Some("before the first of december")),
             ("it's on the second slide", None),
             ("at this time in this meeting", None),
             ("this is it", None),

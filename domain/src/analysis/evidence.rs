@@ -17,11 +17,8 @@ pub fn verify(talk: &Talk, evidence: &Evidence) -> bool {
     let mut text = String::new();
     let mut found = 0;
     let mut last = None;
-    for (place, segment) in talk
-        .segments
-        .iter()
-        .enumerate()
-        .filter(|(_, segment)| named.contains(&segment.id))
+    for (place, segment) in
+        talk.segments.iter().enumerate().filter(|(_, segment)| named.contains(&segment.id))
     {
         if let Some(last) = last {
             text.push(if last + 1 == place { ' ' } else { GAP });

@@ -15,11 +15,7 @@ pub fn analyze(talk: &Talk) -> Findings {
     let phrases = key_phrases::find(&reading);
     let decisions = decisions::find(&reading);
     let action_items = action_items::find(&reading);
-    insights.extend(summary::find(
-        &reading,
-        &phrases,
-        decisions.iter().chain(&action_items),
-    ));
+    insights.extend(summary::find(&reading, &phrases, decisions.iter().chain(&action_items)));
     insights.extend(decisions);
     insights.extend(action_items);
     insights.extend(risks::find(&reading));

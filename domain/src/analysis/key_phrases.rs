@@ -28,19 +28,12 @@ struct Candidate {
 }
 
 pub(super) fn find(reading: &Reading<'_>) -> Vec<Insight> {
-    let candidates = if reading.english {
-        english(reading)
-    } else {
-        foreign(reading)
-    };
+    let candidates = if reading.english { english(reading) } else { foreign(reading) };
     let mut scored: Vec<(f64, String, Candidate)> = weigh(candidates, reading);
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     scored.truncate(if reading.english { MOST } else { FOREIGN_MOST });
     let heaviest = scored.first().map_or(1.0, |(score, ..)| *score);
-    scored
-        .into_iter()
-        .map(|(score, _, candidate)| insight(reading, score / heaviest, &candidate))
-        .collect()
+    scored.into_iter().map(|(score, _, candidate)| insight(reading, score / heaviest, &candidate)).collect()
 }
 
 fn insight(reading: &Reading<'_>, score: f64, candidate: &Candidate) -> Insight {
@@ -58,9 +51,7 @@ fn insight(reading: &Reading<'_>, score: f64, candidate: &Candidate) -> Insight 
         text: form.unwrap_or_default(),
         participant_id: None,
         score: Some(score as f32),
-        details: Details::KeyPhrase {
-            occurrences: candidate.count,
-        },
+        details: Details::KeyPhrase { occurrences: candidate.count },
         evidence: places
             .into_iter()
             .step_by(step)
@@ -212,13 +203,7 @@ fn weigh(mut candidates: Candidates, reading: &Reading<'_>) -> Vec<(f64, String,
             let spread = f64::from(candidate.turns).ln_1p();
             let length = [0.0, 1.0, 2.2, 2.8][candidate.words];
             let named = if is_capitalized(&candidate) { 1.3 } else { 1.0 };
-            alone.then(|| {
-                (
-                    (1.0 + f64::from(own).ln()) * spread * length * named,
-                    key,
-                    candidate,
-                )
-            })
+            alone.then(|| ((1.0 + f64::from(own).ln()) * spread * length * named, key, candidate))
         })
         .collect()
 }

@@ -86,10 +86,7 @@ pub(super) fn measure(reading: &Reading<'_>) -> Measures {
         .talk
         .participants
         .iter()
-        .map(|participant| ParticipantMeasures {
-            participant_id: Some(participant.id),
-            ..Default::default()
-        })
+        .map(|participant| ParticipantMeasures { participant_id: Some(participant.id), ..Default::default() })
         .collect();
     let unknown = participants.len();
     if reading.speakers.contains(&None) {
@@ -129,9 +126,8 @@ pub(super) fn measure(reading: &Reading<'_>) -> Measures {
         of.share_of_time = spoken[index].and_then(|ms| ratio(ms as f64, spoken_sum));
         of.words_per_minute =
             spoken[index].and_then(|ms| ratio(f64::from(timed_words[index]) * 60_000.0, ms as f64));
-        of.filler_words_per_100_words = of
-            .filler_words
-            .and_then(|fillers| ratio(f64::from(fillers) * 100.0, f64::from(of.words)));
+        of.filler_words_per_100_words =
+            of.filler_words.and_then(|fillers| ratio(f64::from(fillers) * 100.0, f64::from(of.words)));
         of.responses = delays[index].len() as u32;
         of.response_delay_median_ms = timeline::median(&delays[index]);
     }
@@ -194,10 +190,9 @@ impl Said {
         for sentence in &reading.sentences[turn.sentences.clone()] {
             let words = reading.words(sentence);
             said.words += words.len() as u32;
-            said.timed_words += reading
-                .words_by_segment(sentence)
-                .filter(|segment| timeline.is_timed(*segment))
-                .count() as u32;
+            said.timed_words +=
+                reading.words_by_segment(sentence).filter(|segment| timeline.is_timed(*segment)).count()
+                    as u32;
             said.questions += u32::from(questions::is_question(reading, sentence, &words));
             said.fillers += fillers(&words, |place| reading.before_word(sentence, place));
         }
@@ -238,10 +233,8 @@ mod tests {
 
     fn count(sentence: &str) -> u32 {
         let places = text::words(sentence);
-        let words: Vec<String> = places
-            .iter()
-            .map(|word| text::fold(&sentence[word.start..word.end]))
-            .collect();
+        let words: Vec<String> =
+            places.iter().map(|word| text::fold(&sentence[word.start..word.end])).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         fillers(&words, |place| {
             let from = if place == 0 { 0 } else { places[place - 1].end };

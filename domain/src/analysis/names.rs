@@ -59,12 +59,7 @@ impl Names {
                 }
             }
         }
-        Self(
-            owners
-                .into_iter()
-                .filter_map(|(name, owner)| Some((name, owner?)))
-                .collect(),
-        )
+        Self(owners.into_iter().filter_map(|(name, owner)| Some((name, owner?))).collect())
     }
 
     pub(super) fn who(&self, word: &str) -> Option<usize> {

@@ -44,38 +44,26 @@ impl Phrases {
         let mut by_first: HashMap<&'static str, Vec<Vec<&'static str>>, FixedHash> = HashMap::default();
         let mut first_bytes = [false; 256];
         for phrase in phrases.split('|') {
-            let words: Vec<&'static str> = phrase
-                .split([' ', '-', '\n'])
-                .filter(|word| !word.is_empty())
-                .collect();
+            let words: Vec<&'static str> =
+                phrase.split([' ', '-', '\n']).filter(|word| !word.is_empty()).collect();
             first_bytes[usize::from(words[0].as_bytes()[0])] = true;
             by_first.entry(words[0]).or_default().push(words);
         }
         for same_start in by_first.values_mut() {
             same_start.sort_by_key(|words| std::cmp::Reverse(words.len()));
         }
-        Self {
-            by_first,
-            first_bytes,
-        }
+        Self { by_first, first_bytes }
     }
 
     /// How many words the longest phrase that stands at `place` has.
     pub(super) fn at(&self, words: &[&str], place: usize) -> Option<usize> {
         let rest = words.get(place..)?;
         let first = *rest.first()?;
-        if !first
-            .bytes()
-            .next()
-            .is_some_and(|byte| self.first_bytes[usize::from(byte)])
-        {
+        if !first.bytes().next().is_some_and(|byte| self.first_bytes[usize::from(byte)]) {
             return None;
         }
         let phrases = self.by_first.get(first)?;
-        phrases
-            .iter()
-            .find(|phrase| rest.starts_with(phrase))
-            .map(Vec::len)
+        phrases.iter().find(|phrase| rest.starts_with(phrase)).map(Vec::len)
     }
 
     /// Where the first phrase stands.

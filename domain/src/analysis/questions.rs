@@ -61,10 +61,7 @@ pub(super) fn is_question(reading: &Reading<'_>, sentence: &Sentence, words: &[&
             && reading.before_word(sentence, *place).contains(',')
     });
     // "Did you send it, or not?" does ask.
-    tag.is_none()
-        || words
-            .get(super::vocabulary::lead_length(words))
-            .is_some_and(|word| ASKS.contains(word))
+    tag.is_none() || words.get(super::vocabulary::lead_length(words)).is_some_and(|word| ASKS.contains(word))
 }
 
 /// Whether it begins as questions do, after "so", "and" or a name.
@@ -162,10 +159,8 @@ fn answer(reading: &Reading<'_>, question: &Sentence) -> (Option<bool>, Option<u
         });
         let mut statements = statements.peekable();
         if let Some(first) = statements.peek().copied() {
-            let telling = statements
-                .take(3)
-                .find(|place| reading.sentences[*place].word_count() >= 4)
-                .unwrap_or(first);
+            let telling =
+                statements.take(3).find(|place| reading.sentences[*place].word_count() >= 4).unwrap_or(first);
             return (Some(true), Some(telling));
         }
     }

@@ -68,11 +68,8 @@ impl<'a> Reading<'a> {
             .enumerate()
             .map(|(index, participant)| (participant.id, index))
             .collect();
-        let speakers: Vec<Option<usize>> = talk
-            .segments
-            .iter()
-            .map(|segment| known.get(&segment.participant_id?).copied())
-            .collect();
+        let speakers: Vec<Option<usize>> =
+            talk.segments.iter().map(|segment| known.get(&segment.participant_id?).copied()).collect();
         let mut reading = Self {
             talk,
             text: String::with_capacity(talk.segments.iter().map(|segment| segment.text.len() + 1).sum()),
@@ -95,11 +92,7 @@ impl<'a> Reading<'a> {
         for (index, speaker) in self.speakers.iter().enumerate() {
             match self.turns.last_mut() {
                 Some(turn) if turn.speaker == *speaker => turn.segments.end = index + 1,
-                _ => self.turns.push(Turn {
-                    speaker: *speaker,
-                    segments: index..index + 1,
-                    sentences: 0..0,
-                }),
+                _ => self.turns.push(Turn { speaker: *speaker, segments: index..index + 1, sentences: 0..0 }),
             }
         }
     }
@@ -107,9 +100,7 @@ impl<'a> Reading<'a> {
     fn cut_sentences(&mut self) {
         for place in 0..self.turns.len() {
             let first = self.sentences.len();
-            let Turn {
-                speaker, segments, ..
-            } = &self.turns[place];
+            let Turn { speaker, segments, .. } = &self.turns[place];
             let (speaker, segments) = (*speaker, segments.clone());
             for index in segments.clone() {
                 let segment = &self.talk.segments[index];
@@ -127,12 +118,7 @@ impl<'a> Reading<'a> {
                     };
                     match self.sentences.last_mut() {
                         Some(last) if goes_on => last.text.end = range.end,
-                        _ => self.sentences.push(Sentence {
-                            text: range,
-                            words: 0..0,
-                            speaker,
-                            turn: place,
-                        }),
+                        _ => self.sentences.push(Sentence { text: range, words: 0..0, speaker, turn: place }),
                     }
                 }
             }
@@ -161,10 +147,7 @@ impl<'a> Reading<'a> {
                 let range = base + word.start..base + word.end;
                 let start = self.folded.len();
                 text::fold_into(&mut self.folded, &self.text[range.clone()]);
-                self.words.push(Word {
-                    text: range,
-                    folded: start..self.folded.len(),
-                });
+                self.words.push(Word { text: range, folded: start..self.folded.len() });
             }
             sentence.words = first..self.words.len();
         }
@@ -172,10 +155,8 @@ impl<'a> Reading<'a> {
 
     fn reads_as_english(&self) -> bool {
         let sample = &self.words[..self.words.len().min(LANGUAGE_SAMPLE)];
-        let marked = sample
-            .iter()
-            .filter(|word| ENGLISH_MARKERS.contains(&self.folded[word.folded.clone()]))
-            .count();
+        let marked =
+            sample.iter().filter(|word| ENGLISH_MARKERS.contains(&self.folded[word.folded.clone()])).count();
         !sample.is_empty() && marked as f64 >= sample.len() as f64 * ENGLISH_SHARE
     }
 
@@ -185,10 +166,7 @@ impl<'a> Reading<'a> {
 
     /// The sentences that can be quoted: not the rare ones that could not be cut to a bearable length.
     pub(super) fn quotable(&self) -> impl Iterator<Item = (usize, &Sentence)> {
-        self.sentences
-            .iter()
-            .enumerate()
-            .filter(|(_, sentence)| sentence.text.len() <= MAX_SENTENCE_BYTES)
+        self.sentences.iter().enumerate().filter(|(_, sentence)| sentence.text.len() <= MAX_SENTENCE_BYTES)
     }
 
     pub(super) fn quote(&self, sentence: &Sentence) -> &str {
@@ -197,10 +175,7 @@ impl<'a> Reading<'a> {
 
     /// The words in lower case.
     pub(super) fn words(&self, sentence: &Sentence) -> Vec<&str> {
-        self.words[sentence.words.clone()]
-            .iter()
-            .map(|word| &self.folded[word.folded.clone()])
-            .collect()
+        self.words[sentence.words.clone()].iter().map(|word| &self.folded[word.folded.clone()]).collect()
     }
 
     /// The text as it stands from the first to the last of `words` (places within the sentence).
@@ -215,20 +190,14 @@ impl<'a> Reading<'a> {
     /// The text between a word (by its place) and the word before it, or the sentence's start.
     pub(super) fn before_word(&self, sentence: &Sentence, place: usize) -> &str {
         let words = &self.words[sentence.words.clone()];
-        let from = if place == 0 {
-            sentence.text.start
-        } else {
-            words[place - 1].text.end
-        };
+        let from = if place == 0 { sentence.text.start } else { words[place - 1].text.end };
         let to = words.get(place).map_or(sentence.text.end, |word| word.text.start);
         &self.text[from..to]
     }
 
     /// For each word of a sentence, the segment it stands in.
     pub(super) fn words_by_segment(&self, sentence: &Sentence) -> impl Iterator<Item = usize> {
-        self.words[sentence.words.clone()]
-            .iter()
-            .map(|word| self.segment_at(word.text.start))
+        self.words[sentence.words.clone()].iter().map(|word| self.segment_at(word.text.start))
     }
 
     pub(super) fn first_segment(&self, sentence: &Sentence) -> usize {
@@ -236,9 +205,7 @@ impl<'a> Reading<'a> {
     }
 
     fn segment_at(&self, place: usize) -> usize {
-        self.starts
-            .partition_point(|start| *start <= place)
-            .saturating_sub(1)
+        self.starts.partition_point(|start| *start <= place).saturating_sub(1)
     }
 
     /// A sentence for display: without a transcriber's marks and the words people start with.

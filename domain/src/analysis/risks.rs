@@ -63,9 +63,7 @@ pub(super) fn find(reading: &Reading<'_>) -> Vec<Insight> {
         if !VOICES.stand_in(&words) || DENIES.stand_in(&words) || ELSEWHERE.stand_in(&words) {
             continue;
         }
-        let own = words
-            .iter()
-            .any(|word| matches!(*word, "i'm" | "my" | "we're" | "me" | "i" | "we"));
+        let own = words.iter().any(|word| matches!(*word, "i'm" | "my" | "we're" | "me" | "i" | "we"));
         found.push(Insight {
             kind: InsightKind::Risk,
             text: reading.readable(sentence),

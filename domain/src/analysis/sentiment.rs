@@ -45,11 +45,7 @@ pub(super) fn find(reading: &Reading<'_>) -> Vec<Insight> {
     }
     let everybody: Vec<&Felt> = felt.iter().collect();
     let mut insights: Vec<Insight> = insight(reading, None, &everybody).into_iter().collect();
-    insights.extend(
-        by_speaker
-            .iter()
-            .filter_map(|(speaker, felt)| insight(reading, Some(*speaker), felt)),
-    );
+    insights.extend(by_speaker.iter().filter_map(|(speaker, felt)| insight(reading, Some(*speaker), felt)));
     insights
 }
 
@@ -59,21 +55,13 @@ fn insight(reading: &Reading<'_>, speaker: Option<usize>, felt: &[&Felt]) -> Opt
         return None;
     }
     let mean = felt.iter().map(|one| one.value).sum::<f32>() / count as f32;
-    let who = reading
-        .participant(speaker)
-        .map_or("The talk", |participant| participant.label.as_str());
+    let who = reading.participant(speaker).map_or("The talk", |participant| participant.label.as_str());
     Some(Insight {
         kind: InsightKind::Sentiment,
-        text: format!(
-            "{who}: {} ({mean:+.2} from {count} sentences with feeling)",
-            in_words(mean)
-        ),
+        text: format!("{who}: {} ({mean:+.2} from {count} sentences with feeling)", in_words(mean)),
         participant_id: reading.participant_id(speaker),
         score: Some(rounded(mean)),
-        details: Details::Sentiment {
-            sentences: count,
-            course: course(reading, felt),
-        },
+        details: Details::Sentiment { sentences: count, course: course(reading, felt) },
         evidence: telling(felt)
             .into_iter()
             .map(|place| reading.evidence(&reading.sentences[place]))
@@ -99,10 +87,7 @@ fn course(reading: &Reading<'_>, felt: &[&Felt]) -> Vec<Option<f32>> {
         let part = &mut parts[(segment * PARTS / segments).min(PARTS - 1)];
         *part = (part.0 + one.value, part.1 + 1);
     }
-    parts
-        .iter()
-        .map(|(sum, count)| (*count > 0).then(|| rounded(sum / *count as f32)))
-        .collect()
+    parts.iter().map(|(sum, count)| (*count > 0).then(|| rounded(sum / *count as f32))).collect()
 }
 
 /// To hundredths: more would be pretence.
@@ -130,12 +115,7 @@ fn of_words(words: &[&str]) -> f32 {
         };
         let before = &words[place.saturating_sub(REACH)..place];
         let turned = before.iter().any(|word| NEGATIONS.contains(word));
-        let emphasis: f32 = before
-            .iter()
-            .rev()
-            .take(2)
-            .map(|word| lexicon::emphasis(word))
-            .product();
+        let emphasis: f32 = before.iter().rev().take(2).map(|word| lexicon::emphasis(word)).product();
         sum += weight * emphasis * if turned { TURNED } else { 1.0 };
     }
     (sum / 4.0).tanh()

@@ -31,17 +31,8 @@ const LEANS_ON_OTHERS: [&str; 16] = [
     "it", "it's", "that", "that's", "this", "they", "they're", "he", "he's", "she", "she's", "which",
     "these", "those", "then", "because",
 ];
-const COURTESIES: [&str; 9] = [
-    "thank",
-    "thanks",
-    "welcome",
-    "sponsor",
-    "sponsors",
-    "podcast",
-    "episode",
-    "goodbye",
-    "everyone's",
-];
+const COURTESIES: [&str; 9] =
+    ["thank", "thanks", "welcome", "sponsor", "sponsors", "podcast", "episode", "goodbye", "everyone's"];
 
 struct Candidate {
     place: usize,
@@ -84,10 +75,7 @@ pub(super) fn find<'i>(
         participant_id: None,
         score: None,
         details: Details::None,
-        evidence: sentences
-            .into_iter()
-            .map(|sentence| reading.evidence(sentence))
-            .collect(),
+        evidence: sentences.into_iter().map(|sentence| reading.evidence(sentence)).collect(),
     })
 }
 
@@ -122,11 +110,7 @@ fn candidates(
     let all = sentences.len().max(1) as f64;
     let weigh = |stem: &usize| {
         let count = f64::from(counts[*stem]);
-        if count < 2.0 {
-            0.0
-        } else {
-            count.ln_1p() * (all / count).ln()
-        }
+        if count < 2.0 { 0.0 } else { count.ln_1p() * (all / count).ln() }
     };
     let last_turn = reading.turns.len().max(1);
     let mut candidates: Vec<Candidate> = sentences
@@ -149,26 +133,14 @@ fn candidates(
     keep_heaviest(&mut candidates);
     let heavy: Vec<(String, f64)> = phrases
         .iter()
-        .map(|phrase| {
-            (
-                phrase.text.to_lowercase(),
-                f64::from(phrase.score.unwrap_or_default()),
-            )
-        })
+        .map(|phrase| (phrase.text.to_lowercase(), f64::from(phrase.score.unwrap_or_default())))
         .collect();
     for candidate in &mut candidates {
         let sentence = &reading.sentences[candidate.place];
         let said = reading.words(sentence).join(" ");
-        let keys: f64 = heavy
-            .iter()
-            .filter(|(phrase, _)| said.contains(phrase.as_str()))
-            .map(|(_, score)| score)
-            .sum();
-        let settles = if settled.contains(reading.quote(sentence)) {
-            SETTLED
-        } else {
-            1.0
-        };
+        let keys: f64 =
+            heavy.iter().filter(|(phrase, _)| said.contains(phrase.as_str())).map(|(_, score)| score).sum();
+        let settles = if settled.contains(reading.quote(sentence)) { SETTLED } else { 1.0 };
         candidate.weight *= (1.0 + 0.5 * keys) * settles;
     }
     keep_heaviest(&mut candidates);
@@ -204,10 +176,7 @@ fn form(reading: &Reading<'_>, sentence: &Sentence) -> Option<f64> {
     if words.iter().any(|word| COURTESIES.contains(word)) {
         form *= 0.3;
     }
-    let hesitations = words
-        .iter()
-        .filter(|word| vocabulary::HESITATIONS.contains(*word))
-        .count();
+    let hesitations = words.iter().filter(|word| vocabulary::HESITATIONS.contains(*word)).count();
     Some(form * 0.8_f64.powi(hesitations.min(10) as i32))
 }
 
@@ -216,15 +185,10 @@ fn choose(mut candidates: Vec<Candidate>, wanted: usize) -> Vec<usize> {
     let mut chosen: Vec<Candidate> = Vec::new();
     while chosen.len() < wanted && !candidates.is_empty() {
         let worth = |candidate: &Candidate| {
-            let like = chosen
-                .iter()
-                .map(|other| likeness(&candidate.stems, &other.stems))
-                .fold(0.0, f64::max);
-            let new_part = if chosen.iter().all(|other| other.part != candidate.part) {
-                NEW_PART
-            } else {
-                1.0
-            };
+            let like =
+                chosen.iter().map(|other| likeness(&candidate.stems, &other.stems)).fold(0.0, f64::max);
+            let new_part =
+                if chosen.iter().all(|other| other.part != candidate.part) { NEW_PART } else { 1.0 };
             candidate.weight * (1.0 - REDUNDANCY * like) * new_part
         };
         let mut best = (0, f64::MIN);

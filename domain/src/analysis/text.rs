@@ -78,9 +78,7 @@ pub(super) fn sentences(text: &str) -> Vec<Range<usize>> {
 fn cut(text: &str, mut range: Range<usize>, found: &mut Vec<Range<usize>>) {
     while range.len() > MAX_SENTENCE_BYTES {
         let limit = floor_char_boundary(text, range.start + MAX_SENTENCE_BYTES);
-        let Some(space) = text[range.start..limit]
-            .rfind(char::is_whitespace)
-            .filter(|space| *space > 0)
+        let Some(space) = text[range.start..limit].rfind(char::is_whitespace).filter(|space| *space > 0)
         else {
             break;
         };
@@ -110,18 +108,12 @@ pub(super) fn is_whole(text: &str) -> bool {
         return true;
     };
     if last == '.' {
-        let word = bare
-            .trim_end_matches('.')
-            .rsplit(|c: char| !c.is_alphanumeric())
-            .next()
-            .unwrap_or_default();
+        let word =
+            bare.trim_end_matches('.').rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
         let initial = word != "I" && word.chars().count() == 1 && word.chars().all(char::is_uppercase);
         return !initial && !ABBREVIATIONS.contains(&fold(word).as_str());
     }
-    matches!(
-        last,
-        '?' | '!' | '…' | '。' | '？' | '！' | '؟' | '।' | '．' | '‽'
-    )
+    matches!(last, '?' | '!' | '…' | '。' | '？' | '！' | '؟' | '।' | '．' | '‽')
 }
 
 pub(super) fn ends_with_question_mark(text: &str) -> bool {
@@ -143,10 +135,7 @@ pub(super) fn words(text: &str) -> Vec<Word> {
     let mut next_mark = 0;
     let mut found: Vec<Word> = Vec::new();
     for (start, word) in text.unicode_word_indices() {
-        while marks
-            .get(next_mark)
-            .is_some_and(|mark: &Range<usize>| mark.end <= start)
-        {
+        while marks.get(next_mark).is_some_and(|mark: &Range<usize>| mark.end <= start) {
             next_mark += 1;
         }
         if marks.get(next_mark).is_some_and(|mark| mark.contains(&start)) {
@@ -195,10 +184,7 @@ fn marks(text: &str) -> Vec<Range<usize>> {
         if let Some(end) = end {
             let inside = &text[open + 1..end - 1];
             if close != ')'
-                || inside
-                    .unicode_words()
-                    .next()
-                    .is_some_and(|word| SOUNDS.contains(&fold(word).as_str()))
+                || inside.unicode_words().next().is_some_and(|word| SOUNDS.contains(&fold(word).as_str()))
             {
                 found.push(open..end);
                 from = end;
@@ -229,10 +215,7 @@ mod tests {
     }
 
     fn said(text: &str) -> Vec<&str> {
-        words(text)
-            .into_iter()
-            .map(|word| &text[word.start..word.end])
-            .collect()
+        words(text).into_iter().map(|word| &text[word.start..word.end]).collect()
     }
 
     #[test]
@@ -245,10 +228,7 @@ mod tests {
             split("It runs\nevery night. Node.js 3.5 too"),
             ["It runs\nevery night.", "Node.js 3.5 too"]
         );
-        assert_eq!(
-            split("One paragraph\n\nand another"),
-            ["One paragraph", "and another"]
-        );
+        assert_eq!(split("One paragraph\n\nand another"), ["One paragraph", "and another"]);
         assert_eq!(split("我们决定了。好吗？"), ["我们决定了。", "好吗？"]);
         assert_eq!(split(" \n "), Vec::<&str>::new());
     }
@@ -258,11 +238,7 @@ mod tests {
         let text = "word ".repeat(500);
         let pieces = split(&text);
         assert!(pieces.len() > 4);
-        assert!(
-            pieces
-                .iter()
-                .all(|piece| piece.len() <= MAX_SENTENCE_BYTES && piece.ends_with("word"))
-        );
+        assert!(pieces.iter().all(|piece| piece.len() <= MAX_SENTENCE_BYTES && piece.ends_with("word")));
     }
 
     #[test]
@@ -271,10 +247,7 @@ mod tests {
             said("I 'll do n't [laughs] it’s {disfmarker} fine (inaudible) (really)"),
             ["I 'll", "do n't", "it’s", "fine", "really"]
         );
-        assert_eq!(
-            without_marks(r"Well \[laughs\] fine [unclosed"),
-            "Well fine [unclosed"
-        );
+        assert_eq!(without_marks(r"Well \[laughs\] fine [unclosed"), "Well fine [unclosed");
     }
 
     #[test]

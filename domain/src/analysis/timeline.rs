@@ -77,17 +77,11 @@ impl Timeline {
                 (start <= end).then_some(Interval { start, end })
             })
             .collect();
-        let mut order: Vec<usize> = (0..intervals.len())
-            .filter(|segment| intervals[*segment].is_some())
-            .collect();
+        let mut order: Vec<usize> =
+            (0..intervals.len()).filter(|segment| intervals[*segment].is_some()).collect();
         order.sort_by_key(|segment| (intervals[*segment].map(|interval| interval.start), *segment));
         let untimed = (intervals.len() - order.len()) as u32;
-        Self {
-            intervals,
-            speakers: reading.speakers.clone(),
-            order,
-            untimed,
-        }
+        Self { intervals, speakers: reading.speakers.clone(), order, untimed }
     }
 
     pub(super) fn is_timed(&self, segment: usize) -> bool {
@@ -96,9 +90,7 @@ impl Timeline {
 
     /// Segments with their intervals, by start.
     fn in_order(&self) -> impl Iterator<Item = (usize, Interval)> {
-        self.order
-            .iter()
-            .filter_map(|segment| Some((*segment, self.intervals[*segment]?)))
+        self.order.iter().filter_map(|segment| Some((*segment, self.intervals[*segment]?)))
     }
 
     /// From the first start to the last end, if all of the turn has times.
@@ -107,10 +99,7 @@ impl Timeline {
         let first = intervals.next()??;
         intervals.try_fold(first, |whole, next| {
             let next = next?;
-            Some(Interval {
-                start: whole.start.min(next.start),
-                end: whole.end.max(next.end),
-            })
+            Some(Interval { start: whole.start.min(next.start), end: whole.end.max(next.end) })
         })
     }
 
@@ -153,10 +142,7 @@ impl Timeline {
                 intervals[speaker].push(interval);
             }
         }
-        intervals
-            .into_iter()
-            .map(|of_one| union(of_one.into_iter(), gap))
-            .collect()
+        intervals.into_iter().map(|of_one| union(of_one.into_iter(), gap)).collect()
     }
 
     pub(super) fn overlap_ms(&self) -> u64 {
@@ -201,17 +187,8 @@ impl Timeline {
         found
             .into_iter()
             .filter_map(|((by, of), (count, overlap_ms, took_floor))| {
-                let (by, of) = (
-                    reading.participant_id(Some(by))?,
-                    reading.participant_id(Some(of))?,
-                );
-                Some(Overlap {
-                    by,
-                    of,
-                    count,
-                    overlap_ms,
-                    took_floor,
-                })
+                let (by, of) = (reading.participant_id(Some(by))?, reading.participant_id(Some(of))?);
+                Some(Overlap { by, of, count, overlap_ms, took_floor })
             })
             .collect()
     }

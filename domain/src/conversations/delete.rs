@@ -16,14 +16,8 @@ use crate::{
 pub async fn delete(ports: &Ports, actor: &Actor, id: ConversationId) -> Result<Conversation> {
     actor.require(Role::Member)?;
     let organization_id = actor.organization_id;
-    let event = NewEvent {
-        organization_id,
-        kind: EventKind::ConversationDeleted { conversation_id: id },
-    };
-    let follow = Follow {
-        jobs: reindex(ports, actor, id),
-        events: vec![event],
-    };
+    let event = NewEvent { organization_id, kind: EventKind::ConversationDeleted { conversation_id: id } };
+    let follow = Follow { jobs: reindex(ports, actor, id), events: vec![event] };
     let deleted = ports.conversations.delete(actor.tenant(), id, follow).await?;
     let deleted = deleted.ok_or_else(|| Error::not_found("conversation", id))?;
     if let Err(error) = ports.objects.delete(&deleted.object_key).await {

@@ -15,7 +15,7 @@ use crate::{
     },
     events::{LogPosition, NewEvent, Stage},
     ids::{ConversationId, JobId, ParticipantId, SegmentId, TagId},
-    jobs::{JobKind, NewJob, Payload},
+    jobs::{JobKind, Payload},
     ports::{
         Ports,
         jobs::{Follow, Signal},
@@ -47,7 +47,6 @@ pub struct ImportInput {
     pub external_id: Option<String>,
     /// Parses and reports, and writes nothing.
     pub dry_run: bool,
-    pub traceparent: Option<String>,
 }
 
 /// What an import did.
@@ -75,19 +74,10 @@ pub async fn import(ports: &Ports, actor: &Actor, input: ImportInput) -> Result<
     let transcript = parsed.map_err(Error::Invalid)?;
     if input.dry_run {
         let report = transcript.report;
-        return Ok(Imported {
-            conversation: None,
-            report,
-            created: false,
-            jobs: Vec::new(),
-            cursor,
-        });
+        return Ok(Imported { conversation: None, report, created: false, jobs: Vec::new(), cursor });
     }
     let tenant = actor.tenant();
-    let same = ports
-        .conversations
-        .find_same(tenant, hash, external_id.as_deref())
-        .await?;
+    let same = ports.conversations.find_same(tenant, hash, external_id.as_deref()).await?;
     if let Some(imported) = existing(same, cursor)? {
         return Ok(imported);
     }
@@ -112,24 +102,12 @@ pub async fn import(ports: &Ports, actor: &Actor, input: ImportInput) -> Result<
     };
     let tags = tags.into_iter().map(|name| new_tag(ports, actor, name)).collect();
     let new = with_rows(ports, conversation.clone(), transcript, tags);
-    let payload = Payload::Revision {
-        conversation_id: id,
-        revision: 1,
-    };
+    let payload = Payload::Revision { conversation_id: id, revision: 1 };
     let organization = Some(actor.organization_id);
-    let mut job = NewJob::new(
-        ports.ids.next(),
-        JobKind::IngestConversation,
-        organization,
-        payload,
-    );
-    job.traceparent = input.traceparent;
+    let job = ports.new_job(JobKind::IngestConversation, organization, payload);
     let jobs = vec![job.id];
     let imported = NewEvent::progress(actor.organization_id, id, 1, Stage::Imported);
-    let follow = Follow {
-        jobs: vec![job],
-        events: vec![imported],
-    };
+    let follow = Follow { jobs: vec![job], events: vec![imported] };
 
     ports.objects.put(&conversation.object_key, bytes).await?;
     let inserted = ports.conversations.insert(tenant, new, follow).await;
@@ -146,13 +124,7 @@ pub async fn import(ports: &Ports, actor: &Actor, input: ImportInput) -> Result<
     ports.signals.raise(Signal::Jobs);
     ports.signals.raise(Signal::Events);
     let report = conversation.report.clone();
-    Ok(Imported {
-        conversation: Some(conversation),
-        report,
-        created: true,
-        jobs,
-        cursor,
-    })
+    Ok(Imported { conversation: Some(conversation), report, created: true, jobs, cursor })
 }
 
 /// The answer where the conversation is not new.
@@ -171,9 +143,7 @@ fn existing(inserted: Inserted, cursor: LogPosition) -> Result<Option<Imported>>
                 "the externalId names conversation {} of other content; choose another externalId or delete that one first",
                 conversation.id
             );
-            Err(Error::Conflict(
-                Problem::new("EXTERNAL_ID_TAKEN", message).at("externalId"),
-            ))
+            Err(Error::Conflict(Problem::new("EXTERNAL_ID_TAKEN", message).at("externalId")))
         }
     }
 }
@@ -181,19 +151,14 @@ fn existing(inserted: Inserted, cursor: LogPosition) -> Result<Option<Imported>>
 type Parsed = (Bytes, ContentHash, Result<Transcript, Problem>);
 
 async fn parse_off_thread(bytes: Bytes, format: Option<Format>, rules: ImportRules) -> Result<Parsed> {
-    let limits = Limits {
-        max_bytes: rules.max_bytes,
-        max_line_bytes: rules.max_line_bytes,
-        max_cues: rules.max_cues,
-    };
+    let limits =
+        Limits { max_bytes: rules.max_bytes, max_line_bytes: rules.max_line_bytes, max_cues: rules.max_cues };
     let parse = move || {
         let parsed = transcripts::parse(&bytes, format, &limits);
         let hash = ContentHash::of(&bytes);
         (bytes, hash, parsed)
     };
-    spawn_blocking(parse)
-        .await
-        .map_err(|error| Error::internal("parse a transcript", error))
+    spawn_blocking(parse).await.map_err(|error| Error::internal("parse a transcript", error))
 }
 
 fn with_rows(
@@ -218,30 +183,18 @@ fn with_rows(
             id: SegmentId(ports.ids.next()),
             conversation_id,
             sequence,
-            participant_id: turn
-                .speaker
-                .and_then(|index| participants.get(index))
-                .map(|found| found.id),
+            participant_id: turn.speaker.and_then(|index| participants.get(index)).map(|found| found.id),
             text: turn.text,
             start_ms: turn.start_ms,
             end_ms: turn.end_ms,
         })
         .collect();
-    NewConversation {
-        conversation,
-        participants,
-        segments,
-        tags,
-    }
+    NewConversation { conversation, participants, segments, tags }
 }
 
 pub(crate) fn new_tag(ports: &Ports, actor: &Actor, name: String) -> Tag {
     let id: Uuid = ports.ids.next();
-    Tag {
-        id: TagId(id),
-        organization_id: actor.organization_id,
-        name,
-    }
+    Tag { id: TagId(id), organization_id: actor.organization_id, name }
 }
 
 pub(crate) fn check_title(title: Option<&str>) -> Result<String> {
@@ -257,10 +210,7 @@ pub(crate) fn check_title(title: Option<&str>) -> Result<String> {
 /// Trimmed and without repeats (compared without case).
 pub(crate) fn check_tags(tags: &[String]) -> Result<Vec<String>> {
     if tags.len() > MAX_TAGS {
-        let message = format!(
-            "{} tags were given, at most {MAX_TAGS} are allowed at once",
-            tags.len()
-        );
+        let message = format!("{} tags were given, at most {MAX_TAGS} are allowed at once", tags.len());
         return Err(Error::invalid("tags", "TOO_MANY_TAGS", message));
     }
     let mut checked: Vec<String> = Vec::new();
@@ -271,10 +221,7 @@ pub(crate) fn check_tags(tags: &[String]) -> Result<Vec<String>> {
             let message = format!("a tag has 1 to {MAX_TAG_CHARS} characters and no line breaks: {tag:?}");
             return Err(Error::invalid("tags", "INVALID_TAG", message));
         }
-        if !checked
-            .iter()
-            .any(|known| known.to_lowercase() == tag.to_lowercase())
-        {
+        if !checked.iter().any(|known| known.to_lowercase() == tag.to_lowercase()) {
             checked.push(tag.to_owned());
         }
     }

@@ -27,9 +27,11 @@ pub async fn sweep(ports: &Ports, scope: SystemScope) -> Result<usize> {
             return Ok(swept);
         };
         let known = ports.conversations.known_objects(scope, &keys).await?;
-        for key in keys.iter().filter(|key| !known.contains(key)) {
-            ports.objects.delete(key).await?;
-            swept += 1;
+        for key in &keys {
+            if !known.contains(key) {
+                ports.objects.delete(key).await?;
+                swept += 1;
+            }
         }
         after = Some(last);
     }

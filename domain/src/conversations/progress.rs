@@ -49,12 +49,7 @@ pub async fn watch(
 ) -> Result<impl Stream<Item = Result<Told>> + Send + 'static + use<>> {
     // The position first: what happens while the state is read comes again as an event, and is told once.
     let now = feed.now().await?;
-    let state = ports
-        .conversations
-        .progress(tenant, &[id])
-        .await?
-        .into_iter()
-        .next();
+    let state = ports.conversations.progress(tenant, &[id]).await?.into_iter().next();
     let state = state.ok_or_else(|| Error::not_found("conversation", id))?;
     let topic = Topic::Conversation(id);
     let mut run = Run::new(state.revision);
@@ -63,18 +58,9 @@ pub async fn watch(
         None => known = run.tell_state(&state, now),
         Some(after) => {
             let old = ports.clock.now() - NUMBERED_BY;
-            run.over_with(
-                state
-                    .reached
-                    .iter()
-                    .filter(|(_, at)| *at < old)
-                    .map(|(stage, _)| *stage),
-            );
+            run.over_with(state.reached.iter().filter(|(_, at)| *at < old).map(|(stage, _)| *stage));
             let before = feed.kept_until(tenant, topic, after).await?;
-            let stages: Vec<Stage> = before
-                .iter()
-                .filter_map(|event| run.stage_of(&event.kind))
-                .collect();
+            let stages: Vec<Stage> = before.iter().filter_map(|event| run.stage_of(&event.kind)).collect();
             run.over_with(stages.into_iter());
         }
     }
@@ -116,11 +102,7 @@ struct Run {
 
 impl Run {
     fn new(revision: RevisionNumber) -> Self {
-        Self {
-            revision,
-            told: HashSet::new(),
-            passed: HashSet::new(),
-        }
+        Self { revision, told: HashSet::new(), passed: HashSet::new() }
     }
 
     fn tell_state(&mut self, state: &Progress, cursor: LogPosition) -> Vec<Reached> {
@@ -151,9 +133,9 @@ impl Run {
     fn take(&mut self, feed: &Feed, item: FeedItem) -> Option<Told> {
         match item {
             FeedItem::Lagged(at) => Some(Told::Lagged(at)),
-            FeedItem::Event(event) => self
-                .tell(&event.kind, event.at, feed.position(&event))
-                .map(Told::Stage),
+            FeedItem::Event(event) => {
+                self.tell(&event.kind, event.at, feed.position(&event)).map(Told::Stage)
+            }
         }
     }
 
@@ -174,9 +156,6 @@ impl Run {
 
     fn is_over(&self) -> bool {
         let reached = |stage: Stage| self.told.contains(&stage) || self.passed.contains(&stage);
-        reached(Stage::Failed)
-            || [Stage::Indexed, Stage::Embedded, Stage::Analyzed]
-                .into_iter()
-                .all(reached)
+        reached(Stage::Failed) || [Stage::Indexed, Stage::Embedded, Stage::Analyzed].into_iter().all(reached)
     }
 }

@@ -28,25 +28,16 @@ pub async fn update(
     if let Some(title) = &patch.title {
         patch.title = Some(check_title(Some(title))?);
     }
-    let updated = ports
-        .conversations
-        .update(actor.tenant(), id, patch, changed(ports, actor, id))
-        .await?;
+    let updated = ports.conversations.update(actor.tenant(), id, patch, changed(ports, actor, id)).await?;
     announce(ports, updated, id)
 }
 
 /// Tags that the conversation bears already are no error.
 pub async fn tag(ports: &Ports, actor: &Actor, id: ConversationId, tags: &[String]) -> Result<Conversation> {
     actor.require(Role::Member)?;
-    let tags: Vec<_> = check_tags(tags)?
-        .into_iter()
-        .map(|name| new_tag(ports, actor, name))
-        .collect();
+    let tags: Vec<_> = check_tags(tags)?.into_iter().map(|name| new_tag(ports, actor, name)).collect();
     let follow = changed(ports, actor, id);
-    let updated = ports
-        .conversations
-        .set_tags(actor.tenant(), id, &tags, &[], follow)
-        .await?;
+    let updated = ports.conversations.set_tags(actor.tenant(), id, &tags, &[], follow).await?;
     announce(ports, updated, id)
 }
 
@@ -60,23 +51,14 @@ pub async fn untag(
     actor.require(Role::Member)?;
     let tags = check_tags(tags)?;
     let follow = changed(ports, actor, id);
-    let updated = ports
-        .conversations
-        .set_tags(actor.tenant(), id, &[], &tags, follow)
-        .await?;
+    let updated = ports.conversations.set_tags(actor.tenant(), id, &[], &tags, follow).await?;
     announce(ports, updated, id)
 }
 
 fn changed(ports: &Ports, actor: &Actor, id: ConversationId) -> Follow {
     let organization_id = actor.organization_id;
-    let event = NewEvent {
-        organization_id,
-        kind: EventKind::ConversationUpdated { conversation_id: id },
-    };
-    Follow {
-        jobs: reindex(ports, actor, id),
-        events: vec![event],
-    }
+    let event = NewEvent { organization_id, kind: EventKind::ConversationUpdated { conversation_id: id } };
+    Follow { jobs: reindex(ports, actor, id), events: vec![event] }
 }
 
 /// Jobs that bring both engines to the conversation's present state, be it changed or gone.
@@ -85,7 +67,7 @@ pub(crate) fn reindex(ports: &Ports, actor: &Actor, id: ConversationId) -> Vec<N
         .into_iter()
         .map(|kind| {
             let payload = Payload::Conversation { conversation_id: id };
-            NewJob::new(ports.ids.next(), kind, Some(actor.organization_id), payload)
+            ports.new_job(kind, Some(actor.organization_id), payload)
         })
         .collect()
 }

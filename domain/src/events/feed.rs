@@ -92,10 +92,7 @@ impl Feed {
 
     async fn tell_new(&self) -> Result<()> {
         loop {
-            let events = self
-                .log
-                .read(SCOPE, self.told.load(Ordering::Acquire), PAGE)
-                .await?;
+            let events = self.log.read(SCOPE, self.told.load(Ordering::Acquire), PAGE).await?;
             let full = events.len() == PAGE;
             for event in events {
                 // Before it is sent: a subscriber that comes in between replays it from the log.
@@ -118,12 +115,7 @@ impl Feed {
     ) -> Result<impl Stream<Item = Result<FeedItem>> + Send + 'static + use<>> {
         let live = self.live.subscribe();
         let told = self.told.load(Ordering::Acquire);
-        let from = self
-            .log
-            .bounds()
-            .await?
-            .resume_from(after)
-            .map_err(Error::Conflict)?;
+        let from = self.log.bounds().await?.resume_from(after).map_err(Error::Conflict)?;
         let replay = self.clone().replay(tenant, topic, from, told);
         let live = self.clone().live(tenant, topic, from.max(told), live);
         Ok(replay.chain(live))
@@ -137,12 +129,7 @@ impl Feed {
         after: LogPosition,
         until: LogPosition,
     ) -> Result<impl Stream<Item = Result<FeedItem>> + Send + 'static + use<>> {
-        let from = self
-            .log
-            .bounds()
-            .await?
-            .resume_from(after)
-            .map_err(Error::Conflict)?;
+        let from = self.log.bounds().await?.resume_from(after).map_err(Error::Conflict)?;
         Ok(self.clone().replay(tenant, topic, from, until.position))
     }
 
@@ -178,10 +165,7 @@ impl Feed {
         });
         pages.flat_map(|page| {
             let items: Vec<Result<FeedItem>> = match page {
-                Ok(events) => events
-                    .into_iter()
-                    .map(|event| Ok(FeedItem::Event(Arc::new(event))))
-                    .collect(),
+                Ok(events) => events.into_iter().map(|event| Ok(FeedItem::Event(Arc::new(event)))).collect(),
                 Err(error) => vec![Err(error)],
             };
             stream::iter(items)
@@ -208,10 +192,7 @@ impl Feed {
                         }
                     }
                     Err(RecvError::Lagged(_)) => {
-                        let position = LogPosition {
-                            log_id,
-                            position: seen,
-                        };
+                        let position = LogPosition { log_id, position: seen };
                         return Some((Ok(FeedItem::Lagged(position)), None));
                     }
                     Err(RecvError::Closed) => return None,
@@ -221,10 +202,7 @@ impl Feed {
     }
 
     pub fn position(&self, event: &Event) -> LogPosition {
-        LogPosition {
-            log_id: self.log_id,
-            position: event.position,
-        }
+        LogPosition { log_id: self.log_id, position: event.position }
     }
 
     /// The log as it is now: a snapshot that is read after this call holds at this cursor.

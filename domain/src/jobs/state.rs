@@ -24,14 +24,8 @@ pub enum JobState {
 }
 
 impl JobState {
-    pub const ALL: [Self; 6] = [
-        Self::Ready,
-        Self::Dispatched,
-        Self::Running,
-        Self::Done,
-        Self::Dead,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Ready, Self::Dispatched, Self::Running, Self::Done, Self::Dead, Self::Cancelled];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,13 +84,7 @@ pub enum Change {
 
 impl Life {
     pub fn new(max_attempts: u32) -> Self {
-        Self {
-            state: JobState::Ready,
-            attempts: 0,
-            max_attempts,
-            claim: None,
-            suspect: false,
-        }
+        Self { state: JobState::Ready, attempts: 0, max_attempts, claim: None, suspect: false }
     }
 
     /// The life after `change`, or `None` where the change comes too late or from one who lost the claim;
@@ -104,11 +92,7 @@ impl Life {
     pub fn after(self, change: Change) -> Option<Self> {
         use JobState::{Cancelled, Dead, Dispatched, Done, Ready, Running};
         let holds = |token| self.state == Running && self.claim == Some(token);
-        let unclaimed = |state| Self {
-            state,
-            claim: None,
-            ..self
-        };
+        let unclaimed = |state| Self { state, claim: None, ..self };
         match change {
             Change::Dispatch if self.state == Ready => Some(unclaimed(Dispatched)),
             Change::Recall if self.state == Dispatched => Some(unclaimed(Ready)),
@@ -118,48 +102,23 @@ impl Life {
                     return None;
                 }
                 let attempts = self.attempts + u32::from(self.suspect);
-                Some(Self {
-                    state: Running,
-                    claim: Some(token),
-                    attempts,
-                    ..self
-                })
+                Some(Self { state: Running, claim: Some(token), attempts, ..self })
             }
-            Change::Complete { token } if holds(token) => Some(Self {
-                attempts: self.spent(),
-                suspect: false,
-                ..unclaimed(Done)
-            }),
+            Change::Complete { token } if holds(token) => {
+                Some(Self { attempts: self.spent(), suspect: false, ..unclaimed(Done) })
+            }
             Change::Fail { token, fatal } if holds(token) => {
                 let attempts = self.spent();
-                let state = if fatal || attempts >= self.max_attempts {
-                    Dead
-                } else {
-                    Ready
-                };
-                Some(Self {
-                    attempts,
-                    suspect: false,
-                    ..unclaimed(state)
-                })
+                let state = if fatal || attempts >= self.max_attempts { Dead } else { Ready };
+                Some(Self { attempts, suspect: false, ..unclaimed(state) })
             }
             Change::HandBack { token } if holds(token) => {
                 let attempts = self.attempts - u32::from(self.suspect);
-                Some(Self {
-                    attempts,
-                    ..unclaimed(Ready)
-                })
+                Some(Self { attempts, ..unclaimed(Ready) })
             }
             Change::Expire if self.state == Running => {
-                let state = if self.suspect && self.attempts >= self.max_attempts {
-                    Dead
-                } else {
-                    Ready
-                };
-                Some(Self {
-                    suspect: true,
-                    ..unclaimed(state)
-                })
+                let state = if self.suspect && self.attempts >= self.max_attempts { Dead } else { Ready };
+                Some(Self { suspect: true, ..unclaimed(state) })
             }
             Change::Cancel if matches!(self.state, Ready | Dispatched) => Some(unclaimed(Cancelled)),
             _ => None,

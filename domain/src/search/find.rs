@@ -85,18 +85,13 @@ pub struct Found {
 
 pub async fn find(ports: &Ports, actor: &Actor, input: SearchInput) -> Result<Found> {
     actor.require(Role::Viewer)?;
-    let query = TextQuery::parse(&input.query).map_err(Error::Invalid)?;
+    let asked = TextQuery::parse(&input.query).map_err(Error::Invalid)?;
     if input.first == 0 || input.first > MAX_PAGE || input.skip >= MAX_DEPTH {
         let message = format!("`first` is 1 to {MAX_PAGE}, and a ranking ends after {MAX_DEPTH} places");
         return Err(Error::Invalid(Problem::new("PAGE_OUT_OF_RANGE", message)));
     }
     let started = Instant::now();
-    let search = Search {
-        ports,
-        tenant: actor.tenant(),
-        query,
-        input,
-    };
+    let search = Search { ports, tenant: actor.tenant(), query: asked.without_frame(), asked, input };
     let found = search.run().await;
     let outcome = match &found {
         Ok(found) if found.degraded.is_some() => "degraded",
@@ -112,6 +107,8 @@ pub async fn find(ports: &Ports, actor: &Actor, input: SearchInput) -> Result<Fo
 struct Search<'a> {
     ports: &'a Ports,
     tenant: Tenant,
+    asked: TextQuery,
+    /// Without the question's frame.
     query: TextQuery,
     input: SearchInput,
 }
@@ -146,17 +143,11 @@ impl Search<'_> {
         match self.input.mode {
             SearchMode::Text => {
                 let hits = within_deadline("text", self.text_leg(depth)).await?;
-                Ok(Ranking {
-                    hits: single(&hits, false),
-                    degraded: None,
-                })
+                Ok(Ranking { hits: single(&hits, false), degraded: None })
             }
             SearchMode::Semantic => {
                 let hits = within_deadline("semantic", self.semantic_leg()).await?;
-                Ok(Ranking {
-                    hits: single(&hits, true),
-                    degraded: None,
-                })
+                Ok(Ranking { hits: single(&hits, true), degraded: None })
             }
             SearchMode::Hybrid => {
                 let (text, semantic) = tokio::join!(
@@ -171,26 +162,21 @@ impl Search<'_> {
     async fn text_leg(&self, limit: usize) -> Result<Vec<EngineHit>> {
         let missing = || no_engine("there is no full-text engine in this server's settings");
         let engine = self.ports.search.text.as_ref().ok_or_else(missing)?;
-        engine
-            .search(self.tenant, &self.query, &self.input.filter, limit)
-            .await
+        engine.search(self.tenant, &self.query, &self.input.filter, limit).await
     }
 
     async fn semantic_leg(&self) -> Result<Vec<EngineHit>> {
         let missing = || no_engine("there is no embedding model or vector engine in this server's settings");
         let embedder = self.ports.search.embedder.as_ref().ok_or_else(missing)?;
         let engine = self.ports.search.vectors.as_ref().ok_or_else(missing)?;
-        let vector = embedder.embed_query(&self.query.plain()).await?;
+        let vector = embedder.embed_query(&self.asked.plain()).await?;
         engine.search(self.tenant, &vector, &self.input.filter, LEG).await
     }
 
     /// Reads the ranking page by page against PostgreSQL until enough hits stand.
     async fn check(&self, ranking: Ranking) -> Result<Found> {
         let Ranking { hits, degraded } = ranking;
-        let mut found = Found {
-            degraded,
-            ..Found::default()
-        };
+        let mut found = Found { degraded, ..Found::default() };
         let mut at = self.input.skip;
         while at < hits.len() && found.hits.len() < self.input.first {
             let wanted = self.input.first - found.hits.len();
@@ -215,12 +201,7 @@ impl Search<'_> {
                 continue;
             };
             if self.input.filter.matches(&HitFacets::from(&found)) {
-                hits.push(Hit {
-                    place,
-                    found,
-                    fused: *fused,
-                    highlights: Vec::new(),
-                });
+                hits.push(Hit { place, found, fused: *fused, highlights: Vec::new() });
             }
         }
         self.keep_strict(&mut hits).await?;
@@ -235,19 +216,11 @@ impl Search<'_> {
         };
         let texts: Vec<String> = hits.iter().map(|hit| hit.found.passage.text.clone()).collect();
         let mut stands = vec![true; hits.len()];
-        let phrases = self
-            .query
-            .clauses
-            .iter()
-            .filter(|clause| matches!(clause, Clause::Phrase(_)));
-        let strict = phrases
-            .map(|clause| (clause, true))
-            .chain(self.query.not.iter().map(|not| (not, false)));
+        let phrases = self.query.clauses.iter().filter(|clause| matches!(clause, Clause::Phrase(_)));
+        let strict =
+            phrases.map(|clause| (clause, true)).chain(self.query.not.iter().map(|not| (not, false)));
         for (clause, must_stand) in strict {
-            let query = TextQuery {
-                clauses: vec![clause.clone()],
-                not: Vec::new(),
-            };
+            let query = TextQuery { clauses: vec![clause.clone()], not: Vec::new() };
             for (stands, marks) in stands.iter_mut().zip(engine.highlight(&query, &texts).await?) {
                 *stands &= marks.is_empty() != must_stand;
             }
@@ -273,23 +246,14 @@ impl Search<'_> {
 fn both(text: Result<Vec<EngineHit>>, semantic: Result<Vec<EngineHit>>) -> Result<Ranking> {
     let lacks = |leg: &str, error: &Error| {
         tracing::warn!(leg, error = error.chain(), "search answers without a leg");
-        Some(format!(
-            "the {leg} engine did not answer; these hits are the other engine's alone"
-        ))
+        Some(format!("the {leg} engine did not answer; these hits are the other engine's alone"))
     };
     match (text, semantic) {
-        (Ok(text), Ok(semantic)) => Ok(Ranking {
-            hits: fuse(&text, &semantic),
-            degraded: None,
-        }),
-        (Ok(text), Err(error)) => Ok(Ranking {
-            hits: fuse(&text, &[]),
-            degraded: lacks("semantic", &error),
-        }),
-        (Err(error), Ok(semantic)) => Ok(Ranking {
-            hits: fuse(&[], &semantic),
-            degraded: lacks("text", &error),
-        }),
+        (Ok(text), Ok(semantic)) => Ok(Ranking { hits: fuse(&text, &semantic), degraded: None }),
+        (Ok(text), Err(error)) => Ok(Ranking { hits: fuse(&text, &[]), degraded: lacks("semantic", &error) }),
+        (Err(error), Ok(semantic)) => {
+            Ok(Ranking { hits: fuse(&[], &semantic), degraded: lacks("text", &error) })
+        }
         (Err(error), Err(_)) => Err(error),
     }
 }
@@ -297,10 +261,7 @@ fn both(text: Result<Vec<EngineHit>>, semantic: Result<Vec<EngineHit>>) -> Resul
 async fn within_deadline<T>(leg: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
     match timeout(DEADLINE, work).await {
         Ok(answer) => answer,
-        Err(late) => Err(Error::unavailable(
-            "search in time",
-            format!("the {leg} leg: {late}"),
-        )),
+        Err(late) => Err(Error::unavailable("search in time", format!("the {leg} leg: {late}"))),
     }
 }
 

@@ -32,17 +32,9 @@ pub struct Place {
 /// One leg's hits as a fused list, as they are.
 pub fn single(hits: &[EngineHit], semantic: bool) -> Vec<FusedHit> {
     let fused = (1..).zip(hits).map(|(rank, hit)| {
-        let place = Some(Place {
-            rank,
-            score: hit.score,
-        });
+        let place = Some(Place { rank, score: hit.score });
         let (text, semantic) = if semantic { (None, place) } else { (place, None) };
-        FusedHit {
-            passage_id: hit.passage_id,
-            score: hit.score,
-            text,
-            semantic,
-        }
+        FusedHit { passage_id: hit.passage_id, score: hit.score, text, semantic }
     });
     fused.collect()
 }
@@ -50,10 +42,9 @@ pub fn single(hits: &[EngineHit], semantic: bool) -> Vec<FusedHit> {
 /// Best first; ties by id, so that pages agree.
 pub fn fuse(text: &[EngineHit], semantic: &[EngineHit]) -> Vec<FusedHit> {
     let mut fused: HashMap<PassageId, FusedHit> = HashMap::with_capacity(text.len() + semantic.len());
-    for (hits, weight, is_semantic) in [
-        (text, 1.0 - SEMANTIC_WEIGHT, false),
-        (semantic, SEMANTIC_WEIGHT, true),
-    ] {
+    for (hits, weight, is_semantic) in
+        [(text, 1.0 - SEMANTIC_WEIGHT, false), (semantic, SEMANTIC_WEIGHT, true)]
+    {
         let stretch = Stretch::over(hits);
         for (rank, hit) in (1..).zip(hits) {
             let entry = fused.entry(hit.passage_id).or_insert(FusedHit {
@@ -62,10 +53,7 @@ pub fn fuse(text: &[EngineHit], semantic: &[EngineHit]) -> Vec<FusedHit> {
                 text: None,
                 semantic: None,
             });
-            let place = Some(Place {
-                rank,
-                score: hit.score,
-            });
+            let place = Some(Place { rank, score: hit.score });
             if is_semantic {
                 entry.semantic = place;
             } else {
@@ -88,19 +76,12 @@ impl Stretch {
     fn over(hits: &[EngineHit]) -> Self {
         let low = hits.iter().map(|hit| hit.score).fold(f32::INFINITY, f32::min);
         let high = hits.iter().map(|hit| hit.score).fold(f32::NEG_INFINITY, f32::max);
-        Self {
-            low,
-            span: high - low,
-        }
+        Self { low, span: high - low }
     }
 
     /// All of one score counts as 1: each was found.
     fn apply(&self, score: f32) -> f32 {
-        if self.span > 0.0 {
-            (score - self.low) / self.span
-        } else {
-            1.0
-        }
+        if self.span > 0.0 { (score - self.low) / self.span } else { 1.0 }
     }
 }
 
@@ -125,10 +106,7 @@ mod tests {
 
     #[test]
     fn what_both_legs_like_comes_first() {
-        let fused = fuse(
-            &hits(&[(1, 12.0), (2, 11.0), (3, 1.0)]),
-            &hits(&[(2, 0.9), (4, 0.8), (3, 0.2)]),
-        );
+        let fused = fuse(&hits(&[(1, 12.0), (2, 11.0), (3, 1.0)]), &hits(&[(2, 0.9), (4, 0.8), (3, 0.2)]));
         assert_eq!(order(&fused)[0], 2);
         assert_eq!(fused[0].text.map(|place| place.rank), Some(2));
         assert_eq!(fused[0].semantic.map(|place| place.rank), Some(1));

@@ -7,6 +7,12 @@ use crate::{
 /// Longest query text, in bytes.
 pub const MAX_QUERY_BYTES: usize = 1_000;
 
+/// English words that a question is made of and an answer is not found by. They are passed over where other
+/// words remain; in a phrase and after a minus they count.
+const FRAME: &str = "a about am an and any are as at be been but by can could did do does doing for from had has have \
+    he her him his how i if in into is it its many me much my of on or our she should so some than that the their them \
+    then there these they this those to us was we were what when where which who whom whose why will with would you your";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SearchMode {
     Text,
@@ -53,10 +59,8 @@ impl TextQuery {
     /// Reads `word "a phrase" -word -"a phrase"`. A quote that is not closed runs to the end.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         if text.len() > MAX_QUERY_BYTES {
-            let message = format!(
-                "the query has {} bytes, at most {MAX_QUERY_BYTES} are allowed",
-                text.len()
-            );
+            let message =
+                format!("the query has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len());
             return Err(Problem::new("QUERY_TOO_LONG", message).at("query"));
         }
         let mut query = Self::default();
@@ -70,12 +74,7 @@ impl TextQuery {
             (clause, rest) = next_clause(rest);
             rest = rest.trim_start();
             if clause.text().chars().any(char::is_alphanumeric) {
-                if negated {
-                    &mut query.not
-                } else {
-                    &mut query.clauses
-                }
-                .push(clause);
+                if negated { &mut query.not } else { &mut query.clauses }.push(clause);
             }
         }
         if query.clauses.is_empty() {
@@ -83,6 +82,20 @@ impl TextQuery {
             return Err(Problem::new("EMPTY_QUERY", message).at("query"));
         }
         Ok(query)
+    }
+
+    /// What engines of words look for: without the question's frame, where something remains.
+    pub fn without_frame(&self) -> Self {
+        let bears = |clause: &&Clause| match clause {
+            Clause::Word(word) => {
+                let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+                !FRAME.split_ascii_whitespace().any(|frame| frame == word)
+            }
+            Clause::Phrase(_) => true,
+        };
+        let clauses: Vec<Clause> = self.clauses.iter().filter(bears).cloned().collect();
+        let clauses = if clauses.is_empty() { self.clauses.clone() } else { clauses };
+        Self { clauses, not: self.not.clone() }
     }
 
     /// What is asked for in plain words, for engines of meaning.
@@ -97,9 +110,7 @@ fn next_clause(rest: &str) -> (Clause, &str) {
         let (phrase, after) = quoted.split_once('"').unwrap_or((quoted, ""));
         return (Clause::Phrase(phrase.trim().to_owned()), after);
     }
-    let end = rest
-        .find(|c: char| c.is_whitespace() || c == '"')
-        .unwrap_or(rest.len());
+    let end = rest.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(rest.len());
     (Clause::Word(rest[..end].to_owned()), &rest[end..])
 }
 
@@ -133,12 +144,8 @@ impl SearchFilter {
         (self.kinds.is_empty() || self.kinds.contains(&facets.kind))
             && any_of(&self.tags, &facets.tags)
             && any_of(&self.speakers, &facets.speakers)
-            && self
-                .occurred_from
-                .is_none_or(|from| at.is_some_and(|at| at >= from))
-            && self
-                .occurred_before
-                .is_none_or(|before| at.is_some_and(|at| at < before))
+            && self.occurred_from.is_none_or(|from| at.is_some_and(|at| at >= from))
+            && self.occurred_before.is_none_or(|before| at.is_some_and(|at| at < before))
             && (self.conversation_ids.is_empty() || self.conversation_ids.contains(&facets.conversation_id))
     }
 }
@@ -167,36 +174,30 @@ mod tests {
                 Clause::Word("e-mail".into())
             ]
         );
-        assert_eq!(
-            query.not,
-            [
-                Clause::Word("bonus".into()),
-                Clause::Phrase("stock options".into())
-            ]
-        );
+        assert_eq!(query.not, [Clause::Word("bonus".into()), Clause::Phrase("stock options".into())]);
         assert_eq!(query.plain(), "salary notice period e-mail");
     }
 
     #[test]
+    fn the_frame_of_a_question_is_passed_over_unless_it_is_all_there_is() {
+        let words = |text: &str| -> Vec<String> {
+            parse(text).without_frame().clauses.iter().map(|clause| clause.text().to_owned()).collect()
+        };
+        assert_eq!(words("how much pay does the candidate want?"), ["pay", "candidate", "want?"]);
+        assert_eq!(words("to be or to be"), ["to", "be", "or", "to", "be"]);
+        assert_eq!(words(r#"who said "to be""#), ["said", "to be"]);
+    }
+
+    #[test]
     fn an_open_quote_runs_to_the_end() {
-        assert_eq!(
-            parse(r#"say "open end"#).clauses[1],
-            Clause::Phrase("open end".into())
-        );
+        assert_eq!(parse(r#"say "open end"#).clauses[1], Clause::Phrase("open end".into()));
     }
 
     #[test]
     fn a_query_without_a_word_is_refused() {
         for text in ["", "  ", "\"\"", "-", "--", "-only", "?!"] {
-            assert_eq!(
-                TextQuery::parse(text).unwrap_err().code,
-                "EMPTY_QUERY",
-                "{text:?}"
-            );
+            assert_eq!(TextQuery::parse(text).unwrap_err().code, "EMPTY_QUERY", "{text:?}");
         }
-        assert_eq!(
-            TextQuery::parse(&"x".repeat(1_001)).unwrap_err().code,
-            "QUERY_TOO_LONG"
-        );
+        assert_eq!(TextQuery::parse(&"x".repeat(1_001)).unwrap_err().code, "QUERY_TOO_LONG");
     }
 }

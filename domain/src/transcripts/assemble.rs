@@ -22,24 +22,15 @@ pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> 
     if source.format != Format::NamedLines {
         cue_labels::resolve(&mut source)?;
     }
-    let Source {
-        format, log, pieces, ..
-    } = source;
-    let mut assembler = Assembler {
-        turns: Vec::new(),
-        speakers: Speakers::default(),
-        run: None,
-        log,
-    };
+    let Source { format, log, pieces, .. } = source;
+    let mut assembler = Assembler { turns: Vec::new(), speakers: Speakers::default(), run: None, log };
     let mut previous: &[Piece<'_>] = &[];
     for cue in pieces.chunk_by(|_, next| !next.opens) {
         assembler.cue(cue, previous);
         previous = cue;
     }
     assembler.end_run();
-    let Assembler {
-        turns, speakers, log, ..
-    } = assembler;
+    let Assembler { turns, speakers, log, .. } = assembler;
     if turns.is_empty() {
         return Err(nothing_said(&log));
     }
@@ -58,10 +49,7 @@ fn nothing_said(log: &Log) -> Problem {
             );
             Problem::new("MALFORMED", message).on_line(note.line)
         }
-        None => Problem::new(
-            "EMPTY_TRANSCRIPT",
-            "the transcript is empty: it holds no cue and no turn",
-        ),
+        None => Problem::new("EMPTY_TRANSCRIPT", "the transcript is empty: it holds no cue and no turn"),
     }
 }
 
@@ -93,11 +81,7 @@ impl Assembler {
                     turn.text.push(' ');
                     turn.text.push_str(&piece.text);
                     turn.end_ms = turn.end_ms.max(piece.end);
-                    let run = self.run.get_or_insert(Run {
-                        first: piece.line,
-                        last: piece.line,
-                        count: 0,
-                    });
+                    let run = self.run.get_or_insert(Run { first: piece.line, last: piece.line, count: 0 });
                     run.last = piece.line;
                     run.count += 1;
                 }
@@ -121,10 +105,7 @@ impl Assembler {
         };
         let reason = match run.count {
             1 => format!("continues the sentence that begins on line {}", turn.line),
-            n => format!(
-                "{n} cues up to line {} continue what begins on line {}",
-                run.last, turn.line
-            ),
+            n => format!("{n} cues up to line {} continue what begins on line {}", run.last, turn.line),
         };
         self.log.merged(run.first, run.count, reason);
     }
@@ -179,8 +160,7 @@ fn continues(turn: &Turn, piece: &Piece<'_>) -> bool {
 /// Whether a sentence ends at the end of `text`.
 pub(super) fn is_finished(text: &str) -> bool {
     let closing = ['"', '\'', '”', '’', '»', '«', '“', ')', ']', '}', '」', '』'];
-    text.trim_end_matches(closing)
-        .ends_with(['.', '?', '!', '…', '。', '？', '！', '؟', '।'])
+    text.trim_end_matches(closing).ends_with(['.', '?', '!', '…', '。', '？', '！', '؟', '।'])
 }
 
 /// `[Music]`, `(laughs)`, `♪ la la ♪`: no part of a sentence.

@@ -28,10 +28,7 @@ pub(super) fn text<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, str>,
         _ => Cow::Borrowed(utf8(bytes)?),
     };
     if text.trim_start_matches(BOM).trim().is_empty() {
-        return Err(Problem::new(
-            "EMPTY_TRANSCRIPT",
-            "the transcript is empty: there is no text in it",
-        ));
+        return Err(Problem::new("EMPTY_TRANSCRIPT", "the transcript is empty: there is no text in it"));
     }
     match Lines::new(&text).find(|line| line.text.len() > limits.max_line_bytes) {
         Some(line) => Err(Problem::new(
@@ -70,12 +67,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
-        not_text(
-            bytes,
-            error.valid_up_to(),
-            "is not UTF-8",
-            "save the file as UTF-8 and import it again",
-        )
+        not_text(bytes, error.valid_up_to(), "is not UTF-8", "save the file as UTF-8 and import it again")
     })
 }
 
@@ -138,9 +130,7 @@ fn zip_kind(bytes: &[u8]) -> &'static str {
         ("ppt/", "a presentation (PPTX)"),
         ("opendocument", "an OpenDocument file"),
     ];
-    let found = kinds
-        .iter()
-        .find(|(mark, _)| memmem::find(head, mark.as_bytes()).is_some());
+    let found = kinds.iter().find(|(mark, _)| memmem::find(head, mark.as_bytes()).is_some());
     found.map_or(ZIP, |(_, name)| name)
 }
 
@@ -154,14 +144,10 @@ mod tests {
 
     #[test]
     fn utf8_and_utf16_are_read_with_and_without_a_mark() {
-        let le: Vec<u8> = [0xff, 0xfe]
-            .into_iter()
-            .chain("Zoë 🎤".encode_utf16().flat_map(u16::to_le_bytes))
-            .collect();
-        let be: Vec<u8> = [0xfe, 0xff]
-            .into_iter()
-            .chain("Zoë 🎤".encode_utf16().flat_map(u16::to_be_bytes))
-            .collect();
+        let le: Vec<u8> =
+            [0xff, 0xfe].into_iter().chain("Zoë 🎤".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let be: Vec<u8> =
+            [0xfe, 0xff].into_iter().chain("Zoë 🎤".encode_utf16().flat_map(u16::to_be_bytes)).collect();
         for bytes in ["Zoë 🎤".as_bytes(), "\u{feff}Zoë 🎤".as_bytes(), &le, &be] {
             assert_eq!(text(bytes, &Limits::default()).expect("text"), "Zoë 🎤");
         }
@@ -191,11 +177,7 @@ mod tests {
         for bytes in [&b""[..], b"\xef\xbb\xbf", b" \r\n\t\n", b"\xff\xfe"] {
             assert_eq!(refusal(bytes).code, "EMPTY_TRANSCRIPT");
         }
-        let limits = Limits {
-            max_bytes: 20,
-            max_line_bytes: 5,
-            max_cues: 1,
-        };
+        let limits = Limits { max_bytes: 20, max_line_bytes: 5, max_cues: 1 };
         let long = text(b"abc\nabcdef\n", &limits).expect_err("refused");
         assert_eq!((long.code, long.line), ("LINE_TOO_LONG", Some(2)));
         assert_eq!(text(&[b'a'; 21], &limits).expect_err("refused").code, "TOO_LARGE");

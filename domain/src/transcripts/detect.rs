@@ -16,10 +16,7 @@ pub struct Confidence {
 
 impl Confidence {
     pub fn new(score: u8, reason: impl Into<String>) -> Self {
-        Self {
-            score,
-            reason: reason.into(),
-        }
+        Self { score, reason: reason.into() }
     }
 }
 
@@ -36,21 +33,14 @@ pub fn detect(text: &str) -> Result<Detected, Problem> {
     let mut tried = Vec::with_capacity(READERS.len());
     for reader in READERS {
         let confidence = reader.detect(head);
-        tried.push(format!(
-            "not {} ({}; {})",
-            reader.name(),
-            confidence.reason,
-            reader.looks_like()
-        ));
+        tried.push(format!("not {} ({}; {})", reader.name(), confidence.reason, reader.looks_like()));
         if confidence.score > best.as_ref().map_or(0, |best| best.confidence.score) {
             best = Some(Detected { reader, confidence });
         }
     }
     best.ok_or_else(|| {
-        let message = format!(
-            "the format is not known: {}. Name the format if you know better",
-            tried.join(", ")
-        );
+        let message =
+            format!("the format is not known: {}. Name the format if you know better", tried.join(", "));
         Problem::new("UNKNOWN_FORMAT", message).on_line(1)
     })
 }
@@ -72,15 +62,9 @@ mod tests {
             ("00:00:00.000 --> 00:00:01.000\nno header", Some(Format::Srt)),
             ("Anna: Hi.\nBen: Hello.\nAnna: Well.", Some(Format::NamedLines)),
             ("Anna: Hi.\nBen: Hello.", Some(Format::NamedLines)),
-            (
-                "**Anna Lee:** Hi.\n\nAnd more.\n\n**Ben:** Hello.",
-                Some(Format::NamedLines),
-            ),
+            ("**Anna Lee:** Hi.\n\nAnd more.\n\n**Ben:** Hello.", Some(Format::NamedLines)),
             ("WEBVTTX\n\nnothing", None),
-            (
-                "One thing is clear: we must go.\n\nThen we went, and it rained.\n\nAnd so on.",
-                None,
-            ),
+            ("One thing is clear: we must go.\n\nThen we went, and it rained.\n\nAnd so on.", None),
             ("https://example.org/a\nhttps://example.org/b\n", None),
             ("{\"a\": 1,\n \"b\": 2}", None),
             ("<!DOCTYPE html>\n<html><body>Anna: hi</body></html>", None),

@@ -37,17 +37,8 @@ pub(super) fn split(line: &str) -> Option<Labelled<'_>> {
         Some((mark, rest)) if before.or(within).is_none() => (Some(mark), rest.trim_start()),
         _ => (None, text),
     };
-    let valid = if marked {
-        may_be_emphasised(label)
-    } else {
-        may_be_label(label)
-    };
-    valid.then_some(Labelled {
-        label,
-        text,
-        marked,
-        mark: before.or(within).or(after),
-    })
+    let valid = if marked { may_be_emphasised(label) } else { may_be_label(label) };
+    valid.then_some(Labelled { label, text, marked, mark: before.or(within).or(after) })
 }
 
 /// Every word is written like a part of a name, and there are few.
@@ -59,9 +50,7 @@ pub(super) fn is_name_like(label: &str) -> bool {
 pub(super) fn strip_bullet(line: &str) -> &str {
     const BULLETS: [&str; 9] = ["- ", "* ", "> ", "• ", "– ", "— ", ">> ", ">>", "-"];
     let bullet = BULLETS.iter().find_map(|bullet| line.strip_prefix(bullet));
-    bullet
-        .filter(|rest| !rest.starts_with(['-', '>']))
-        .map_or(line, str::trim_start)
+    bullet.filter(|rest| !rest.starts_with(['-', '>'])).map_or(line, str::trim_start)
 }
 
 /// `**Name:** text`, `**Name**: text`, and the same with `__`, `*` or `_`.
@@ -82,10 +71,7 @@ fn emphasised(line: &str) -> Option<(&str, &str)> {
 
 /// The first colon that a blank, the line's end or a capital follows.
 fn plain(line: &str) -> Option<(&str, &str)> {
-    let colons = line
-        .char_indices()
-        .take(2 * MAX_CHARS)
-        .filter(|(_, c)| matches!(c, ':' | '：'));
+    let colons = line.char_indices().take(2 * MAX_CHARS).filter(|(_, c)| matches!(c, ':' | '：'));
     for (at, colon) in colons {
         let (label, text) = (&line[..at], &line[at + colon.len_utf8()..]);
         match text.chars().next() {
@@ -102,9 +88,7 @@ fn plain(line: &str) -> Option<(&str, &str)> {
 
 /// `Name (00:03)` and `Name 00:03`.
 fn mark_at_end(label: &str) -> (&str, Option<Mark>) {
-    let bracket = label
-        .rfind(['[', '('])
-        .map(|at| at - usize::from(label[..at].ends_with('\\')));
+    let bracket = label.rfind(['[', '(']).map(|at| at - usize::from(label[..at].ends_with('\\')));
     if let Some(at) = bracket
         && let Some((mark, "")) = markers::bracketed(&label[at..])
     {
@@ -131,9 +115,7 @@ fn may_be_label(label: &str) -> bool {
     label.chars().count() <= MAX_CHARS
         && label.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '@' | '#' | '+'))
         && label.contains(char::is_alphabetic)
-        && label
-            .chars()
-            .all(|c| c.is_alphanumeric() || " _-.'’,&/()#@+|·\u{a0}".contains(c) || is_mark(c))
+        && label.chars().all(|c| c.is_alphanumeric() || " _-.'’,&/()#@+|·\u{a0}".contains(c) || is_mark(c))
         && dots_abbreviate(label)
         && words <= MAX_WORDS
         && (words <= 2 || words_are_capitalised(label))
@@ -159,10 +141,7 @@ fn words_are_capitalised(label: &str) -> bool {
     let name = label.split_once(" (").map_or(label, |(name, _)| name);
     name.split_whitespace().all(|word| {
         SMALL.contains(&word)
-            || word
-                .chars()
-                .find(|c| c.is_alphanumeric())
-                .is_none_or(|first| !first.is_lowercase())
+            || word.chars().find(|c| c.is_alphanumeric()).is_none_or(|first| !first.is_lowercase())
     })
 }
 
@@ -185,18 +164,8 @@ mod tests {
             ("SPEAKER_00: Hi", "SPEAKER_00", "Hi", None),
             ("anna: hi", "anna", "hi", None),
             ("Speaker 1: Hi: there", "Speaker 1", "Hi: there", None),
-            (
-                "Mireille B. Reece, Psy.D: Hi",
-                "Mireille B. Reece, Psy.D",
-                "Hi",
-                None,
-            ),
-            (
-                "Dr. Zoë O’Neil-Smith (she/her): Hi",
-                "Dr. Zoë O’Neil-Smith (she/her)",
-                "Hi",
-                None,
-            ),
+            ("Mireille B. Reece, Psy.D: Hi", "Mireille B. Reece, Psy.D", "Hi", None),
+            ("Dr. Zoë O’Neil-Smith (she/her): Hi", "Dr. Zoë O’Neil-Smith (she/her)", "Hi", None),
             ("田中：はい", "田中", "はい", None),
             ("**Anna Lee:** Hi.", "Anna Lee", "Hi.", None),
             ("**Anna Lee**: Hi.", "Anna Lee", "Hi.", None),
@@ -216,11 +185,7 @@ mod tests {
         for (line, label, text, start) in cases {
             let found = split(line).unwrap_or_else(|| panic!("no label in {line}"));
             let mark = found.mark.map(|mark| mark.start);
-            assert_eq!(
-                (found.label, found.text, mark),
-                (label, text, start.map(Millis)),
-                "{line}"
-            );
+            assert_eq!((found.label, found.text, mark), (label, text, start.map(Millis)), "{line}");
         }
     }
 

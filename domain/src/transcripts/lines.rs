@@ -33,11 +33,7 @@ pub struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            at: 0,
-            number: 0,
-        }
+        Self { text, at: 0, number: 0 }
     }
 
     pub fn text(&self) -> &'a str {
@@ -60,11 +56,7 @@ impl<'a> Iterator for Lines<'a> {
             self.at += 1;
         }
         self.number = self.number.saturating_add(1);
-        Some(Line {
-            number: self.number,
-            start,
-            text: &self.text[start..start + length],
-        })
+        Some(Line { number: self.number, start, text: &self.text[start..start + length] })
     }
 }
 
@@ -73,9 +65,7 @@ pub fn breaks(text: &str) -> u32 {
     let bytes = text.as_bytes();
     let feeds = memchr_iter(b'\n', bytes).count();
     let lone_returns = match memchr(b'\r', bytes) {
-        Some(_) => memchr_iter(b'\r', bytes)
-            .filter(|at| bytes.get(at + 1) != Some(&b'\n'))
-            .count(),
+        Some(_) => memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n')).count(),
         None => 0,
     };
     (feeds + lone_returns) as u32
@@ -87,22 +77,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_end_ends_one_line() {
-        let lines: Vec<_> = Lines::new("a\nb\r\nc\rd\n\r\n\r\re")
-            .map(|line| (line.number, line.text))
-            .collect();
-        assert_eq!(
-            lines,
-            [
-                (1, "a"),
-                (2, "b"),
-                (3, "c"),
-                (4, "d"),
-                (5, ""),
-                (6, ""),
-                (7, ""),
-                (8, "e")
-            ]
-        );
+        let lines: Vec<_> =
+            Lines::new("a\nb\r\nc\rd\n\r\n\r\re").map(|line| (line.number, line.text)).collect();
+        assert_eq!(lines, [(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, ""), (6, ""), (7, ""), (8, "e")]);
         assert_eq!(breaks("a\nb\r\nc\rd\n\r\n\r\re"), 7);
         assert_eq!(Lines::new("").count(), 0);
         assert_eq!(Lines::new("a\n").count(), 1);

@@ -16,13 +16,7 @@ pub(super) fn bracketed(text: &str) -> Option<(Mark, &str)> {
     let (mark, rest) = one(text)?;
     let second = range_sign(rest).and_then(one);
     match second {
-        Some((second, rest)) if mark.end.is_none() => Some((
-            Mark {
-                end: Some(second.start),
-                ..mark
-            },
-            rest,
-        )),
+        Some((second, rest)) if mark.end.is_none() => Some((Mark { end: Some(second.start), ..mark }, rest)),
         _ => Some((mark, rest)),
     }
 }
@@ -50,13 +44,7 @@ fn one(text: &str) -> Option<(Mark, &str)> {
 fn range(text: &str) -> Option<(Mark, &str)> {
     let (start, rest) = lenient(text)?;
     match range_sign(rest).and_then(lenient) {
-        Some((end, rest)) => Some((
-            Mark {
-                start,
-                end: Some(end),
-            },
-            rest,
-        )),
+        Some((end, rest)) => Some((Mark { start, end: Some(end) }, rest)),
         None => Some((Mark { start, end: None }, rest)),
     }
 }
@@ -64,10 +52,7 @@ fn range(text: &str) -> Option<(Mark, &str)> {
 /// What follows the sign of a range.
 fn range_sign(text: &str) -> Option<&str> {
     let text = text.trim_start();
-    [ARROW, "->", "-", "–", "—", "to "]
-        .iter()
-        .find_map(|sign| text.strip_prefix(sign))
-        .map(str::trim_start)
+    [ARROW, "->", "-", "–", "—", "to "].iter().find_map(|sign| text.strip_prefix(sign)).map(str::trim_start)
 }
 
 #[cfg(test)]
@@ -86,38 +71,18 @@ mod tests {
             ("[00:03] - Hi", 3_000, None, " - Hi"),
         ];
         for (text, start, end, rest) in cases {
-            let expected = (
-                Mark {
-                    start: Millis(start),
-                    end: end.map(Millis),
-                },
-                rest,
-            );
+            let expected = (Mark { start: Millis(start), end: end.map(Millis) }, rest);
             assert_eq!(bracketed(text), Some(expected), "{text}");
         }
-        for text in [
-            "[laughs]",
-            "[unintelligible 00:03]",
-            "[00:03",
-            "(2)",
-            "00:03",
-            "[00:03}",
-            "",
-        ] {
+        for text in ["[laughs]", "[unintelligible 00:03]", "[00:03", "(2)", "00:03", "[00:03}", ""] {
             assert_eq!(bracketed(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_bare_time_stands_alone() {
-        assert_eq!(
-            bare("00:03 Anna").map(|(mark, rest)| (mark.start.0, rest)),
-            Some((3_000, " Anna"))
-        );
-        assert_eq!(
-            bare("00:03-00:04").and_then(|(mark, _)| mark.end),
-            Some(Millis(4_000))
-        );
+        assert_eq!(bare("00:03 Anna").map(|(mark, rest)| (mark.start.0, rest)), Some((3_000, " Anna")));
+        assert_eq!(bare("00:03-00:04").and_then(|(mark, _)| mark.end), Some(Millis(4_000)));
         assert_eq!(bare("10:30pm"), None);
     }
 }

@@ -104,31 +104,19 @@ impl Log {
 
     /// Where the first cue was dropped, and why.
     pub(super) fn first_drop(&self) -> Option<&ReportNote> {
-        self.notes
-            .iter()
-            .filter(|note| note.action == NoteAction::Dropped)
-            .min_by_key(|note| note.line)
+        self.notes.iter().filter(|note| note.action == NoteAction::Dropped).min_by_key(|note| note.line)
     }
 
     fn note(&mut self, line: u32, action: NoteAction, reason: Cow<'static, str>) {
         if self.notes.len() >= MAX_NOTES {
             self.omitted += 1;
-            let least = self
-                .notes
-                .iter()
-                .enumerate()
-                .rev()
-                .min_by_key(|(_, note)| note.action);
+            let least = self.notes.iter().enumerate().rev().min_by_key(|(_, note)| note.action);
             match least {
                 Some((at, note)) if note.action < action => drop(self.notes.remove(at)),
                 _ => return,
             }
         }
-        self.notes.push(ReportNote {
-            line,
-            action,
-            reason: reason.into_owned(),
-        });
+        self.notes.push(ReportNote { line, action, reason: reason.into_owned() });
     }
 
     /// The report, once `segments` segments by `speakers` are made.

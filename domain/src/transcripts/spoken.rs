@@ -71,12 +71,10 @@ impl<'a> Source<'a> {
         }
         let odd = voices(cue.payload, &mut self.voices);
         if odd.unclosed_tag {
-            self.log
-                .warning(cue.line, "a < that begins no complete tag was kept as text");
+            self.log.warning(cue.line, "a < that begins no complete tag was kept as text");
         }
         if odd.long_label {
-            self.log
-                .warning(cue.line, "a speaker's label is too long and was cut");
+            self.log.warning(cue.line, "a speaker's label is too long and was cut");
         }
         if odd.unknown_tag {
             self.log.warning(cue.line, "a tag that is not known was left out");
@@ -87,13 +85,9 @@ impl<'a> Source<'a> {
         }
         let end = (cue.end >= cue.start).then_some(cue.end);
         if end.is_none() {
-            self.log
-                .warning(cue.line, "the cue ends before it starts: its end was left out");
+            self.log.warning(cue.line, "the cue ends before it starts: its end was left out");
         }
-        self.check_room(
-            (self.pieces.len() + self.voices.len()).saturating_sub(1),
-            cue.line,
-        )?;
+        self.check_room((self.pieces.len() + self.voices.len()).saturating_sub(1), cue.line)?;
         let mut opens = true;
         for voice in self.voices.drain(..) {
             self.voiced |= voice.speaker.is_some();

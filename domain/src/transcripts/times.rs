@@ -21,12 +21,8 @@ pub const LONG_MINUTES: &str = "the time has two parts and the first is above 59
 
 /// A WebVTT timing line; a comma before the milliseconds is taken too, and said.
 pub fn strict_span(line: &str) -> Option<Span<'_>> {
-    span(line, |text| strict(text, b'.')).or_else(|| {
-        span(line, |text| strict(text, b',')).map(|span| Span {
-            odd: Some(COMMA),
-            ..span
-        })
-    })
+    span(line, |text| strict(text, b'.'))
+        .or_else(|| span(line, |text| strict(text, b',')).map(|span| Span { odd: Some(COMMA), ..span }))
 }
 
 /// An SRT timing line.
@@ -40,12 +36,7 @@ fn span<'a>(line: &'a str, stamp: impl Fn(&'a str) -> Option<Stamp<'a>>) -> Opti
     let (start, rest, first) = stamp(line.trim_ascii_start())?;
     let rest = rest.trim_ascii_start().strip_prefix(ARROW)?.trim_ascii_start();
     let (end, rest, second) = stamp(rest)?;
-    Some(Span {
-        start,
-        end,
-        rest: rest.trim_ascii(),
-        odd: first.or(second),
-    })
+    Some(Span { start, end, rest: rest.trim_ascii(), odd: first.or(second) })
 }
 
 /// `[hours:]minutes:seconds.mmm` at the head of `text`. Two parts of which the first is above 59 are hours
@@ -104,16 +95,14 @@ pub fn lenient(text: &str) -> Option<(Millis, &str)> {
 /// The run of digits at the head: its value (saturating), its length, what follows.
 fn digits(bytes: &[u8]) -> Option<(u64, usize, &[u8])> {
     let count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let value = bytes[..count].iter().fold(0u64, |value, digit| {
-        value.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-    });
+    let value = bytes[..count]
+        .iter()
+        .fold(0u64, |value, digit| value.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
     (count > 0).then(|| (value, count, &bytes[count..]))
 }
 
 fn two_digits(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    digits(bytes)
-        .filter(|(value, count, _)| *count == 2 && *value < 60)
-        .map(|(value, _, rest)| (value, rest))
+    digits(bytes).filter(|(value, count, _)| *count == 2 && *value < 60).map(|(value, _, rest)| (value, rest))
 }
 
 /// `rest` is a suffix of `text` that begins after an ASCII character.
@@ -164,14 +153,8 @@ mod tests {
     #[test]
     fn spans_give_the_settings_and_what_is_odd() {
         let span = strict_span("00:00.000-->\t00:01.000line:40% ").expect("a span");
-        assert_eq!(
-            (span.start.0, span.end.0, span.rest, span.odd),
-            (0, 1000, "line:40%", None)
-        );
-        assert_eq!(
-            strict_span("00:00,000 --> 00:01,000").and_then(|span| span.odd),
-            Some(COMMA)
-        );
+        assert_eq!((span.start.0, span.end.0, span.rest, span.odd), (0, 1000, "line:40%", None));
+        assert_eq!(strict_span("00:00,000 --> 00:01,000").and_then(|span| span.odd), Some(COMMA));
         assert_eq!(strict_span("00:00.000 00:01.000"), None);
         assert_eq!(strict_span("-->"), None);
     }
@@ -187,11 +170,7 @@ mod tests {
             ("0:0:1.2345", 1_234),
         ];
         for (text, millis) in good {
-            assert_eq!(
-                lenient(text).map(|(time, rest)| (time.0, rest)),
-                Some((millis, "")),
-                "{text}"
-            );
+            assert_eq!(lenient(text).map(|(time, rest)| (time.0, rest)), Some((millis, "")), "{text}");
         }
         for text in ["12", "1:75", "1:234", "a", "12:x", "1234567:00"] {
             assert_eq!(lenient(text), None, "{text}");

@@ -20,15 +20,7 @@ fn talk() -> Talk {
 
 fn stands(places: &[usize], quote: &str) -> bool {
     let segment_ids = places.iter().map(|place| segment_id(*place)).collect();
-    verify(
-        &talk(),
-        &Evidence {
-            segment_ids,
-            quote: quote.to_owned(),
-            start_ms: None,
-            end_ms: None,
-        },
-    )
+    verify(&talk(), &Evidence { segment_ids, quote: quote.to_owned(), start_ms: None, end_ms: None })
 }
 
 #[test]
@@ -44,15 +36,9 @@ fn a_quote_stands_whatever_its_case_spaces_quotes_and_dashes() {
 #[test]
 fn a_quote_may_run_into_the_next_segment_if_both_are_named() {
     assert!(stands(&[0, 1], "by Friday… and the numbers"));
-    assert!(
-        stands(&[1, 0], "by Friday… and the numbers"),
-        "the order of the ids does not matter"
-    );
+    assert!(stands(&[1, 0], "by Friday… and the numbers"), "the order of the ids does not matter");
     assert!(!stands(&[0], "by Friday… and the numbers"));
-    assert!(
-        !stands(&[0, 2], "by Friday… The software"),
-        "what lies between is missing"
-    );
+    assert!(!stands(&[0, 2], "by Friday… The software"), "what lies between is missing");
 }
 
 #[test]
@@ -78,22 +64,8 @@ fn the_key_depends_on_everything_but_the_order_of_parameters() {
     assert_eq!(first, key(1, &EXTRACTIVE, json!({"b": [1, {"c": null}], "a": 1})));
     let others = [
         key(2, &EXTRACTIVE, json!({"a": 1, "b": [1, {"c": null}]})),
-        key(
-            1,
-            &Analyzer {
-                version: 2,
-                ..EXTRACTIVE
-            },
-            json!({"a": 1, "b": [1, {"c": null}]}),
-        ),
-        key(
-            1,
-            &Analyzer {
-                name: "model",
-                ..EXTRACTIVE
-            },
-            json!({"a": 1, "b": [1, {"c": null}]}),
-        ),
+        key(1, &Analyzer { version: 2, ..EXTRACTIVE }, json!({"a": 1, "b": [1, {"c": null}]})),
+        key(1, &Analyzer { name: "model", ..EXTRACTIVE }, json!({"a": 1, "b": [1, {"c": null}]})),
         key(1, &EXTRACTIVE, json!({"a": "1", "b": [1, {"c": null}]})),
         key(1, &EXTRACTIVE, json!({"a": 1, "b": [1], "c": null})),
         key(1, &EXTRACTIVE, json!(null)),

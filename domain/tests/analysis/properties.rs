@@ -40,10 +40,7 @@ fn text() -> impl Strategy<Value = String> {
         1 => any::<String>(),
         1 => "[a-z]{1,900}",
     ];
-    (
-        prop::collection::vec(piece, 0..6),
-        prop::sample::select([" ", "\n", "\n\n", "", "\u{00A0}"].as_slice()),
-    )
+    (prop::collection::vec(piece, 0..6), prop::sample::select([" ", "\n", "\n\n", "", "\u{00A0}"].as_slice()))
         .prop_map(|(pieces, between)| pieces.join(between))
 }
 

@@ -5,10 +5,7 @@ use crate::talks::{label, of_kind, spoken};
 /// What is found in Anna's words, said to Ben and Chloe in a talk in English.
 fn said(text: &str) -> (colloquy_domain::conversations::Talk, Findings) {
     let talk = spoken(&[
-        (
-            "Ben",
-            "The weather in the mountains was very kind to all of them.",
-        ),
+        ("Ben", "The weather in the mountains was very kind to all of them."),
         ("Chloe", "And there was more snow than they had in the valley."),
         ("Anna", text),
         ("Ben", "There is some more of it in the kitchen."),
@@ -18,10 +15,7 @@ fn said(text: &str) -> (colloquy_domain::conversations::Talk, Findings) {
 }
 
 fn found(text: &str, kind: InsightKind) -> Vec<String> {
-    of_kind(&said(text).1, kind)
-        .into_iter()
-        .map(|insight| insight.evidence[0].quote.clone())
-        .collect()
+    of_kind(&said(text).1, kind).into_iter().map(|insight| insight.evidence[0].quote.clone()).collect()
 }
 
 fn none_of(kind: InsightKind, texts: &[&str]) {
@@ -35,16 +29,8 @@ fn action_items_have_owners_and_dates() {
     for (text, owner, due) in [
         ("I'll send the slides by Friday.", Some("Anna"), Some("by Friday")),
         ("Okay, so I’ll email them the contract.", Some("Anna"), None),
-        (
-            "I will draft the announcement tomorrow morning.",
-            Some("Anna"),
-            Some("tomorrow morning"),
-        ),
-        (
-            "I'm going to schedule the interviews for next week.",
-            Some("Anna"),
-            Some("next week"),
-        ),
+        ("I will draft the announcement tomorrow morning.", Some("Anna"), Some("tomorrow morning")),
+        ("I'm going to schedule the interviews for next week.", Some("Anna"), Some("next week")),
         (
             "Um, I'll uh also set up the account before our next session.",
             Some("Anna"),
@@ -55,59 +41,29 @@ fn action_items_have_owners_and_dates() {
             Some("Anna"),
             Some("by the end of the month"),
         ),
-        (
-            "I'll have a first version by Tuesday the eleventh.",
-            Some("Anna"),
-            Some("by Tuesday the eleventh"),
-        ),
+        ("I'll have a first version by Tuesday the eleventh.", Some("Anna"), Some("by Tuesday the eleventh")),
         ("I'll rest on Sunday.", Some("Anna"), Some("on Sunday")),
         ("Ben, can you book the room?", Some("Ben"), None),
-        (
-            "Can you review the patch by tomorrow, Chloe?",
-            Some("Chloe"),
-            Some("by tomorrow"),
-        ),
+        ("Can you review the patch by tomorrow, Chloe?", Some("Chloe"), Some("by tomorrow")),
         ("Chloe will update the pricing page.", Some("Chloe"), None),
-        (
-            "Ben to circulate the notes by noon.",
-            Some("Ben"),
-            Some("by noon"),
-        ),
+        ("Ben to circulate the notes by noon.", Some("Ben"), Some("by noon")),
         (
             "And Ben sends the logs by Monday the tenth, Chloe helps.",
             Some("Ben"),
             Some("by Monday the tenth"),
         ),
         ("Please follow up with the customer.", None, None),
-        (
-            "I'd like you to write down three of them by Thursday.",
-            None,
-            Some("by Thursday"),
-        ),
+        ("I'd like you to write down three of them by Thursday.", None, Some("by Thursday")),
         ("We need to schedule a follow-up with legal.", None, None),
         ("Let's meet again on Wednesday.", None, Some("on Wednesday")),
         ("Action item: Ben to check the invoices.", Some("Ben"), None),
-        (
-            "The next step is for Chloe to talk with the vendor.",
-            Some("Chloe"),
-            None,
-        ),
-        (
-            "My homework is to call two former colleagues this week.",
-            Some("Anna"),
-            Some("this week"),
-        ),
+        ("The next step is for Chloe to talk with the vendor.", Some("Chloe"), None),
+        ("My homework is to call two former colleagues this week.", Some("Anna"), Some("this week")),
     ] {
         let (talk, findings) = said(text);
         let items = of_kind(&findings, InsightKind::ActionItem);
         assert_eq!(items.len(), 1, "{text}");
-        let Details::ActionItem {
-            owner: actual,
-            due: until,
-        } = &items[0].details
-        else {
-            panic!("{text}")
-        };
+        let Details::ActionItem { owner: actual, due: until } = &items[0].details else { panic!("{text}") };
         assert_eq!((actual.as_deref(), until.as_deref()), (owner, due), "{text}");
         assert_eq!(label(&talk, items[0].participant_id), owner, "{text}");
     }
@@ -151,10 +107,7 @@ fn ways_of_talking_are_no_action_items() {
 #[test]
 fn a_request_in_a_talk_of_two_is_for_the_other() {
     let talk = spoken(&[
-        (
-            "Anna",
-            "That is all there is about it. Could you send me the numbers by Monday?",
-        ),
+        ("Anna", "That is all there is about it. Could you send me the numbers by Monday?"),
         ("Ben", "Yes, of course. There is not much of it."),
     ]);
     let findings = analyze(&talk);
@@ -162,38 +115,22 @@ fn a_request_in_a_talk_of_two_is_for_the_other() {
     assert_eq!(items.len(), 1);
     assert_eq!(
         items[0].details,
-        Details::ActionItem {
-            owner: Some("Ben".to_owned()),
-            due: Some("by Monday".to_owned())
-        }
+        Details::ActionItem { owner: Some("Ben".to_owned()), due: Some("by Monday".to_owned()) }
     );
 }
 
 #[test]
 fn a_promise_that_answers_a_request_is_one_item_with_both_sentences() {
     let talk = spoken(&[
-        (
-            "Anna",
-            "That is all there is about it. Chloe, would you draft the letter?",
-        ),
+        ("Anna", "That is all there is about it. Chloe, would you draft the letter?"),
         ("Chloe", "Yes. I'll send the draft by Tuesday."),
         ("Ben", "Then there is nothing else that we have."),
     ]);
     let findings = analyze(&talk);
     let items = of_kind(&findings, InsightKind::ActionItem);
     assert_eq!(items.len(), 1);
-    let quotes: Vec<&str> = items[0]
-        .evidence
-        .iter()
-        .map(|evidence| evidence.quote.as_str())
-        .collect();
-    assert_eq!(
-        quotes,
-        [
-            "Chloe, would you draft the letter?",
-            "I'll send the draft by Tuesday."
-        ]
-    );
+    let quotes: Vec<&str> = items[0].evidence.iter().map(|evidence| evidence.quote.as_str()).collect();
+    assert_eq!(quotes, ["Chloe, would you draft the letter?", "I'll send the draft by Tuesday."]);
     assert_eq!(items[0].text, "I'll send the draft by Tuesday.");
 }
 
@@ -258,15 +195,8 @@ fn an_agreement_makes_a_decision_of_the_proposal_before_it() {
     let decisions = of_kind(&findings, InsightKind::Decision);
     assert_eq!(decisions.len(), 1);
     assert_eq!(label(&talk, decisions[0].participant_id), Some("Ben"));
-    let quotes: Vec<&str> = decisions[0]
-        .evidence
-        .iter()
-        .map(|evidence| evidence.quote.as_str())
-        .collect();
-    assert_eq!(
-        quotes,
-        ["I suggest we keep the second one for the summer.", "Agreed."]
-    );
+    let quotes: Vec<&str> = decisions[0].evidence.iter().map(|evidence| evidence.quote.as_str()).collect();
+    assert_eq!(quotes, ["I suggest we keep the second one for the summer.", "Agreed."]);
 }
 
 #[test]
@@ -356,13 +286,7 @@ fn a_question_is_answered_by_whoever_speaks_next() {
     let questions: Vec<_> = of_kind(&findings, InsightKind::Question)
         .into_iter()
         .map(|insight| {
-            let Details::Question {
-                answered,
-                answered_by,
-            } = insight.details
-            else {
-                panic!("{insight:?}")
-            };
+            let Details::Question { answered, answered_by } = insight.details else { panic!("{insight:?}") };
             let answer = insight.evidence.get(1).map(|evidence| evidence.quote.as_str());
             (insight.text.as_str(), answered, label(&talk, answered_by), answer)
         })
@@ -390,75 +314,36 @@ fn a_question_is_answered_by_whoever_speaks_next() {
 #[test]
 fn a_sentence_over_two_cues_is_quoted_with_both() {
     let talk = spoken(&[
-        (
-            "Ben",
-            "The weather in the mountains was very kind to all of them.",
-        ),
+        ("Ben", "The weather in the mountains was very kind to all of them."),
         ("Anna", "There is more of it, and I'll send the"),
         ("Anna", "report by Friday. That is all that I have."),
     ]);
     let findings = analyze(&talk);
     let items = of_kind(&findings, InsightKind::ActionItem);
-    assert_eq!(
-        items[0].evidence[0].quote,
-        "There is more of it, and I'll send the report by Friday."
-    );
-    assert_eq!(
-        items[0].evidence[0].segment_ids,
-        [talk.segments[1].id, talk.segments[2].id]
-    );
+    assert_eq!(items[0].evidence[0].quote, "There is more of it, and I'll send the report by Friday.");
+    assert_eq!(items[0].evidence[0].segment_ids, [talk.segments[1].id, talk.segments[2].id]);
 }
 
 #[test]
 fn sentiment_follows_the_talk_down_and_up() {
-    let mut lines = vec![
-        (
-            "Anna",
-            "It was terrible, and I am very frustrated with the delays."
-        );
-        10
-    ];
-    lines.extend(
-        [(
-            "Anna",
-            "Now it is excellent, and I am happy and proud of the team.",
-        ); 10],
-    );
+    let mut lines = vec![("Anna", "It was terrible, and I am very frustrated with the delays."); 10];
+    lines.extend([("Anna", "Now it is excellent, and I am happy and proud of the team."); 10]);
     let talk = spoken(&lines);
     let findings = analyze(&talk);
     let sentiments = of_kind(&findings, InsightKind::Sentiment);
     assert_eq!(sentiments.len(), 2, "of the talk and of Anna");
-    let Details::Sentiment { sentences, course } = &sentiments[0].details else {
-        panic!("{sentiments:?}")
-    };
+    let Details::Sentiment { sentences, course } = &sentiments[0].details else { panic!("{sentiments:?}") };
     assert_eq!((*sentences, course.len()), (20, 10));
-    assert!(
-        course[..5]
-            .iter()
-            .all(|value| value.is_some_and(|value| value < -0.5)),
-        "{course:?}"
-    );
-    assert!(
-        course[5..]
-            .iter()
-            .all(|value| value.is_some_and(|value| value > 0.5)),
-        "{course:?}"
-    );
+    assert!(course[..5].iter().all(|value| value.is_some_and(|value| value < -0.5)), "{course:?}");
+    assert!(course[5..].iter().all(|value| value.is_some_and(|value| value > 0.5)), "{course:?}");
 }
 
 #[test]
 fn names_two_people_share_own_nothing() {
     let talk = spoken(&[
-        (
-            "Tom Reed",
-            "There is nothing more of that, and Tom will send the numbers.",
-        ),
+        ("Tom Reed", "There is nothing more of that, and Tom will send the numbers."),
         ("Tom Hale", "That is what they said to me about it."),
     ]);
     let findings = analyze(&talk);
-    assert!(
-        of_kind(&findings, InsightKind::ActionItem)
-            .iter()
-            .all(|item| item.participant_id.is_none())
-    );
+    assert!(of_kind(&findings, InsightKind::ActionItem).iter().all(|item| item.participant_id.is_none()));
 }

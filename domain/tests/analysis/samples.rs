@@ -11,9 +11,7 @@ use colloquy_domain::{
 use crate::talks::{Line, label, of_kind, talk};
 
 fn sample(name: &str) -> (Talk, Findings) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../samples")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples").join(name);
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let transcript = parse(&bytes, None, &Limits::default()).expect("samples are well-formed");
     let speakers = &transcript.report.speakers;
@@ -24,81 +22,40 @@ fn sample(name: &str) -> (Talk, Findings) {
     }));
     let findings = analyze(&talk);
     for insight in &findings.insights {
-        assert!(
-            insight.evidence.iter().all(|evidence| verify(&talk, evidence)),
-            "{insight:?}"
-        );
+        assert!(insight.evidence.iter().all(|evidence| verify(&talk, evidence)), "{insight:?}");
     }
     (talk, findings)
 }
 
 fn texts(findings: &Findings, kind: InsightKind) -> Vec<&str> {
-    of_kind(findings, kind)
-        .into_iter()
-        .map(|insight| insight.text.as_str())
-        .collect()
+    of_kind(findings, kind).into_iter().map(|insight| insight.text.as_str()).collect()
 }
 
 /// Owner, due, and the words it is known by.
 fn has_item(findings: &Findings, owner: &str, due: Option<&str>, words: &str) {
-    let found = of_kind(findings, InsightKind::ActionItem)
-        .into_iter()
-        .any(|insight| {
-            let Details::ActionItem {
-                owner: actual,
-                due: until,
-            } = &insight.details
-            else {
-                return false;
-            };
-            insight.text.contains(words) && actual.as_deref() == Some(owner) && until.as_deref() == due
-        });
-    assert!(
-        found,
-        "{owner}, {due:?}: {words}, in {:#?}",
-        texts(findings, InsightKind::ActionItem)
-    );
+    let found = of_kind(findings, InsightKind::ActionItem).into_iter().any(|insight| {
+        let Details::ActionItem { owner: actual, due: until } = &insight.details else {
+            return false;
+        };
+        insight.text.contains(words) && actual.as_deref() == Some(owner) && until.as_deref() == due
+    });
+    assert!(found, "{owner}, {due:?}: {words}, in {:#?}", texts(findings, InsightKind::ActionItem));
 }
 
 #[test]
 fn the_meeting_has_its_decisions_owners_and_dates() {
     let (_, findings) = sample("product-meeting.vtt");
-    has_item(
-        &findings,
-        "Chloe Martin",
-        Some("by Monday"),
-        "send Luis the texts",
-    );
+    has_item(&findings, "Chloe Martin", Some("by Monday"), "send Luis the texts");
     has_item(&findings, "Dmitri Volkov", Some("by noon"), "I'll send them");
     has_item(&findings, "Chloe Martin", Some("tomorrow"), "ring both of them");
-    has_item(
-        &findings,
-        "Luis Ortega",
-        Some("by Thursday the twentieth of November"),
-        "three offers",
-    );
-    has_item(
-        &findings,
-        "Chloe Martin",
-        Some("by Monday evening"),
-        "Chloe does the page",
-    );
+    has_item(&findings, "Luis Ortega", Some("by Thursday the twentieth of November"), "three offers");
+    has_item(&findings, "Chloe Martin", Some("by Monday evening"), "Chloe does the page");
     let decisions = texts(&findings, InsightKind::Decision);
-    for words in [
-        "read access at sign-up",
-        "pricing test runs until",
-        "invoice links come before everything",
-    ] {
-        assert!(
-            decisions.iter().any(|text| text.contains(words)),
-            "{words}: {decisions:#?}"
-        );
+    for words in ["read access at sign-up", "pricing test runs until", "invoice links come before everything"]
+    {
+        assert!(decisions.iter().any(|text| text.contains(words)), "{words}: {decisions:#?}");
     }
-    assert!(
-        texts(&findings, InsightKind::Risk)
-            .iter()
-            .any(|text| text.contains("touch the same code"))
-    );
+    assert!(texts(&findings, InsightKind::Risk).iter().any(|text| text.contains("touch the same code")));
     assert!(texts(&findings, InsightKind::KeyPhrase).contains(&"group bookings"));
     assert!((3..=7).contains(&of_kind(&findings, InsightKind::Summary)[0].evidence.len()));
     let promised = of_kind(&findings, InsightKind::ActionItem)
@@ -115,24 +72,13 @@ fn the_meeting_has_its_decisions_owners_and_dates() {
 fn the_coaching_session_ends_in_the_clients_own_plan() {
     let (talk, findings) = sample("coaching-session.vtt");
     has_item(&findings, "Tobias Okafor", Some("by Thursday"), "edit rights");
-    has_item(
-        &findings,
-        "Tobias Okafor",
-        Some("by Wednesday the twenty-second"),
-        "draw the calendar",
-    );
+    has_item(&findings, "Tobias Okafor", Some("by Wednesday the twenty-second"), "draw the calendar");
     let items = of_kind(&findings, InsightKind::ActionItem);
     assert!(
-        items
-            .iter()
-            .all(|item| label(&talk, item.participant_id) == Some("Tobias Okafor")),
+        items.iter().all(|item| label(&talk, item.participant_id) == Some("Tobias Okafor")),
         "{items:#?}"
     );
-    assert!(
-        items
-            .iter()
-            .all(|item| item.evidence.iter().all(|evidence| evidence.start_ms.is_some()))
-    );
+    assert!(items.iter().all(|item| item.evidence.iter().all(|evidence| evidence.start_ms.is_some())));
     let measures = &findings.measures;
     let coach = &measures.participants[0];
     let client = &measures.participants[1];
@@ -157,26 +103,10 @@ fn the_interview_is_mostly_questions_and_answers() {
         .count();
     let answered = questions
         .iter()
-        .filter(|question| {
-            matches!(
-                question.details,
-                Details::Question {
-                    answered: Some(true),
-                    ..
-                }
-            )
-        })
+        .filter(|question| matches!(question.details, Details::Question { answered: Some(true), .. }))
         .count();
-    assert!(
-        questions.len() >= 20 && asked * 10 >= questions.len() * 7,
-        "{asked} of {}",
-        questions.len()
-    );
-    assert!(
-        answered * 10 >= questions.len() * 9,
-        "{answered} of {}",
-        questions.len()
-    );
+    assert!(questions.len() >= 20 && asked * 10 >= questions.len() * 7, "{asked} of {}", questions.len());
+    assert!(answered * 10 >= questions.len() * 9, "{answered} of {}", questions.len());
     has_item(&findings, "Jonas Weber", Some("by Sunday evening"), "send it");
     assert_eq!(
         texts(&findings, InsightKind::Decision),

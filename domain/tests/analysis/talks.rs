@@ -16,27 +16,14 @@ pub(crate) struct Line<'t> {
 
 pub(crate) fn talk<'t>(lines: impl IntoIterator<Item = Line<'t>>) -> Talk {
     let conversation_id = ConversationId(Uuid::from_u128(1));
-    let mut talk = Talk {
-        conversation_id,
-        revision: 1,
-        participants: Vec::new(),
-        segments: Vec::new(),
-    };
+    let mut talk = Talk { conversation_id, revision: 1, participants: Vec::new(), segments: Vec::new() };
     for (place, line) in lines.into_iter().enumerate() {
         let participant_id = line.speaker.map(|label| {
-            let known = talk
-                .participants
-                .iter()
-                .find(|participant| participant.label == label);
+            let known = talk.participants.iter().find(|participant| participant.label == label);
             known.map(|participant| participant.id).unwrap_or_else(|| {
                 let ordinal = talk.participants.len() as i32;
                 let id = ParticipantId(Uuid::from_u128(1_000 + ordinal as u128));
-                talk.participants.push(Participant {
-                    id,
-                    conversation_id,
-                    label: label.to_owned(),
-                    ordinal,
-                });
+                talk.participants.push(Participant { id, conversation_id, label: label.to_owned(), ordinal });
                 id
             })
         });
@@ -59,11 +46,7 @@ pub(crate) fn segment_id(place: usize) -> SegmentId {
 
 /// `(speaker, text)`.
 pub(crate) fn spoken(lines: &[(&str, &str)]) -> Talk {
-    talk(lines.iter().map(|(speaker, text)| Line {
-        speaker: Some(speaker),
-        text,
-        times: (None, None),
-    }))
+    talk(lines.iter().map(|(speaker, text)| Line { speaker: Some(speaker), text, times: (None, None) }))
 }
 
 /// `(speaker, start, end, text)` in milliseconds.
@@ -76,14 +59,9 @@ pub(crate) fn timed(lines: &[(&str, u64, u64, &str)]) -> Talk {
 }
 
 pub(crate) fn of_kind(findings: &Findings, kind: InsightKind) -> Vec<&Insight> {
-    findings
-        .insights
-        .iter()
-        .filter(|insight| insight.kind == kind)
-        .collect()
+    findings.insights.iter().filter(|insight| insight.kind == kind).collect()
 }
 
 pub(crate) fn label(talk: &Talk, id: Option<ParticipantId>) -> Option<&str> {
-    id.and_then(|id| talk.participant(id))
-        .map(|participant| participant.label.as_str())
+    id.and_then(|id| talk.participant(id)).map(|participant| participant.label.as_str())
 }

@@ -19,40 +19,16 @@ fn no_letter_of_ninety_podcasts_is_lost() {
             .unwrap_or_else(|problem| panic!("{}: {problem:?}", file.display()));
         let report = &transcript.report;
         assert_eq!(report.format, Format::NamedLines);
-        assert!(
-            report.speakers.len() >= 2,
-            "{}: {:?}",
-            file.display(),
-            report.speakers
-        );
-        assert_eq!(
-            report.segments + report.cues_dropped,
-            report.cues_read,
-            "{}",
-            file.display()
-        );
+        assert!(report.speakers.len() >= 2, "{}: {:?}", file.display(), report.speakers);
+        assert_eq!(report.segments + report.cues_dropped, report.cues_read, "{}", file.display());
 
         // The dropped are labels without text (breaks with a time), so all that is left of the source is said.
-        let dropped = report
-            .notes
-            .iter()
-            .filter(|note| note.reason == "nothing is said after the label")
-            .count();
-        assert_eq!(
-            dropped as u32,
-            report.cues_dropped,
-            "{}: {:?}",
-            file.display(),
-            report.notes
-        );
+        let dropped =
+            report.notes.iter().filter(|note| note.reason == "nothing is said after the label").count();
+        assert_eq!(dropped as u32, report.cues_dropped, "{}: {:?}", file.display(), report.notes);
         let expected: String = source.lines().map(said).collect();
         let found: String = transcript.turns.iter().map(|turn| letters(&turn.text)).collect();
-        assert!(
-            expected == found,
-            "{}: {}",
-            file.display(),
-            first_difference(&expected, &found)
-        );
+        assert!(expected == found, "{}: {}", file.display(), first_difference(&expected, &found));
     }
 }
 
@@ -74,11 +50,8 @@ fn said(line: &str) -> String {
             && let Some((time, text)) = rest.split_once("\\]")
             && time.chars().all(|c| c.is_ascii_digit() || ":.".contains(c))
         {
-            line = text
-                .trim()
-                .strip_prefix("to ")
-                .filter(|rest| rest.starts_with("\\["))
-                .unwrap_or(text.trim());
+            line =
+                text.trim().strip_prefix("to ").filter(|rest| rest.starts_with("\\[")).unwrap_or(text.trim());
         }
     }
     letters(line)
@@ -89,16 +62,7 @@ fn letters(text: &str) -> String {
 }
 
 fn first_difference(expected: &str, found: &str) -> String {
-    let at = expected
-        .chars()
-        .zip(found.chars())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let around = |text: &str| {
-        text.chars()
-            .skip(at.saturating_sub(20))
-            .take(60)
-            .collect::<String>()
-    };
+    let at = expected.chars().zip(found.chars()).take_while(|(a, b)| a == b).count();
+    let around = |text: &str| text.chars().skip(at.saturating_sub(20)).take(60).collect::<String>();
     format!("expected …{}…, found …{}…", around(expected), around(found))
 }

@@ -19,11 +19,7 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
         return Some(folder);
     }
     let strict = env::var_os("COLLOQUY_TEST_STRICT").is_some_and(|value| value == "1");
-    assert!(
-        !strict,
-        "{} is absent, and COLLOQUY_TEST_STRICT forbids to leave it out",
-        folder.display()
-    );
+    assert!(!strict, "{} is absent, and COLLOQUY_TEST_STRICT forbids to leave it out", folder.display());
     eprintln!("left out: 1 (no sample data in {})", folder.display());
     None
 }

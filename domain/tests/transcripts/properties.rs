@@ -10,12 +10,8 @@ const SAMPLES: [&str; 4] = [
     "[00:00:03] Anna: Hi.\nBen (1:02): Ho.\nAnna：はい\n",
 ];
 
-const FORMATS: [Option<Format>; 4] = [
-    None,
-    Some(Format::WebVtt),
-    Some(Format::Srt),
-    Some(Format::NamedLines),
-];
+const FORMATS: [Option<Format>; 4] =
+    [None, Some(Format::WebVtt), Some(Format::Srt), Some(Format::NamedLines)];
 
 fn check(transcript: &Transcript) {
     let report = &transcript.report;
@@ -28,25 +24,16 @@ fn check(transcript: &Transcript) {
     assert!(report.notes.is_sorted_by_key(|note| note.line));
     let mut heard = vec![false; report.speakers.len()];
     for turn in &transcript.turns {
-        assert!(
-            !turn.text.trim().is_empty() && turn.text.trim() == turn.text,
-            "{turn:?}"
-        );
+        assert!(!turn.text.trim().is_empty() && turn.text.trim() == turn.text, "{turn:?}");
         assert!(turn.end_ms.is_none() || turn.start_ms <= turn.end_ms, "{turn:?}");
         assert!(turn.line > 0);
         if let Some(speaker) = turn.speaker {
-            assert!(
-                heard[..speaker].iter().all(|heard| *heard),
-                "speakers in the order of first speaking"
-            );
+            assert!(heard[..speaker].iter().all(|heard| *heard), "speakers in the order of first speaking");
             heard[speaker] = true;
         }
     }
     assert!(heard.iter().all(|heard| *heard), "a speaker who never speaks");
-    assert_eq!(
-        report.duration_ms,
-        transcript.turns.iter().filter_map(|turn| turn.end_ms).max()
-    );
+    assert_eq!(report.duration_ms, transcript.turns.iter().filter_map(|turn| turn.end_ms).max());
 }
 
 fn check_bytes(bytes: &[u8]) {
@@ -79,12 +66,7 @@ fn vtt_of(talk: &[(usize, String, u64, bool)], newline: &str) -> String {
         at += length;
         let time = |ms: u64| format!("{:02}:{:02}.{:03}", ms / 60_000, ms / 1000 % 60, ms % 1000);
         let close = if *closed { ".</v>" } else { "" };
-        format!(
-            "{} --> {}\n<v {}>{said}{close}\n\n",
-            time(start),
-            time(at),
-            NAMES[*name]
-        )
+        format!("{} --> {}\n<v {}>{said}{close}\n\n", time(start), time(at), NAMES[*name])
     });
     format!("WEBVTT\n\n{}", cues.collect::<String>()).replace('\n', newline)
 }
@@ -95,33 +77,16 @@ fn srt_of(talk: &[(usize, String, u64, bool)], numbered: bool) -> String {
         let start = at;
         at += length;
         let time = |ms: u64| format!("00:{:02}:{:02},{:03}", ms / 60_000, ms / 1000 % 60, ms % 1000);
-        let number = if numbered {
-            format!("{}\n", index + 1)
-        } else {
-            String::new()
-        };
-        format!(
-            "{number}{} --> {}\n{}: {said}\n\n",
-            time(start),
-            time(at),
-            NAMES[*name]
-        )
+        let number = if numbered { format!("{}\n", index + 1) } else { String::new() };
+        format!("{number}{} --> {}\n{}: {said}\n\n", time(start), time(at), NAMES[*name])
     });
     cues.collect()
 }
 
 fn lines_of(talk: &[(usize, String, u64, bool)], bold: bool) -> String {
     let turns = talk.iter().map(|(name, said, _, paragraph)| {
-        let label = if bold {
-            format!("**{}:**", NAMES[*name])
-        } else {
-            format!("{}:", NAMES[*name])
-        };
-        let more = if *paragraph {
-            format!("\n\n{said}")
-        } else {
-            String::new()
-        };
+        let label = if bold { format!("**{}:**", NAMES[*name]) } else { format!("{}:", NAMES[*name]) };
+        let more = if *paragraph { format!("\n\n{said}") } else { String::new() };
         format!("{label} {said}{more}\n\n")
     });
     turns.collect()
@@ -129,10 +94,7 @@ fn lines_of(talk: &[(usize, String, u64, bool)], bold: bool) -> String {
 
 /// Every word in its order, whoever says it.
 fn said(transcript: &Transcript) -> Vec<String> {
-    let words = transcript
-        .turns
-        .iter()
-        .flat_map(|turn| turn.text.split_whitespace());
+    let words = transcript.turns.iter().flat_map(|turn| turn.text.split_whitespace());
     words.map(|word| word.trim_end_matches('.').to_owned()).collect()
 }
 

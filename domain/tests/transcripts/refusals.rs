@@ -11,77 +11,17 @@ fn refusal(text: &str, format: Option<Format>) -> (&'static str, Option<u32>, St
 fn what_cannot_be_used_names_line_and_reason() {
     let cases = [
         ("", None, "EMPTY_TRANSCRIPT", None, "empty"),
-        (
-            "\u{feff}\r\n",
-            Some(Format::Srt),
-            "EMPTY_TRANSCRIPT",
-            None,
-            "empty",
-        ),
+        ("\u{feff}\r\n", Some(Format::Srt), "EMPTY_TRANSCRIPT", None, "empty"),
         ("WEBVTT", None, "EMPTY_TRANSCRIPT", None, "no cue"),
-        (
-            "WEBVTT\n\nNOTE nothing\n",
-            None,
-            "EMPTY_TRANSCRIPT",
-            None,
-            "no cue",
-        ),
-        (
-            "WEBVTT\n\n00:00 --> 00:01\nHi.\n",
-            None,
-            "MALFORMED",
-            Some(3),
-            "times cannot be read",
-        ),
-        (
-            "WEBVTT\n\nHi.\n\n00:00.000 --> 00:01.000\n<i></i>",
-            None,
-            "MALFORMED",
-            Some(3),
-            "without times",
-        ),
-        (
-            "WEBVTT\n\n00:00.000 --> 00:01.000\n\n",
-            None,
-            "MALFORMED",
-            Some(3),
-            "no text",
-        ),
-        (
-            "Anna: Hi.\nBen: Ho.",
-            Some(Format::WebVtt),
-            "MALFORMED",
-            Some(1),
-            "WEBVTT",
-        ),
-        (
-            "Anna: Hi.\nBen: Ho.",
-            Some(Format::Srt),
-            "MALFORMED",
-            Some(1),
-            "no SRT file",
-        ),
-        (
-            "1\n00:00:xx --> 00:01\nHi.",
-            Some(Format::Srt),
-            "MALFORMED",
-            Some(2),
-            "times cannot be read",
-        ),
-        (
-            "1\n00:00:00,000 --> 00:00:01,000\n",
-            None,
-            "MALFORMED",
-            Some(2),
-            "no text",
-        ),
-        (
-            "\nIt rained.\nWe left.",
-            Some(Format::NamedLines),
-            "MALFORMED",
-            Some(2),
-            "speaker's name",
-        ),
+        ("WEBVTT\n\nNOTE nothing\n", None, "EMPTY_TRANSCRIPT", None, "no cue"),
+        ("WEBVTT\n\n00:00 --> 00:01\nHi.\n", None, "MALFORMED", Some(3), "times cannot be read"),
+        ("WEBVTT\n\nHi.\n\n00:00.000 --> 00:01.000\n<i></i>", None, "MALFORMED", Some(3), "without times"),
+        ("WEBVTT\n\n00:00.000 --> 00:01.000\n\n", None, "MALFORMED", Some(3), "no text"),
+        ("Anna: Hi.\nBen: Ho.", Some(Format::WebVtt), "MALFORMED", Some(1), "WEBVTT"),
+        ("Anna: Hi.\nBen: Ho.", Some(Format::Srt), "MALFORMED", Some(1), "no SRT file"),
+        ("1\n00:00:xx --> 00:01\nHi.", Some(Format::Srt), "MALFORMED", Some(2), "times cannot be read"),
+        ("1\n00:00:00,000 --> 00:00:01,000\n", None, "MALFORMED", Some(2), "no text"),
+        ("\nIt rained.\nWe left.", Some(Format::NamedLines), "MALFORMED", Some(2), "speaker's name"),
         ("It rained.\nWe left.", None, "UNKNOWN_FORMAT", Some(1), "WebVTT"),
         ("\u{1}\u{2}\0", None, "NOT_TEXT", Some(1), "byte 2"),
         ("%PDF-1.4", Some(Format::Srt), "NOT_TEXT", Some(1), "PDF"),
@@ -95,15 +35,9 @@ fn what_cannot_be_used_names_line_and_reason() {
 
 #[test]
 fn limits_are_kept() {
-    let limits = Limits {
-        max_bytes: 1000,
-        max_line_bytes: 60,
-        max_cues: 2,
-    };
+    let limits = Limits { max_bytes: 1000, max_line_bytes: 60, max_cues: 2 };
     let code = |text: &str| {
-        parse(text.as_bytes(), None, &limits)
-            .map(|_| ())
-            .map_err(|problem| (problem.code, problem.line))
+        parse(text.as_bytes(), None, &limits).map(|_| ()).map_err(|problem| (problem.code, problem.line))
     };
     assert_eq!(code("A: 1\nB: 2"), Ok(()));
     assert_eq!(code("A: 1\nB: 2\nA: 3"), Err(("TOO_MANY_CUES", Some(3))));
@@ -111,15 +45,9 @@ fn limits_are_kept() {
         code("WEBVTT\n\n00:00.000 --> 00:01.000\na\n\n00:01.000 --> 00:02.000\n\n00:02.000 --> 00:03.000\nc"),
         Err(("TOO_MANY_CUES", Some(8)))
     );
-    assert_eq!(
-        code(&format!("A: 1\nB: {}", "x".repeat(60))),
-        Err(("LINE_TOO_LONG", Some(2)))
-    );
+    assert_eq!(code(&format!("A: 1\nB: {}", "x".repeat(60))), Err(("LINE_TOO_LONG", Some(2))));
     assert_eq!(code(&"A: 1\n".repeat(201)), Err(("TOO_LARGE", None)));
-    let crowded = Limits {
-        max_cues: 3,
-        ..Limits::default()
-    };
+    let crowded = Limits { max_cues: 3, ..Limits::default() };
     for payload in ["<v A>a</v><v B>b</v><v C>c</v><v D>d", "- a\n- b\n- c\n- d"] {
         let text = format!("WEBVTT\n\n00:00.000 --> 00:01.000\n{payload}");
         let problem = parse(text.as_bytes(), None, &crowded).expect_err("refused");
@@ -133,40 +61,17 @@ fn limits_are_kept() {
 #[test]
 fn hostile_input_costs_no_more_than_its_size() {
     let size = 1 << 18;
-    let shapes = [
-        "<",
-        "< ",
-        "<v a>",
-        "&",
-        "&#1",
-        "{",
-        "{\\",
-        "<v a b>x</v>",
-        ":",
-        "-->",
-        "*",
-        "a:",
-    ];
+    let shapes = ["<", "< ", "<v a>", "&", "&#1", "{", "{\\", "<v a b>x</v>", ":", "-->", "*", "a:"];
     for shape in shapes {
         let line = shape.repeat(size / shape.len());
-        for head in [
-            "WEBVTT\n\n00:00.000 --> 00:01.000\n",
-            "00:00:00,000 --> 00:00:01,000\n",
-            "Anna: a\nAnna: ",
-        ] {
+        for head in
+            ["WEBVTT\n\n00:00.000 --> 00:01.000\n", "00:00:00,000 --> 00:00:01,000\n", "Anna: a\nAnna: "]
+        {
             let text = format!("{head}{line}");
-            let limits = Limits {
-                max_bytes: 4 * size,
-                max_line_bytes: 2 * size,
-                max_cues: 1000,
-            };
+            let limits = Limits { max_bytes: 4 * size, max_line_bytes: 2 * size, max_cues: 1000 };
             let begun = std::time::Instant::now();
             let _outcome = parse(text.as_bytes(), None, &limits);
-            assert!(
-                begun.elapsed().as_secs() < 20,
-                "{shape} took {:?}",
-                begun.elapsed()
-            );
+            assert!(begun.elapsed().as_secs() < 20, "{shape} took {:?}", begun.elapsed());
         }
     }
 }

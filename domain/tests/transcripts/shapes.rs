@@ -12,29 +12,17 @@ fn read(text: &str) -> Transcript {
 /// `speaker|start-end|text` a turn; what is unknown is empty.
 fn turns(transcript: &Transcript) -> Vec<String> {
     let turns = transcript.turns.iter().map(|turn| {
-        let speaker = turn
-            .speaker
-            .map_or("", |at| transcript.report.speakers[at].as_str());
+        let speaker = turn.speaker.map_or("", |at| transcript.report.speakers[at].as_str());
         let time = |time: Option<colloquy_domain::time::Millis>| {
             time.map_or(String::new(), |time| time.0.to_string())
         };
-        format!(
-            "{speaker}|{}-{}|{}",
-            time(turn.start_ms),
-            time(turn.end_ms),
-            turn.text
-        )
+        format!("{speaker}|{}-{}|{}", time(turn.start_ms), time(turn.end_ms), turn.text)
     });
     turns.collect()
 }
 
 fn notes(transcript: &Transcript) -> Vec<(u32, NoteAction)> {
-    transcript
-        .report
-        .notes
-        .iter()
-        .map(|note| (note.line, note.action))
-        .collect()
+    transcript.report.notes.iter().map(|note| (note.line, note.action)).collect()
 }
 
 fn vtt(cues: &[(&str, &str)]) -> String {
@@ -45,20 +33,12 @@ fn vtt(cues: &[(&str, &str)]) -> String {
 #[test]
 fn voices_of_one_cue_become_turns_with_its_times() {
     let transcript = read(&vtt(&[
-        (
-            "00:01.000 --> 00:03.000",
-            "<v Anna>Ready?</v>\n<v Ben>Yes.</v>\n<i>They laugh.</i>",
-        ),
+        ("00:01.000 --> 00:03.000", "<v Anna>Ready?</v>\n<v Ben>Yes.</v>\n<i>They laugh.</i>"),
         ("00:03.000 --> 00:04.000", "<v Anna>Good."),
     ]));
     assert_eq!(
         turns(&transcript),
-        [
-            "Anna|1000-3000|Ready?",
-            "Ben|1000-3000|Yes.",
-            "|1000-3000|They laugh.",
-            "Anna|3000-4000|Good."
-        ]
+        ["Anna|1000-3000|Ready?", "Ben|1000-3000|Yes.", "|1000-3000|They laugh.", "Anna|3000-4000|Good."]
     );
     let lines: Vec<_> = transcript.turns.iter().map(|turn| turn.line).collect();
     assert_eq!(lines, [4, 5, 6, 9]);
@@ -88,10 +68,7 @@ fn cues_that_continue_a_sentence_are_merged_and_told() {
             "Ben|10000-11000|[laughs]",
         ]
     );
-    assert_eq!(
-        (transcript.report.cues_merged, transcript.report.segments),
-        (2, 5)
-    );
+    assert_eq!((transcript.report.cues_merged, transcript.report.segments), (2, 5));
     assert_eq!(notes(&transcript), [(7, NoteAction::Merged)]);
 }
 
@@ -104,10 +81,7 @@ fn repeats_and_empty_cues_are_dropped_and_told() {
         ("00:03.000 --> 00:04.000", "<i> </i>"),
     ]));
     assert_eq!(turns(&transcript), ["Anna|0-2000|Yes.", "Anna|2000-3000|Yes."]);
-    assert_eq!(
-        notes(&transcript),
-        [(7, NoteAction::Dropped), (12, NoteAction::Dropped)]
-    );
+    assert_eq!(notes(&transcript), [(7, NoteAction::Dropped), (12, NoteAction::Dropped)]);
     assert_eq!(transcript.report.cues_dropped, 2);
 }
 
@@ -118,17 +92,10 @@ fn odd_times_are_kept_as_far_as_they_are_known() {
         ("00:06,000 --> 00:07,000", "With commas."),
         ("00:08 --> 00:09.000", "Not to be read."),
     ]));
-    assert_eq!(
-        turns(&transcript),
-        ["|5000-|Ends before it starts.", "|6000-7000|With commas."]
-    );
+    assert_eq!(turns(&transcript), ["|5000-|Ends before it starts.", "|6000-7000|With commas."]);
     assert_eq!(
         notes(&transcript),
-        [
-            (3, NoteAction::Warning),
-            (6, NoteAction::Warning),
-            (9, NoteAction::Dropped)
-        ]
+        [(3, NoteAction::Warning), (6, NoteAction::Warning), (9, NoteAction::Dropped)]
     );
 }
 
@@ -136,10 +103,7 @@ fn odd_times_are_kept_as_far_as_they_are_known() {
 fn names_in_cues_are_speakers_where_they_recur() {
     let zoom = read(&vtt(&[
         ("00:00:01.000 --> 00:00:02.000", "Anna Lee: Good morning."),
-        (
-            "00:00:02.000 --> 00:00:03.000",
-            "Ben: Good morning, everybody: hello.",
-        ),
+        ("00:00:02.000 --> 00:00:03.000", "Ben: Good morning, everybody: hello."),
         ("00:00:03.000 --> 00:00:04.000", "Anna Lee: Let us\nbegin."),
     ]));
     assert_eq!(
@@ -194,14 +158,8 @@ fn srt_is_read_in_the_shapes_it_is_found_in() {
             "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}<i>Mar</i>ked <font color=\"#fff\">up</font> {not this}.",
             &["|1000-2000|Marked up {not this}."],
         ),
-        (
-            "1\n00:00:05,000 --> 00:00:04,000\nBackwards.",
-            &["|5000-|Backwards."],
-        ),
-        (
-            "1\n00:00:01,000 --> 00:00:02,000\n- Ready?\n- Yes.\n",
-            &["|1000-2000|Ready?", "|1000-2000|Yes."],
-        ),
+        ("1\n00:00:05,000 --> 00:00:04,000\nBackwards.", &["|5000-|Backwards."]),
+        ("1\n00:00:01,000 --> 00:00:02,000\n- Ready?\n- Yes.\n", &["|1000-2000|Ready?", "|1000-2000|Yes."]),
     ];
     for (text, expected) in cases {
         let transcript = read(text);
@@ -228,10 +186,7 @@ fn srt_labels_hold_until_the_next() {
             "Ben|6000-7000|Good.",
         ]
     );
-    assert_eq!(
-        notes(&transcript),
-        [(8, NoteAction::Warning), (16, NoteAction::Dropped)]
-    );
+    assert_eq!(notes(&transcript), [(8, NoteAction::Warning), (16, NoteAction::Dropped)]);
 }
 
 #[test]
@@ -247,40 +202,20 @@ fn named_lines_are_read_in_the_shapes_they_are_found_in() {
         ),
         (
             "Anna: Hi.\nBen: Hello\nthere.\n\nAnna: Well.\n\nA paragraph: more.",
-            &[
-                "Anna|-|Hi.",
-                "Ben|-|Hello there.",
-                "Anna|-|Well.\n\nA paragraph: more.",
-            ],
+            &["Anna|-|Hi.", "Ben|-|Hello there.", "Anna|-|Well.\n\nA paragraph: more."],
         ),
         (
             "**Anna Lee:** Hi \\[laughs\\].\n\n**Ben**: Hello.\n\nRemember: this.\n\n---\n\n**Anna Lee:** Bye.",
-            &[
-                "Anna Lee|-|Hi [laughs].",
-                "Ben|-|Hello.\n\nRemember: this.",
-                "Anna Lee|-|Bye.",
-            ],
+            &["Anna Lee|-|Hi [laughs].", "Ben|-|Hello.\n\nRemember: this.", "Anna Lee|-|Bye."],
         ),
-        (
-            "[00:00:03] Anna: Hi.\n[00:00:05.50] Ben: Ho.",
-            &["Anna|3000-|Hi.", "Ben|5500-|Ho."],
-        ),
+        ("[00:00:03] Anna: Hi.\n[00:00:05.50] Ben: Ho.", &["Anna|3000-|Hi.", "Ben|5500-|Ho."]),
         (
             "**Anna:** \\[00:01:02.50\\] Hi.\n\n\\[04:14\\] And on.\n\n**Ben:** Ho.",
             &["Anna|62500-|Hi.", "Anna|254000-|And on.", "Ben|-|Ho."],
         ),
-        (
-            "Anna (00:03):\nHi.\n\nBen (00:09):\nHo.",
-            &["Anna|3000-|Hi.", "Ben|9000-|Ho."],
-        ),
-        (
-            "[00:03 - 00:05] Anna: Hi.\n[00:07 - 00:06] Ben: Ho.",
-            &["Anna|3000-5000|Hi.", "Ben|7000-|Ho."],
-        ),
-        (
-            "ANNA: yes\nBEN: yes\nANNA: yes",
-            &["ANNA|-|yes", "BEN|-|yes", "ANNA|-|yes"],
-        ),
+        ("Anna (00:03):\nHi.\n\nBen (00:09):\nHo.", &["Anna|3000-|Hi.", "Ben|9000-|Ho."]),
+        ("[00:03 - 00:05] Anna: Hi.\n[00:07 - 00:06] Ben: Ho.", &["Anna|3000-5000|Hi.", "Ben|7000-|Ho."]),
+        ("ANNA: yes\nBEN: yes\nANNA: yes", &["ANNA|-|yes", "BEN|-|yes", "ANNA|-|yes"]),
         (
             "田中：はい。\n鈴木：そうです。\n田中：では。",
             &["田中|-|はい。", "鈴木|-|そうです。", "田中|-|では。"],
@@ -297,25 +232,15 @@ fn named_lines_are_read_in_the_shapes_they_are_found_in() {
 fn what_stands_before_the_first_name_is_dropped_and_told() {
     let transcript = read("Weekly talk\n12 May\n\nAnna: Hi.\nBen: Hello.\nAnna:\nBen: So.\n");
     assert_eq!(turns(&transcript), ["Anna|-|Hi.", "Ben|-|Hello.", "Ben|-|So."]);
-    assert_eq!(
-        notes(&transcript),
-        [(1, NoteAction::Dropped), (6, NoteAction::Dropped)]
-    );
-    assert_eq!(
-        (transcript.report.cues_read, transcript.report.cues_dropped),
-        (5, 2)
-    );
+    assert_eq!(notes(&transcript), [(1, NoteAction::Dropped), (6, NoteAction::Dropped)]);
+    assert_eq!((transcript.report.cues_read, transcript.report.cues_dropped), (5, 2));
 }
 
 #[test]
 fn a_long_report_is_cut_and_says_so() {
-    let cues: String = (0..300)
-        .map(|at| format!("00:00:{:02}.000 --> 00:00:{:02}.000\n\n", at % 60, at % 60))
-        .collect();
+    let cues: String =
+        (0..300).map(|at| format!("00:00:{:02}.000 --> 00:00:{:02}.000\n\n", at % 60, at % 60)).collect();
     let transcript = read(&format!("WEBVTT\n\n{cues}00:01.000 --> 00:02.000\nHi."));
-    assert_eq!(
-        (transcript.report.notes.len(), transcript.report.notes_omitted),
-        (200, 100)
-    );
+    assert_eq!((transcript.report.notes.len(), transcript.report.notes_omitted), (200, 100));
     assert_eq!(transcript.report.cues_dropped, 300);
 }

@@ -59,10 +59,7 @@ struct SessionPayload {
 impl SessionPayload {
     fn from(result: colloquy_domain::Result<accounts::SignedIn>) -> Result<Self> {
         let (session, user_errors) = settle(result)?;
-        Ok(Self {
-            session: session.map(Session::from),
-            user_errors,
-        })
+        Ok(Self { session: session.map(Session::from), user_errors })
     }
 }
 
@@ -146,11 +143,8 @@ impl AccountMutations {
             Ok(id) => id,
             Err(error) => return SessionPayload::from(Err(error)),
         };
-        let input = sign_in::LogInInput {
-            email: input.email,
-            password: input.password.into(),
-            organization_id,
-        };
+        let input =
+            sign_in::LogInInput { email: input.email, password: input.password.into(), organization_id };
         SessionPayload::from(sign_in::log_in(ctx.ports(), input).await)
     }
 
@@ -179,11 +173,7 @@ impl AccountMutations {
         let made = api_keys::create_api_key(ctx.ports(), actor(ctx)?, input).await;
         let (made, user_errors) = settle(made)?;
         let (api_key, secret) = made.unzip();
-        Ok(CreateApiKeyPayload {
-            api_key: api_key.map(ApiKey),
-            secret,
-            user_errors,
-        })
+        Ok(CreateApiKeyPayload { api_key: api_key.map(ApiKey), secret, user_errors })
     }
 
     /// Revokes one's own key, as an administrator any. A second time changes nothing.
@@ -198,10 +188,7 @@ impl AccountMutations {
             api_keys::revoke_api_key(ctx.ports(), actor, id).await
         };
         let (api_key, user_errors) = settle(revoked.await)?;
-        Ok(RevokeApiKeyPayload {
-            api_key: api_key.map(ApiKey),
-            user_errors,
-        })
+        Ok(RevokeApiKeyPayload { api_key: api_key.map(ApiKey), user_errors })
     }
 
     /// Invites somebody by e-mail; a later invitation of the same address replaces an open one. Needs ADMIN.
@@ -213,11 +200,7 @@ impl AccountMutations {
         let invited = members::invite(ctx.ports(), actor(ctx)?, &input.email, input.role.into()).await;
         let (invited, user_errors) = settle(invited)?;
         let (invitation, token) = invited.unzip();
-        Ok(InviteMemberPayload {
-            invitation: invitation.map(Invitation::from),
-            token,
-            user_errors,
-        })
+        Ok(InviteMemberPayload { invitation: invitation.map(Invitation::from), token, user_errors })
     }
 
     /// Gives a member another role, at most one's own. Needs ADMIN; an owner's role is changed by owners alone.
@@ -232,9 +215,6 @@ impl AccountMutations {
             members::set_member_role(ctx.ports(), actor, user_id, input.role.into()).await
         };
         let (member, user_errors) = settle(changed.await)?;
-        Ok(SetMemberRolePayload {
-            member: member.map(Member::from),
-            user_errors,
-        })
+        Ok(SetMemberRolePayload { member: member.map(Member::from), user_errors })
     }
 }

@@ -97,10 +97,7 @@ struct ConversationPayload {
 impl ConversationPayload {
     fn from(result: colloquy_domain::Result<domain::Conversation>) -> Result<Self> {
         let (conversation, user_errors) = settle(result)?;
-        Ok(Self {
-            conversation: conversation.map(Conversation),
-            user_errors,
-        })
+        Ok(Self { conversation: conversation.map(Conversation), user_errors })
     }
 }
 
@@ -132,13 +129,7 @@ impl ConversationMutations {
         };
         let (imported, user_errors) = settle(imported.await)?;
         Ok(match imported {
-            Some(Imported {
-                conversation,
-                report,
-                created,
-                jobs,
-                cursor,
-            }) => ImportConversationPayload {
+            Some(Imported { conversation, report, created, jobs, cursor }) => ImportConversationPayload {
                 conversation: conversation.map(Conversation),
                 report: Some(report.into()),
                 created,
@@ -230,18 +221,12 @@ impl ConversationMutations {
 fn read_input(ctx: &Context<'_>, input: ImportConversationInput) -> colloquy_domain::Result<ImportInput> {
     let (bytes, name) = match (input.file, input.text) {
         (Some(file), None) => {
-            let upload = file
-                .value(ctx)
-                .map_err(|error| Error::internal("read an upload", error))?;
+            let upload = file.value(ctx).map_err(|error| Error::internal("read an upload", error))?;
             (upload.content, Some(upload.filename))
         }
         (None, Some(text)) => (text.into(), None),
         (Some(_), Some(_)) => {
-            return Err(Error::invalid(
-                "text",
-                "FILE_AND_TEXT",
-                "give `file` or `text`, not both",
-            ));
+            return Err(Error::invalid("text", "FILE_AND_TEXT", "give `file` or `text`, not both"));
         }
         (None, None) => {
             return Err(Error::invalid(
@@ -261,8 +246,5 @@ fn read_input(ctx: &Context<'_>, input: ImportConversationInput) -> colloquy_dom
         tags: input.tags,
         external_id: input.external_id,
         dry_run: input.dry_run,
-        traceparent: ctx
-            .data_opt::<crate::TraceParent>()
-            .map(|parent| parent.0.clone()),
     })
 }

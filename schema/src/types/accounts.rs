@@ -38,9 +38,7 @@ impl Viewer {
 
     /// One's own keys; an administrator sees everybody's. Newest first.
     async fn api_keys(&self, ctx: &Context<'_>) -> Result<Vec<ApiKey>> {
-        let keys = accounts::api_keys::list_api_keys(ctx.ports(), &self.0)
-            .await
-            .map_err(fault)?;
+        let keys = accounts::api_keys::list_api_keys(ctx.ports(), &self.0).await.map_err(fault)?;
         Ok(keys.into_iter().map(ApiKey).collect())
     }
 }
@@ -48,12 +46,7 @@ impl Viewer {
 /// The user, if they are still a member of the caller's organization.
 pub(crate) async fn find_user(ctx: &Context<'_>, id: UserId) -> Result<Option<User>> {
     let key = MemberById(actor(ctx)?.tenant(), id);
-    Ok(ctx
-        .loader()
-        .load_one(key)
-        .await
-        .map_err(fault)?
-        .map(|member| User(member.user)))
+    Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(|member| User(member.user)))
 }
 
 /// A tenant: conversations, members and jobs belong to one.
@@ -75,9 +68,7 @@ impl Organization {
 
     /// In the order of joining.
     async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Member>> {
-        let members = accounts::members::list_members(ctx.ports(), actor(ctx)?)
-            .await
-            .map_err(fault)?;
+        let members = accounts::members::list_members(ctx.ports(), actor(ctx)?).await.map_err(fault)?;
         Ok(members.into_iter().map(Member::from).collect())
     }
 }
@@ -92,11 +83,7 @@ pub(crate) struct Member {
 
 impl From<store::Member> for Member {
     fn from(member: store::Member) -> Self {
-        Self {
-            user: User(member.user),
-            role: member.role.into(),
-            since: member.since,
-        }
+        Self { user: User(member.user), role: member.role.into(), since: member.since }
     }
 }
 

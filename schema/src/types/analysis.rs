@@ -64,12 +64,7 @@ impl Analysis {
     #[graphql(complexity = "1 + 20 * child_complexity")]
     async fn insights(&self, ctx: &Context<'_>, kinds: Option<Vec<InsightKind>>) -> Result<Vec<Insight>> {
         let key = InsightsOf(actor(ctx)?.tenant(), self.0.id);
-        let insights = ctx
-            .loader()
-            .load_one(key)
-            .await
-            .map_err(fault)?
-            .unwrap_or_default();
+        let insights = ctx.loader().load_one(key).await.map_err(fault)?.unwrap_or_default();
         let wanted =
             |kind: analysis::InsightKind| kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind.into()));
         let insights = insights.into_iter().filter(|(_, insight)| wanted(insight.kind));
@@ -227,11 +222,7 @@ impl From<measures::Measures> for Measures {
             overlap_ms: int(measures.overlap_ms),
             overlaps: measures.overlaps.into_iter().map(Overlap).collect(),
             silences: measures.silences.into(),
-            participants: measures
-                .participants
-                .into_iter()
-                .map(ParticipantMeasures)
-                .collect(),
+            participants: measures.participants.into_iter().map(ParticipantMeasures).collect(),
             notes: measures.notes,
         }
     }

@@ -90,11 +90,7 @@ impl Conversation {
     async fn participants(&self, ctx: &Context<'_>) -> Result<Vec<Participant>> {
         let key = ParticipantsOf(actor(ctx)?.tenant(), self.0.id);
         let participants = ctx.loader().load_one(key).await.map_err(fault)?;
-        Ok(participants
-            .unwrap_or_default()
-            .into_iter()
-            .map(Participant)
-            .collect())
+        Ok(participants.unwrap_or_default().into_iter().map(Participant).collect())
     }
 
     /// By name.
@@ -114,30 +110,15 @@ impl Conversation {
         first: Option<i32>,
         last: Option<i32>,
     ) -> Result<SegmentConnection> {
-        let page = PageArgs {
-            after,
-            before,
-            first,
-            last,
-        }
-        .read::<SequenceCursor>()?;
+        let page = PageArgs { after, before, first, last }.read::<SequenceCursor>()?;
         let by = colloquy_domain::ports::store::PageBy {
             after: page.by.after.map(|cursor| cursor.0),
             before: page.by.before.map(|cursor| cursor.0),
             limit: page.by.limit,
             backward: page.by.backward,
         };
-        let rows = ctx
-            .ports()
-            .conversations
-            .segments(actor(ctx)?.tenant(), self.0.id, by)
-            .await;
-        Ok(connection(
-            &page,
-            rows.map_err(fault)?,
-            |row| SequenceCursor(row.sequence),
-            Segment,
-        ))
+        let rows = ctx.ports().conversations.segments(actor(ctx)?.tenant(), self.0.id, by).await;
+        Ok(connection(&page, rows.map_err(fault)?, |row| SequenceCursor(row.sequence), Segment))
     }
 
     async fn segment_count(&self, ctx: &Context<'_>) -> Result<i32> {
@@ -246,12 +227,7 @@ pub(crate) struct ConversationFilter {
 impl From<ConversationFilter> for store::ConversationFilter {
     fn from(filter: ConversationFilter) -> Self {
         Self {
-            kinds: filter
-                .kinds
-                .unwrap_or_default()
-                .into_iter()
-                .map(Into::into)
-                .collect(),
+            kinds: filter.kinds.unwrap_or_default().into_iter().map(Into::into).collect(),
             tags: filter.tags.unwrap_or_default(),
             occurred_from: filter.occurred_from,
             occurred_before: filter.occurred_before,

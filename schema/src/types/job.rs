@@ -93,11 +93,7 @@ pub(crate) struct AttemptError {
 
 impl From<jobs::AttemptError> for AttemptError {
     fn from(error: jobs::AttemptError) -> Self {
-        Self {
-            attempt: int(error.attempt.into()),
-            at: error.at,
-            message: error.message,
-        }
+        Self { attempt: int(error.attempt.into()), at: error.at, message: error.message }
     }
 }
 
@@ -116,30 +112,11 @@ impl JobFilter {
         let kind = |name: String| {
             jobs::JobKind::from_name(&name).ok_or_else(|| colloquy_domain::Error::not_found("job kind", name))
         };
-        let conversation_id = self
-            .conversation_id
-            .as_ref()
-            .map(global_id::require)
-            .transpose()?;
+        let conversation_id = self.conversation_id.as_ref().map(global_id::require).transpose()?;
         Ok(ports::JobFilter {
-            kinds: self
-                .kinds
-                .unwrap_or_default()
-                .into_iter()
-                .map(kind)
-                .collect::<Result<_, _>>()?,
-            queues: self
-                .queues
-                .unwrap_or_default()
-                .into_iter()
-                .map(Into::into)
-                .collect(),
-            states: self
-                .states
-                .unwrap_or_default()
-                .into_iter()
-                .map(Into::into)
-                .collect(),
+            kinds: self.kinds.unwrap_or_default().into_iter().map(kind).collect::<Result<_, _>>()?,
+            queues: self.queues.unwrap_or_default().into_iter().map(Into::into).collect(),
+            states: self.states.unwrap_or_default().into_iter().map(Into::into).collect(),
             conversation_id,
         })
     }

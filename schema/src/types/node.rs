@@ -26,10 +26,7 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let tenant = actor(ctx)?.tenant();
     let loader = ctx.loader();
     if let Some(id) = global_id::decode::<ConversationId>(id) {
-        let found = loader
-            .load_one(ConversationById(tenant, id))
-            .await
-            .map_err(fault)?;
+        let found = loader.load_one(ConversationById(tenant, id)).await.map_err(fault)?;
         return Ok(found.map(|row| Conversation(row).into()));
     }
     if let Some(id) = global_id::decode::<AnalysisId>(id) {

@@ -48,23 +48,14 @@ impl SearchFilter {
         let ids = self.conversation_ids.unwrap_or_default();
         let ids: colloquy_domain::Result<Vec<ConversationId>> = ids.iter().map(global_id::require).collect();
         let filter = query::SearchFilter {
-            kinds: self
-                .kinds
-                .unwrap_or_default()
-                .into_iter()
-                .map(Into::into)
-                .collect(),
+            kinds: self.kinds.unwrap_or_default().into_iter().map(Into::into).collect(),
             tags: self.tags.unwrap_or_default(),
             speakers: self.speakers.unwrap_or_default(),
             occurred_from: self.occurred_from,
             occurred_before: self.occurred_before,
             conversation_ids: ids.map_err(fault)?,
         };
-        let longest = filter
-            .tags
-            .len()
-            .max(filter.speakers.len())
-            .max(filter.conversation_ids.len());
+        let longest = filter.tags.len().max(filter.speakers.len()).max(filter.conversation_ids.len());
         if longest > MAX_VALUES {
             return Err(refuse(format!(
                 "a list of a filter has at most {MAX_VALUES} values; this one has {longest}"
@@ -144,10 +135,7 @@ pub(crate) struct EngineMatch {
 
 impl From<fusion::Place> for EngineMatch {
     fn from(place: fusion::Place) -> Self {
-        Self {
-            rank: place.rank,
-            score: place.score,
-        }
+        Self { rank: place.rank, score: place.score }
     }
 }
 
@@ -162,10 +150,7 @@ fn fragments(text: &str, highlights: &[std::ops::Range<usize>]) -> Vec<Fragment>
     let mut fragments = Vec::with_capacity(2 * highlights.len() + 1);
     let mut push = |range: std::ops::Range<usize>, is_match| {
         if let Some(piece) = text.get(range).filter(|piece| !piece.is_empty()) {
-            fragments.push(Fragment {
-                text: piece.to_owned(),
-                is_match,
-            });
+            fragments.push(Fragment { text: piece.to_owned(), is_match });
         }
     };
     let mut at = 0;
@@ -226,11 +211,8 @@ mod tests {
         let pieces = fragments(text, &[0..3, 8..14]);
         let joined: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
         assert_eq!(joined, text);
-        let marked: Vec<_> = pieces
-            .iter()
-            .filter(|piece| piece.is_match)
-            .map(|piece| piece.text.as_str())
-            .collect();
+        let marked: Vec<_> =
+            pieces.iter().filter(|piece| piece.is_match).map(|piece| piece.text.as_str()).collect();
         assert_eq!(marked, ["pay", "notice"]);
         assert_eq!(fragments(text, &[]).len(), 1);
     }

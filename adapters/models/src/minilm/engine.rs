@@ -24,9 +24,7 @@ pub(super) struct Runtime(Environment);
 
 impl Runtime {
     pub(super) fn load(library: &Path) -> Result<Self> {
-        let mut kept = ENVIRONMENT
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut kept = ENVIRONMENT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(environment) = kept.as_ref() {
             return Ok(Self(environment.clone()));
         }
@@ -59,12 +57,7 @@ impl Engine {
             .and_then(|mut builder| builder.commit_from_memory(smaller.as_ref().unwrap_or(&file)))
             .map_err(|error| Error::unavailable(LOADING, error))?;
         check(&session)?;
-        Ok(Self {
-            session,
-            ids: Vec::new(),
-            mask: Vec::new(),
-            types: Vec::new(),
-        })
+        Ok(Self { session, ids: Vec::new(), mask: Vec::new(), types: Vec::new() })
     }
 
     /// A vector a text, in their order. Shorter texts are padded to the longest.
@@ -87,10 +80,7 @@ impl Engine {
             .map_err(internal)?;
         let (shape, states) = outputs[OUTPUT].try_extract_tensor::<f32>().map_err(internal)?;
         if states.len() != texts.len() * width * DIMENSIONS {
-            return Err(Error::internal(
-                EMBEDDING,
-                format!("the model answered with the shape {shape:?}"),
-            ));
+            return Err(Error::internal(EMBEDDING, format!("the model answered with the shape {shape:?}")));
         }
         Ok(texts
             .iter()
@@ -152,12 +142,7 @@ fn mean_of_unit_length(states: &[f32]) -> Vec<f32> {
         }
     }
     // The sum points where the mean does, and only the direction is kept.
-    let length = vector
-        .iter()
-        .map(|value| value * value)
-        .sum::<f32>()
-        .sqrt()
-        .max(f32::MIN_POSITIVE);
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     for value in &mut vector {
         *value /= length;
     }

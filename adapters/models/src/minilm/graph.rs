@@ -31,16 +31,11 @@ pub(super) fn look_up_before_unpacking(model: &[u8]) -> Option<Vec<u8>> {
 
 fn change(graph: &[u8]) -> Option<Vec<u8>> {
     let fields = fields(graph)?;
-    let nodes: Vec<Node<'_>> = fields
-        .iter()
-        .filter(|field| field.number == GRAPH_NODE)
-        .map(Node::read)
-        .collect::<Option<_>>()?;
+    let nodes: Vec<Node<'_>> =
+        fields.iter().filter(|field| field.number == GRAPH_NODE).map(Node::read).collect::<Option<_>>()?;
     let made_by = |name: &str, op: &str| nodes.iter().find(|node| node.op == op && node.outputs == [name]);
 
-    let lookup = nodes
-        .iter()
-        .find(|node| node.op == "Gather" && node.inputs.get(1) == Some(&IDS))?;
+    let lookup = nodes.iter().find(|node| node.op == "Gather" && node.inputs.get(1) == Some(&IDS))?;
     let table = *lookup.inputs.first()?;
     let unpack = made_by(table, "Mul")?;
     let [floats, scale] = unpack.inputs[..] else {
@@ -76,14 +71,9 @@ fn change(graph: &[u8]) -> Option<Vec<u8>> {
 /// Whether this tensor has the name, and one column.
 fn is_column(tensor: &[u8], name: &str) -> Option<bool> {
     let fields = fields(tensor)?;
-    let named = fields
-        .iter()
-        .any(|field| field.number == TENSOR_NAME && field.bytes == name.as_bytes());
-    let dims: Vec<u64> = fields
-        .iter()
-        .filter(|field| field.number == TENSOR_DIMS)
-        .map(|dim| dim.value)
-        .collect();
+    let named = fields.iter().any(|field| field.number == TENSOR_NAME && field.bytes == name.as_bytes());
+    let dims: Vec<u64> =
+        fields.iter().filter(|field| field.number == TENSOR_DIMS).map(|dim| dim.value).collect();
     Some(named && matches!(dims[..], [_, 1]))
 }
 
@@ -97,13 +87,8 @@ struct Node<'a> {
 
 impl<'a> Node<'a> {
     fn read(field: &Field<'a>) -> Option<Self> {
-        let mut node = Self {
-            op: "",
-            inputs: vec![],
-            outputs: vec![],
-            attributes: vec![],
-            whole: field.whole,
-        };
+        let mut node =
+            Self { op: "", inputs: vec![], outputs: vec![], attributes: vec![], whole: field.whole };
         for part in fields(field.bytes)? {
             match part.number {
                 NODE_INPUT => node.inputs.push(str::from_utf8(part.bytes).ok()?),
@@ -119,16 +104,10 @@ impl<'a> Node<'a> {
     /// The same operation between other values.
     fn put(&self, graph: &mut Vec<u8>, inputs: &[&str], outputs: &[&str]) {
         let mut node = Vec::new();
-        inputs
-            .iter()
-            .for_each(|name| put(&mut node, NODE_INPUT, name.as_bytes()));
-        outputs
-            .iter()
-            .for_each(|name| put(&mut node, NODE_OUTPUT, name.as_bytes()));
+        inputs.iter().for_each(|name| put(&mut node, NODE_INPUT, name.as_bytes()));
+        outputs.iter().for_each(|name| put(&mut node, NODE_OUTPUT, name.as_bytes()));
         put(&mut node, NODE_OP, self.op.as_bytes());
-        self.attributes
-            .iter()
-            .for_each(|attribute| put(&mut node, NODE_ATTRIBUTE, attribute));
+        self.attributes.iter().for_each(|attribute| put(&mut node, NODE_ATTRIBUTE, attribute));
         put(graph, GRAPH_NODE, &node);
     }
 }
@@ -160,12 +139,7 @@ fn fields(message: &[u8]) -> Option<Vec<Field<'_>>> {
             5 => (0, rest.split_off(..4)?),
             _ => return None,
         };
-        fields.push(Field {
-            number: key >> 3,
-            value,
-            bytes,
-            whole: &start[..start.len() - rest.len()],
-        });
+        fields.push(Field { number: key >> 3, value, bytes, whole: &start[..start.len() - rest.len()] });
     }
     Some(fields)
 }
@@ -199,13 +173,7 @@ mod tests {
 
     fn node(op: &str, inputs: &[&str], output: &str) -> Vec<u8> {
         let mut graph = Vec::new();
-        let node = Node {
-            op,
-            inputs: vec![],
-            outputs: vec![],
-            attributes: vec![b"axis"],
-            whole: &[],
-        };
+        let node = Node { op, inputs: vec![], outputs: vec![], attributes: vec![b"axis"], whole: &[] };
         node.put(&mut graph, inputs, &[output]);
         graph
     }
@@ -234,9 +202,7 @@ mod tests {
         let nodes = fields(graph).expect("a graph");
         let nodes = nodes.iter().filter(|field| field.number == GRAPH_NODE);
         let nodes = nodes.map(|field| Node::read(field).expect("a node"));
-        nodes
-            .map(|n| format!("{} {} > {}", n.op, n.inputs.join(" "), n.outputs.join(" ")))
-            .collect()
+        nodes.map(|n| format!("{} {} > {}", n.op, n.inputs.join(" "), n.outputs.join(" "))).collect()
     }
 
     #[test]

@@ -58,16 +58,9 @@ impl<E: Send + 'static> Pool<E> {
         threads: usize,
         make: impl Fn() -> Result<E> + Send + Sync + 'static,
     ) -> Result<Self> {
-        let state = State {
-            queries: VecDeque::new(),
-            passages: VecDeque::new(),
-            closed: false,
-        };
+        let state = State { queries: VecDeque::new(), passages: VecDeque::new(), closed: false };
         let mut pool = Self {
-            queue: Arc::new(Queue {
-                state: Mutex::new(state),
-                changed: Condvar::new(),
-            }),
+            queue: Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() }),
             query_places: Arc::new(Semaphore::new(QUERY_PLACES)),
             // A place a thread keeps all of them busy; more would only hold memory.
             passage_places: Arc::new(Semaphore::new(threads)),
@@ -101,10 +94,7 @@ impl<E: Send + 'static> Pool<E> {
             Priority::Query => &self.query_places,
             Priority::Passages => &self.passage_places,
         };
-        let place = Arc::clone(places)
-            .acquire_owned()
-            .await
-            .map_err(|closed| stopped(closed.into()))?;
+        let place = Arc::clone(places).acquire_owned().await.map_err(|closed| stopped(closed.into()))?;
         let (reply, answer) = oneshot::channel();
         let work = Box::new(move |engine: &mut E| {
             if reply.is_closed() {
@@ -196,10 +186,7 @@ impl<T> Pending<T> {
 }
 
 fn stopped(cause: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::Unavailable {
-        doing: EMBEDDING,
-        source: cause,
-    }
+    Error::Unavailable { doing: EMBEDDING, source: cause }
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
@@ -223,10 +210,7 @@ mod tests {
     fn pool() -> (Pool<Log>, Log) {
         let log = Log::default();
         let engine = Arc::clone(&log);
-        (
-            Pool::start(1, move || Ok(Arc::clone(&engine))).expect("starts"),
-            log,
-        )
+        (Pool::start(1, move || Ok(Arc::clone(&engine))).expect("starts"), log)
     }
 
     fn write(entry: &'static str) -> impl FnOnce(&mut Log) -> Result<()> {
@@ -253,9 +237,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_cannot_be_made_is_an_error_at_the_start() {
-        let error = Pool::<Log>::start(3, || Err(stopped("no model".into())))
-            .err()
-            .expect("no pool");
+        let error = Pool::<Log>::start(3, || Err(stopped("no model".into()))).err().expect("no pool");
         assert!(error.chain().contains("no model"), "{error:?}");
 
         let error = Pool::<Log>::start(3, || panic!("boom")).err().expect("no pool");
@@ -277,24 +259,11 @@ mod tests {
     #[tokio::test]
     async fn a_panic_fails_its_own_work_and_no_other() {
         let (pool, log) = pool();
-        let failed = pool
-            .submit::<()>(Query, |_| panic!("boom"))
-            .await
-            .expect("a place")
-            .done()
-            .await;
+        let failed = pool.submit::<()>(Query, |_| panic!("boom")).await.expect("a place").done().await;
         let error = failed.expect_err("a panic is an error");
-        assert!(
-            matches!(error, Error::Internal { .. }) && error.chain().contains("boom"),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::Internal { .. }) && error.chain().contains("boom"), "{error:?}");
 
-        pool.submit(Query, write("next"))
-            .await
-            .expect("a place")
-            .done()
-            .await
-            .expect("works on");
+        pool.submit(Query, write("next")).await.expect("a place").done().await.expect("works on");
         assert_eq!(*log.lock().expect("not poisoned"), ["next"]);
     }
 
@@ -304,12 +273,7 @@ mod tests {
         let release = block(&pool).await;
         drop(pool.submit(Passages, write("given up")).await.expect("a place"));
         drop(release);
-        pool.submit(Passages, write("wanted"))
-            .await
-            .expect("a place")
-            .done()
-            .await
-            .expect("is done");
+        pool.submit(Passages, write("wanted")).await.expect("a place").done().await.expect("is done");
         assert_eq!(*log.lock().expect("not poisoned"), ["wanted"]);
     }
 
@@ -317,20 +281,12 @@ mod tests {
     async fn a_full_queue_makes_callers_wait() {
         let (pool, _log) = pool();
         let release = block(&pool).await;
-        let _second = pool
-            .submit(Passages, write("second"))
-            .await
-            .expect("the one place");
+        let _second = pool.submit(Passages, write("second")).await.expect("the one place");
         let third =
             tokio::time::timeout(Duration::from_millis(50), pool.submit(Passages, write("third"))).await;
         assert!(third.is_err(), "a third piece of work found a place");
         drop(release);
-        pool.submit(Passages, write("third"))
-            .await
-            .expect("a place again")
-            .done()
-            .await
-            .expect("is done");
+        pool.submit(Passages, write("third")).await.expect("a place again").done().await.expect("is done");
     }
 
     #[tokio::test]

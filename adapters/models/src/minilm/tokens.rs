@@ -38,10 +38,8 @@ impl Tokenizer {
     /// At least two ids, those of `[CLS]` and `[SEP]`, also for an empty text.
     pub(super) fn encode(&self, text: &str) -> Result<Vec<i64>> {
         let text = &text[..text.floor_char_boundary(MAX_BYTES)];
-        let encoding = self
-            .0
-            .encode_fast(text, true)
-            .map_err(|error| Error::internal("tokenise a text", error))?;
+        let encoding =
+            self.0.encode_fast(text, true).map_err(|error| Error::internal("tokenise a text", error))?;
         Ok(encoding.get_ids().iter().map(|&id| i64::from(id)).collect())
     }
 }

@@ -19,11 +19,7 @@ use crate::error::Problem;
 
 /// Gives every piece its final text and, where the source has no voices, the speaker its text names.
 pub(super) fn resolve(source: &mut Source<'_>) -> Result<(), Problem> {
-    let speakers = if source.voiced {
-        HashSet::new()
-    } else {
-        recurring_labels(&source.pieces)
-    };
+    let speakers = if source.voiced { HashSet::new() } else { recurring_labels(&source.pieces) };
     let pieces = std::mem::take(&mut source.pieces);
     let mut found = Vec::with_capacity(pieces.len());
     let mut cue = None;
@@ -33,11 +29,7 @@ pub(super) fn resolve(source: &mut Source<'_>) -> Result<(), Problem> {
         }
         let (before, line) = (found.len(), piece.line);
         if !has_dashes(&piece.text) && (speakers.is_empty() || !piece.text.contains(COLONS)) {
-            found.push(Piece {
-                text: flat(piece.text),
-                opens: false,
-                ..piece
-            });
+            found.push(Piece { text: flat(piece.text), opens: false, ..piece });
         } else {
             split_lines(&piece, &speakers, &mut found);
         }
@@ -71,10 +63,7 @@ fn carry_over(pieces: &mut [Piece<'_>], source: &mut Source<'_>) {
             last.clone_from(&piece.speaker);
         } else if !is_aside(&piece.text) && last.is_some() {
             piece.speaker.clone_from(&last);
-            source.log.warning(
-                piece.line,
-                "a cue without a label was given to the speaker named before it",
-            );
+            source.log.warning(piece.line, "a cue without a label was given to the speaker named before it");
         }
     }
 }
@@ -109,20 +98,13 @@ fn recurring_labels(pieces: &[Piece<'_>]) -> HashSet<String> {
 /// Cuts a piece where a line names a speaker or begins with a dialogue dash. Labels without text go.
 fn split_lines<'a>(piece: &Piece<'a>, speakers: &HashSet<String>, found: &mut Vec<Piece<'a>>) {
     let dashes = has_dashes(&piece.text);
-    let mut part = Piece {
-        text: Cow::Borrowed(""),
-        opens: false,
-        ..piece.clone()
-    };
+    let mut part = Piece { text: Cow::Borrowed(""), opens: false, ..piece.clone() };
     let mut text = String::new();
     let mut finish = |part: Piece<'a>, text: &mut String| {
         let said = squeeze(text).into_owned();
         text.clear();
         if !said.is_empty() {
-            found.push(Piece {
-                text: Cow::Owned(said),
-                ..part
-            });
+            found.push(Piece { text: Cow::Owned(said), ..part });
         }
     };
     for line in Lines::new(&piece.text).filter(|line| !line.is_blank()) {
@@ -153,10 +135,7 @@ fn split_lines<'a>(piece: &Piece<'a>, speakers: &HashSet<String>, found: &mut Ve
 fn has_dashes(text: &str) -> bool {
     text.contains(['\n', '\r'])
         && text.trim_start().starts_with(['-', '–', '—'])
-        && Lines::new(text)
-            .filter(|line| undashed(line.text).is_some())
-            .nth(1)
-            .is_some()
+        && Lines::new(text).filter(|line| undashed(line.text).is_some()).nth(1).is_some()
 }
 
 fn undashed(line: &str) -> Option<&str> {

@@ -41,11 +41,8 @@ impl FormatReader for NamedLines {
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
         let survey = Survey::of(text);
-        let mut reading = Reading {
-            source: Source::new(Format::NamedLines, limits),
-            survey: &survey,
-            turn: None,
-        };
+        let mut reading =
+            Reading { source: Source::new(Format::NamedLines, limits), survey: &survey, turn: None };
         let (mut blank, mut finished) = (true, true);
         let mut leading: Option<u32> = None;
         for line in Lines::new(text) {
@@ -97,17 +94,10 @@ impl<'a> Reading<'a, '_> {
     fn begin(&mut self, line: Line<'a>, found: &Labelled<'a>) -> Result<(), Problem> {
         self.end_turn()?;
         if self.survey.is_guess(found) {
-            self.source.log.warning(
-                line.number,
-                "a label that occurs only once was taken for a speaker",
-            );
+            self.source.log.warning(line.number, "a label that occurs only once was taken for a speaker");
         }
-        let mut open = Open {
-            speaker: found.label,
-            text: String::new(),
-            mark: found.mark,
-            line: line.number,
-        };
+        let mut open =
+            Open { speaker: found.label, text: String::new(), mark: found.mark, line: line.number };
         self.append(&mut open, found.text, false);
         self.turn = Some(open);
         Ok(())
@@ -130,12 +120,7 @@ impl<'a> Reading<'a, '_> {
             } else {
                 self.turn = Some(open);
                 self.end_turn()?;
-                open = Open {
-                    speaker,
-                    text: String::new(),
-                    mark: Some(mark),
-                    line: line.number,
-                };
+                open = Open { speaker, text: String::new(), mark: Some(mark), line: line.number };
             }
             self.append(&mut open, rest, false);
         } else {
@@ -171,9 +156,7 @@ impl<'a> Reading<'a, '_> {
         let start = open.mark.map(|mark| mark.start);
         let end = open.mark.and_then(|mark| mark.end);
         if end < start && end.is_some() {
-            self.source
-                .log
-                .warning(open.line, "the turn ends before it starts: its end was left out");
+            self.source.log.warning(open.line, "the turn ends before it starts: its end was left out");
         }
         self.source.push(Piece {
             speaker: Some(Cow::Borrowed(open.speaker)),
@@ -189,10 +172,7 @@ impl<'a> Reading<'a, '_> {
 
 /// A rule of Markdown or of mail, which nobody says.
 fn is_rule(line: &str) -> bool {
-    line.len() >= 3
-        && ['-', '*', '_', '=']
-            .iter()
-            .any(|sign| line.chars().all(|c| c == *sign))
+    line.len() >= 3 && ['-', '*', '_', '='].iter().any(|sign| line.chars().all(|c| c == *sign))
 }
 
 /// Markdown's backslash escapes resolved.

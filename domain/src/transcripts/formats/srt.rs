@@ -48,10 +48,7 @@ impl FormatReader for Srt {
                 block.blank = true;
             } else if let Some(span) = timing(line.text) {
                 index = block.take_index(index);
-                let next = Block {
-                    head: Some(Head { span, line }),
-                    ..Block::default()
-                };
+                let next = Block { head: Some(Head { span, line }), ..Block::default() };
                 std::mem::replace(&mut block, next).give(&text, &mut source)?;
             } else {
                 block.push(line);
@@ -126,13 +123,7 @@ impl<'a> Block<'a> {
         let end = self.last.as_ref().map_or(self.end, |last| last.line.end());
         let payload = self.first.map_or("", |first| &text[first.start..end]);
         match (self.head, self.first) {
-            (
-                Some(Head {
-                    span: Some(span),
-                    line,
-                }),
-                first,
-            ) => source.add(spoken::Cue {
+            (Some(Head { span: Some(span), line }), first) => source.add(spoken::Cue {
                 start: span.start,
                 end: span.end,
                 line: line.number,
@@ -153,10 +144,7 @@ fn timing(line: &str) -> Option<Option<Span<'_>>> {
     }
     match times::lenient_span(line) {
         Some(span) => Some(Some(span)),
-        None => line
-            .trim_start()
-            .starts_with(|first: char| first.is_ascii_digit())
-            .then_some(None),
+        None => line.trim_start().starts_with(|first: char| first.is_ascii_digit()).then_some(None),
     }
 }
 
@@ -190,8 +178,6 @@ fn override_code(text: &str) -> Option<usize> {
     }
     let style = code.starts_with('\\')
         || matches!(code.trim_start_matches('/'), "b" | "i" | "u" | "s")
-        || ["y:", "Y:", "c:", "C:", "f:", "F:", "s:", "S:", "P:"]
-            .iter()
-            .any(|sign| code.starts_with(sign));
+        || ["y:", "Y:", "c:", "C:", "f:", "F:", "s:", "S:", "P:"].iter().any(|sign| code.starts_with(sign));
     style.then_some(code.len() + 2)
 }

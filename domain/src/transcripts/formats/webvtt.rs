@@ -71,9 +71,7 @@ impl FormatReader for WebVtt {
 /// What follows the signature on the first line, and all after it.
 fn after_signature(text: &str) -> Option<&str> {
     let rest = text.trim_start_matches('\u{feff}').strip_prefix(SIGNATURE)?;
-    rest.is_empty()
-        .then_some(rest)
-        .or_else(|| rest.starts_with([' ', '\t', '\n', '\r']).then_some(rest))
+    rest.is_empty().then_some(rest).or_else(|| rest.starts_with([' ', '\t', '\n', '\r']).then_some(rest))
 }
 
 /// One line of text without runs of white space; borrowed where nothing changes.
@@ -93,9 +91,5 @@ pub(in crate::transcripts) fn squeeze(text: &str) -> Cow<'_, str> {
         squeezed.push(' ');
         squeezed.push_str(word);
     }
-    if squeezed == text {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(squeezed)
-    }
+    if squeezed == text { Cow::Borrowed(text) } else { Cow::Owned(squeezed) }
 }

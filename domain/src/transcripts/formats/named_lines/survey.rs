@@ -29,13 +29,7 @@ struct Uses {
 
 impl<'a> Survey<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        let mut survey = Self {
-            uses: HashMap::new(),
-            lines: 0,
-            blocks: 0,
-            labelled: 0,
-            marked: 0,
-        };
+        let mut survey = Self { uses: HashMap::new(), lines: 0, blocks: 0, labelled: 0, marked: 0 };
         let mut blank = true;
         for line in Lines::new(text) {
             if line.is_blank() {
@@ -64,18 +58,9 @@ impl<'a> Survey<'a> {
         if self.labelled < 2 {
             return Confidence::new(0, "fewer than two lines begin with a name and a colon");
         }
-        let recurring: usize = self
-            .uses
-            .values()
-            .map(|uses| uses.all)
-            .filter(|uses| *uses >= 2)
-            .sum();
-        let names: usize = self
-            .uses
-            .iter()
-            .filter(|(label, _)| labels::is_name_like(label))
-            .map(|(_, uses)| uses.all)
-            .sum();
+        let recurring: usize = self.uses.values().map(|uses| uses.all).filter(|uses| *uses >= 2).sum();
+        let names: usize =
+            self.uses.iter().filter(|(label, _)| labels::is_name_like(label)).map(|(_, uses)| uses.all).sum();
         if recurring * 10 >= self.blocks && recurring > 0 {
             return Confidence::new(70, "names before a colon recur");
         }

@@ -51,10 +51,7 @@ impl<'a> Cues<'a> {
     /// `None` where `text` does not begin as a WebVTT file does. A byte order mark may stand before it.
     pub fn new(text: &'a str) -> Option<Self> {
         after_signature(text)?;
-        let mut cues = Self {
-            lines: Lines::new(text),
-            pending: None,
-        };
+        let mut cues = Self { lines: Lines::new(text), pending: None };
         cues.lines.next();
         for line in cues.lines.by_ref() {
             if line.text.is_empty() {
@@ -79,18 +76,9 @@ impl<'a> Cues<'a> {
 
     /// The cue whose timing line is `timing`; its text ends at a blank line or before another arrow.
     fn cue(&mut self, id: &'a str, timing: Line<'a>) -> Result<Cue<'a>, Skipped> {
-        let Some(Span {
-            start,
-            end,
-            rest: settings,
-            odd,
-        }) = times::strict_span(timing.text)
-        else {
+        let Some(Span { start, end, rest: settings, odd }) = times::strict_span(timing.text) else {
             while self.line_of_block().is_some() {}
-            return Err(Skipped {
-                line: timing.number,
-                reason: "the times cannot be read",
-            });
+            return Err(Skipped { line: timing.number, reason: "the times cannot be read" });
         };
         let mut payload: Option<(Line<'a>, usize)> = None;
         while let Some(line) = self.line_of_block() {
@@ -100,19 +88,9 @@ impl<'a> Cues<'a> {
             }
             payload = Some((payload.map_or(line, |(first, _)| first), line.end()));
         }
-        let (payload, payload_line) = payload.map_or(("", timing.number), |(first, end)| {
-            (&self.lines.text()[first.start..end], first.number)
-        });
-        Ok(Cue {
-            id,
-            start,
-            end,
-            settings,
-            payload,
-            line: timing.number,
-            payload_line,
-            odd,
-        })
+        let (payload, payload_line) = payload
+            .map_or(("", timing.number), |(first, end)| (&self.lines.text()[first.start..end], first.number));
+        Ok(Cue { id, start, end, settings, payload, line: timing.number, payload_line, odd })
     }
 
     /// A block without times, from its second line on.
@@ -147,10 +125,7 @@ impl<'a> Iterator for Cues<'a> {
                 None => {}
             }
             if !is_aside(first.text) && !first.is_blank() {
-                return Some(Err(Skipped {
-                    line: first.number,
-                    reason: "text without times",
-                }));
+                return Some(Err(Skipped { line: first.number, reason: "text without times" }));
             }
         }
     }
@@ -159,9 +134,7 @@ impl<'a> Iterator for Cues<'a> {
 /// Comments, styles and regions say nothing.
 fn is_aside(first: &str) -> bool {
     ["NOTE", "STYLE", "REGION"].iter().any(|word| {
-        first
-            .strip_prefix(word)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+        first.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
     })
 }
 
@@ -199,15 +172,9 @@ mod tests {
     fn asides_are_passed_over_and_lost_text_is_told() {
         let text = "WEBVTT\n\nNOTE a --> b\n\nSTYLE\n::cue {}\n\nstray\ntext\n\nNOTES\n\n00:01 --> 00:02.000\nbad\n\n00:01.000 --> 00:02.000\ngood";
         let found = cues(text);
-        let skipped: Vec<_> = found
-            .iter()
-            .filter_map(|cue| cue.as_ref().err())
-            .map(|skipped| skipped.line)
-            .collect();
+        let skipped: Vec<_> =
+            found.iter().filter_map(|cue| cue.as_ref().err()).map(|skipped| skipped.line).collect();
         assert_eq!(skipped, [8, 11, 13]);
-        assert_eq!(
-            found.iter().flatten().map(|cue| cue.payload).collect::<Vec<_>>(),
-            ["good"]
-        );
+        assert_eq!(found.iter().flatten().map(|cue| cue.payload).collect::<Vec<_>>(), ["good"]);
     }
 }

@@ -29,23 +29,15 @@ fn numeric(text: &str) -> Option<(char, usize)> {
         Some(hex) => (hex, 16),
         None => (text, 10),
     };
-    let count = digits
-        .bytes()
-        .take_while(|byte| char::from(*byte).is_digit(radix))
-        .count();
+    let count = digits.bytes().take_while(|byte| char::from(*byte).is_digit(radix)).count();
     if count == 0 {
         return None;
     }
     let code = u32::from_str_radix(&digits[..count], radix).ok();
-    let decoded = code
-        .filter(|code| *code != 0)
-        .and_then(char::from_u32)
-        .unwrap_or(char::REPLACEMENT_CHARACTER);
+    let decoded =
+        code.filter(|code| *code != 0).and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
     let semicolon = digits[count..].starts_with(';');
-    Some((
-        decoded,
-        text.len() - digits.len() + count + usize::from(semicolon),
-    ))
+    Some((decoded, text.len() - digits.len() + count + usize::from(semicolon)))
 }
 
 #[cfg(test)]

@@ -35,11 +35,7 @@ pub struct Oddities {
 pub fn voices<'a>(payload: &'a str, found: &mut Vec<Voice<'a>>) -> Oddities {
     if memchr2(b'<', b'&', payload.as_bytes()).is_none() {
         if !payload.trim().is_empty() {
-            found.push(Voice {
-                speaker: None,
-                text: Cow::Borrowed(payload),
-                lines_before: 0,
-            });
+            found.push(Voice { speaker: None, text: Cow::Borrowed(payload), lines_before: 0 });
         }
         return Oddities::default();
     }
@@ -70,11 +66,7 @@ impl<'a> Tokenizer<'a, '_> {
         while let Some(at) = memchr2(b'<', b'&', rest.as_bytes()) {
             self.push(&rest[..at]);
             rest = &rest[at..];
-            let taken = if rest.starts_with('&') {
-                self.reference(rest)
-            } else {
-                self.tag(rest)
-            };
+            let taken = if rest.starts_with('&') { self.reference(rest) } else { self.tag(rest) };
             rest = &rest[taken..];
         }
         self.push(rest);
@@ -98,11 +90,7 @@ impl<'a> Tokenizer<'a, '_> {
             let blank = text.len() - text.trim_start().len();
             let lines = breaks(&text[..blank]);
             let speaker = self.open.last().cloned().flatten();
-            self.found.push(Voice {
-                speaker,
-                text: Cow::Owned(text),
-                lines_before: self.text_line + lines,
-            });
+            self.found.push(Voice { speaker, text: Cow::Owned(text), lines_before: self.text_line + lines });
         }
     }
 
@@ -128,9 +116,7 @@ impl<'a> Tokenizer<'a, '_> {
             return 1;
         };
         let inner = &rest[1..end];
-        let (closing, body) = inner
-            .strip_prefix('/')
-            .map_or((false, inner), |body| (true, body));
+        let (closing, body) = inner.strip_prefix('/').map_or((false, inner), |body| (true, body));
         let is_tag =
             body.is_empty() || body.starts_with(|first: char| first.is_ascii_alphabetic() || first == '.');
         if !is_tag {
@@ -140,9 +126,7 @@ impl<'a> Tokenizer<'a, '_> {
             self.push("<");
             return 1;
         }
-        let name_end = body
-            .find(|c: char| c == '.' || c.is_whitespace())
-            .unwrap_or(body.len());
+        let name_end = body.find(|c: char| c == '.' || c.is_whitespace()).unwrap_or(body.len());
         match (closing, &body[..name_end]) {
             (false, "v") => self.open_voice(body),
             (true, "v") => self.close_voice(),
@@ -158,12 +142,7 @@ impl<'a> Tokenizer<'a, '_> {
         let label = if label.contains('&') {
             let mut decoded = Vec::new();
             voices(label, &mut decoded);
-            Cow::Owned(
-                decoded
-                    .iter()
-                    .map(|voice| squeeze(&voice.text).into_owned())
-                    .collect(),
-            )
+            Cow::Owned(decoded.iter().map(|voice| squeeze(&voice.text).into_owned()).collect())
         } else {
             squeeze(label)
         };
@@ -194,12 +173,7 @@ mod tests {
         voices(payload, &mut found);
         found
             .into_iter()
-            .map(|voice| {
-                (
-                    voice.speaker.map(Cow::into_owned),
-                    squeeze(&voice.text).into_owned(),
-                )
-            })
+            .map(|voice| (voice.speaker.map(Cow::into_owned), squeeze(&voice.text).into_owned()))
             .collect()
     }
 
@@ -209,16 +183,10 @@ mod tests {
             ("Never drink liquid nitrogen.", "Never drink liquid nitrogen."),
             ("<b.first.loud>That's</b> <i>it</i>!", "That's it!"),
             ("one\ntwo\r\nthree", "one two three"),
-            (
-                "<ruby>It's a <rt>blue</rt></ruby> <lang en>tree</lang>",
-                "It's a blue tree",
-            ),
+            ("<ruby>It's a <rt>blue</rt></ruby> <lang en>tree</lang>", "It's a blue tree"),
             ("<00:01.000>Hee!<00:01.500> Hee!", "Hee! Hee!"),
             ("< 00:01.000>That's", "That's"),
-            (
-                "A &lt;b&gt; &amp;&nbsp;C &#65; &bogus; &am&lt;",
-                "A <b> & C A &bogus; &am<",
-            ),
+            ("A &lt;b&gt; &amp;&nbsp;C &#65; &bogus; &am&lt;", "A <b> & C A &bogus; &am<"),
             ("I <3 you and 4 > 3", "I <3 you and 4 > 3"),
             ("a < b > c", "a < b > c"),
             ("This is </c awesome!", "This is </c awesome!"),
@@ -239,14 +207,8 @@ mod tests {
         let ben = || Some("Ben & Co".to_owned());
         let cases = [
             ("<v Anna Lee>Hi.", vec![(anna(), "Hi.")]),
-            (
-                "<v.loud.first  Anna  Lee >Hi.</v> Yes.",
-                vec![(anna(), "Hi."), (None, "Yes.")],
-            ),
-            (
-                "<v Anna Lee>Hi.\n<v Ben &amp; Co>Ho.",
-                vec![(anna(), "Hi."), (ben(), "Ho.")],
-            ),
+            ("<v.loud.first  Anna  Lee >Hi.</v> Yes.", vec![(anna(), "Hi."), (None, "Yes.")]),
+            ("<v Anna Lee>Hi.\n<v Ben &amp; Co>Ho.", vec![(anna(), "Hi."), (ben(), "Ho.")]),
             (
                 "<v Anna Lee>Hi <v Ben &amp; Co>ho</v> hi.",
                 vec![(anna(), "Hi"), (ben(), "ho"), (anna(), "hi.")],
@@ -255,10 +217,8 @@ mod tests {
             ("<v Anna Lee></v>", vec![]),
         ];
         for (payload, expected) in cases {
-            let expected: Vec<_> = expected
-                .into_iter()
-                .map(|(speaker, text)| (speaker, text.to_owned()))
-                .collect();
+            let expected: Vec<_> =
+                expected.into_iter().map(|(speaker, text)| (speaker, text.to_owned())).collect();
             assert_eq!(read(payload), expected, "{payload}");
         }
     }
@@ -275,9 +235,6 @@ mod tests {
     fn a_voice_knows_its_line() {
         let mut found = Vec::new();
         voices("<v A>one</v>\n<v B>two\ntwo</v>\n\n<v C>\nthree", &mut found);
-        assert_eq!(
-            found.iter().map(|voice| voice.lines_before).collect::<Vec<_>>(),
-            [0, 1, 5]
-        );
+        assert_eq!(found.iter().map(|voice| voice.lines_before).collect::<Vec<_>>(), [0, 1, 5]);
     }
 }

@@ -1,0 +1,169 @@
+//! Full text by tantivy: BM25 over stemmed words, exact phrases, filters by term and time.
+
+mod analysis;
+pub(crate) mod engine;
+mod highlight;
+mod query;
+mod schema;
+mod unwanted;
+
+use std::{cmp::Ordering, sync::Arc};
+
+use async_trait::async_trait;
+use colloquy_domain::{
+    Result,
+    accounts::Tenant,
+    ids::{ConversationId, PassageId},
+    ports::search::{ConversationFacets, EngineHit, Highlight, PassageDocument, TextIndex, Version},
+    search::query::{SearchFilter, TextQuery},
+};
+use tantivy::{
+    Order, Searcher,
+    collector::{
+        TopDocs,
+        sort_key::{SortBySimilarityScore, SortByStaticFastValue},
+    },
+    columnar::Column,
+};
+use uuid::Uuid;
+
+use self::{
+    analysis::Analysis,
+    engine::{Change, TextEngine, TextWrite, failed},
+    highlight::Highlighter,
+    schema::{CONVERSATION_HIGH, CONVERSATION_LOW, Fields, PASSAGE_HIGH, PASSAGE_LOW},
+};
+use crate::{EmbeddedSettings, lock::FolderLock, searches::Searches, writer::Writer};
+
+const SEARCHING: &str = "search the text index";
+
+pub(crate) struct Text {
+    writer: Writer<TextEngine>,
+    reader: tantivy::IndexReader,
+    fields: Fields,
+    analysis: Analysis,
+    searches: Searches,
+    // Last, so that it is given back when all else is closed.
+    _lock: Arc<FolderLock>,
+}
+
+impl Text {
+    pub(crate) fn start(
+        engine: TextEngine,
+        settings: &EmbeddedSettings,
+        lock: Arc<FolderLock>,
+        searches: Searches,
+    ) -> Result<Self> {
+        let (reader, fields) = (engine.reader(), engine.fields());
+        let writer = Writer::start(engine, settings.gather, lock.clone())?;
+        Ok(Self { writer, reader, fields, analysis: Analysis::default(), searches, _lock: lock })
+    }
+
+    pub(crate) fn writer(&self) -> &Writer<TextEngine> {
+        &self.writer
+    }
+
+    /// Passages in the index, and the markers of conversations without any.
+    pub(crate) fn documents(&self) -> u64 {
+        self.reader.searcher().num_docs()
+    }
+}
+
+#[async_trait]
+impl TextIndex for Text {
+    async fn replace(
+        &self,
+        tenant: Tenant,
+        version: Version,
+        facets: ConversationFacets,
+        passages: Vec<PassageDocument>,
+    ) -> Result<()> {
+        let conversation_id = facets.conversation_id;
+        let change = Change::Replace { version, facets, passages };
+        self.writer.write(TextWrite { tenant, conversation_id, change }).await
+    }
+
+    async fn remove(&self, tenant: Tenant, conversation_id: ConversationId) -> Result<()> {
+        self.writer.write(TextWrite { tenant, conversation_id, change: Change::Remove }).await
+    }
+
+    async fn search(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        limit: usize,
+    ) -> Result<Vec<EngineHit>> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let query = query::build(&self.fields, &mut self.analysis.clone(), tenant, query, filter);
+        let searcher = self.reader.searcher();
+        self.searches
+            .run(SEARCHING, move || find(&searcher, &query, limit).map_err(|e| failed(SEARCHING, e)))
+            .await
+    }
+
+    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+        let (mut highlighter, texts) = (Highlighter::new(query), texts.to_vec());
+        let mark = move || Ok(texts.iter().map(|text| highlighter.find(text)).collect());
+        self.searches.run("highlight passages", mark).await
+    }
+}
+
+/// Equal scores stand in the order of passage ids, so that the same search gives the same answer.
+fn find(
+    searcher: &Searcher,
+    query: &dyn tantivy::query::Query,
+    limit: usize,
+) -> tantivy::Result<Vec<EngineHit>> {
+    let by_id = SortByStaticFastValue::<u64>::for_field(PASSAGE_HIGH);
+    let order = (SortBySimilarityScore, (by_id, Order::Asc));
+    let found = searcher.search(query, &TopDocs::with_limit(limit).order_by(order))?;
+    let columns =
+        searcher.segment_readers().iter().map(Columns::open).collect::<tantivy::Result<Vec<_>>>()?;
+    let hits = found.into_iter().filter_map(|((score, _id), at)| {
+        let columns = &columns[at.segment_ord as usize];
+        Some(EngineHit {
+            passage_id: PassageId(columns.passage.get(at.doc_id)?),
+            conversation_id: ConversationId(columns.conversation.get(at.doc_id)?),
+            score,
+        })
+    });
+    let mut hits: Vec<EngineHit> = hits.collect();
+    hits.sort_by(best_first);
+    Ok(hits)
+}
+
+pub(crate) fn best_first(a: &EngineHit, b: &EngineHit) -> Ordering {
+    b.score.total_cmp(&a.score).then_with(|| a.passage_id.cmp(&b.passage_id))
+}
+
+struct Columns {
+    passage: IdColumns,
+    conversation: IdColumns,
+}
+
+struct IdColumns {
+    high: Column<u64>,
+    low: Column<u64>,
+}
+
+impl Columns {
+    fn open(segment: &tantivy::SegmentReader) -> tantivy::Result<Self> {
+        let columns = segment.fast_fields();
+        let id = |high, low| -> tantivy::Result<IdColumns> {
+            Ok(IdColumns { high: columns.u64(high)?, low: columns.u64(low)? })
+        };
+        Ok(Self {
+            passage: id(PASSAGE_HIGH, PASSAGE_LOW)?,
+            conversation: id(CONVERSATION_HIGH, CONVERSATION_LOW)?,
+        })
+    }
+}
+
+impl IdColumns {
+    fn get(&self, doc: tantivy::DocId) -> Option<Uuid> {
+        Some(Uuid::from_u64_pair(self.high.first(doc)?, self.low.first(doc)?))
+    }
+}

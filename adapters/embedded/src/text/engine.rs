@@ -1,0 +1,237 @@
+//! The one writer of the full-text index. Versions stand in the documents themselves, so they commit, and
+//! are rolled back, with them.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use colloquy_domain::{
+    Error, Result,
+    accounts::Tenant,
+    ids::ConversationId,
+    ports::search::{ConversationFacets, PassageDocument, Version},
+    search::query::fold,
+};
+use tantivy::{
+    DocSet, Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TERMINATED, TantivyDocument,
+    TantivyError, Term, directory::MmapDirectory, indexer::IndexWriterOptions, schema::IndexRecordOption,
+};
+use uuid::Uuid;
+
+use super::schema::{Fields, IdFields, VERSION, scoped, tokenizers};
+use crate::{identity::Stamp, writer::Engine};
+
+const WRITING: &str = "write to the text index";
+/// What tantivy asks for at the least.
+const LEAST_HEAP_BYTES: usize = 15_000_000;
+/// No replacement is later than a removal.
+const REMOVED: Version = Version::MAX;
+
+pub(crate) struct TextEngine {
+    index: Index,
+    writer: Option<IndexWriter>,
+    reader: IndexReader,
+    fields: Fields,
+    stamp: Stamp,
+    heap_bytes: usize,
+}
+
+/// One conversation's passages; none of them when it was removed.
+pub(crate) struct TextWrite {
+    pub(crate) tenant: Tenant,
+    pub(crate) conversation_id: ConversationId,
+    pub(crate) change: Change,
+}
+
+pub(crate) enum Change {
+    Replace { version: Version, facets: ConversationFacets, passages: Vec<PassageDocument> },
+    Remove,
+}
+
+impl TextEngine {
+    /// An empty index that carries the stamp.
+    pub(crate) fn create(dir: &Path, stamp: Stamp, heap_bytes: usize) -> tantivy::Result<Self> {
+        fs::create_dir_all(dir)?;
+        let (schema, _fields) = Fields::build();
+        let directory = MmapDirectory::open(dir)?;
+        let index = Index::create(directory, schema, IndexSettings::default())?;
+        let mut engine = Self::over(index, stamp, heap_bytes)?;
+        engine.commit()?;
+        Ok(engine)
+    }
+
+    /// The index that is there, or what is wrong with it.
+    pub(crate) fn open(dir: &Path, stamp: Stamp, heap_bytes: usize) -> tantivy::Result<Self> {
+        let index = Index::open_in_dir(dir)?;
+        let damaged = |what: &str| Err(TantivyError::InvalidArgument(what.to_owned()));
+        if index.schema() != Fields::build().0 {
+            return damaged("the text index has other fields");
+        }
+        if index.load_metas()?.payload.as_deref() != Some(stamp.as_str()) {
+            return damaged("the text index carries another identity");
+        }
+        if !index.validate_checksum()?.is_empty() {
+            return damaged("files of the text index are damaged");
+        }
+        Self::over(index, stamp, heap_bytes)
+    }
+
+    fn over(mut index: Index, stamp: Stamp, heap_bytes: usize) -> tantivy::Result<Self> {
+        index.set_tokenizers(tokenizers());
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let (_schema, fields) = Fields::build();
+        let writer = Some(new_writer(&index, heap_bytes)?);
+        Ok(Self { index, writer, reader, fields, stamp, heap_bytes })
+    }
+
+    pub(crate) fn reader(&self) -> IndexReader {
+        self.reader.clone()
+    }
+
+    pub(crate) fn fields(&self) -> Fields {
+        self.fields
+    }
+
+    fn stage(&self, write: &TextWrite, staged: &mut HashMap<[u8; 32], Version>) -> tantivy::Result<()> {
+        let writer = self.writer()?;
+        let organization = write.tenant.0.0;
+        let key = scoped(organization, write.conversation_id.0);
+        let term = Term::from_field_bytes(self.fields.conversation, &key);
+        let version = match &write.change {
+            Change::Replace { version, .. } => *version,
+            Change::Remove => REMOVED,
+        };
+        let current = match staged.get(&key) {
+            Some(version) => Some(*version),
+            None => self.committed_version(&term)?,
+        };
+        if current.is_some_and(|current| current > version) {
+            return Ok(());
+        }
+        staged.insert(key, version);
+        writer.delete_term(term);
+        let mut marker = TantivyDocument::default();
+        marker.add_bytes(self.fields.conversation, &key);
+        marker.add_i64(self.fields.version, version);
+        match &write.change {
+            Change::Replace { facets, passages, .. } if !passages.is_empty() => {
+                for passage in passages {
+                    writer.add_document(self.document(marker.clone(), organization, facets, passage))?;
+                }
+            }
+            Change::Replace { .. } | Change::Remove => {
+                writer.add_document(marker)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn document(
+        &self,
+        mut document: TantivyDocument,
+        organization: Uuid,
+        facets: &ConversationFacets,
+        passage: &PassageDocument,
+    ) -> TantivyDocument {
+        let fields = &self.fields;
+        document.add_bytes(fields.organization, organization.as_bytes());
+        document.add_text(fields.stemmed, &passage.text);
+        document.add_text(fields.exact, &passage.text);
+        document.add_text(fields.kind, facets.kind.as_str());
+        for speaker in &passage.speakers {
+            document.add_text(fields.speakers, fold(speaker));
+        }
+        for tag in &facets.tags {
+            document.add_text(fields.tags, fold(tag));
+        }
+        if let Some(at) = facets.occurred_at {
+            document.add_i64(fields.occurred_at, at.timestamp_micros());
+        }
+        add_id(&mut document, fields.passage_id, passage.id.0);
+        add_id(&mut document, fields.conversation_id, facets.conversation_id.0);
+        document
+    }
+
+    /// The version under which the conversation stands in the last commit.
+    fn committed_version(&self, conversation: &Term) -> tantivy::Result<Option<Version>> {
+        for segment in self.reader.searcher().segment_readers() {
+            let inverted = segment.inverted_index(self.fields.conversation)?;
+            let Some(mut postings) = inverted.read_postings(conversation, IndexRecordOption::Basic)? else {
+                continue;
+            };
+            let versions = segment.fast_fields().i64(VERSION)?;
+            while postings.doc() != TERMINATED {
+                if !segment.is_deleted(postings.doc()) {
+                    return Ok(versions.first(postings.doc()));
+                }
+                postings.advance();
+            }
+        }
+        Ok(None)
+    }
+
+    fn commit(&mut self) -> tantivy::Result<()> {
+        let writer = self.writer.as_mut().ok_or_else(gone)?;
+        let mut prepared = writer.prepare_commit()?;
+        prepared.set_payload(self.stamp.as_str());
+        prepared.commit()?;
+        self.reader.reload()
+    }
+
+    fn writer(&self) -> tantivy::Result<&IndexWriter> {
+        self.writer.as_ref().ok_or_else(gone)
+    }
+}
+
+impl Engine for TextEngine {
+    type Write = TextWrite;
+    const NAME: &'static str = "text";
+
+    fn apply(&mut self, writes: &[&TextWrite]) -> Result<()> {
+        let mut staged = HashMap::with_capacity(writes.len());
+        writes
+            .iter()
+            .try_for_each(|write| self.stage(write, &mut staged))
+            .and_then(|()| if staged.is_empty() { Ok(()) } else { self.commit() })
+            .map_err(|e| failed(WRITING, e))
+    }
+
+    fn recover(&mut self) -> Result<()> {
+        // Dropped first: it holds the lock that the next one takes, and what it had gathered.
+        self.writer = None;
+        let reopen = || -> tantivy::Result<IndexWriter> {
+            self.reader.reload()?;
+            new_writer(&self.index, self.heap_bytes)
+        };
+        self.writer = Some(reopen().map_err(|e| failed("reopen the text index", e))?);
+        Ok(())
+    }
+}
+
+/// What stands in the way may go: a full disk, a writer that is being reopened.
+pub(crate) fn failed(doing: &'static str, error: TantivyError) -> Error {
+    match error {
+        TantivyError::IoError(_) | TantivyError::LockFailure(..) | TantivyError::ErrorInThread(_) => {
+            Error::unavailable(doing, error)
+        }
+        error => Error::internal(doing, error),
+    }
+}
+
+fn gone() -> TantivyError {
+    TantivyError::ErrorInThread("the writer is being reopened".to_owned())
+}
+
+fn new_writer(index: &Index, heap_bytes: usize) -> tantivy::Result<IndexWriter> {
+    // One segment a commit and one merge at a time leave the other cores to whoever searches.
+    let options = IndexWriterOptions::builder()
+        .num_worker_threads(1)
+        .num_merge_threads(1)
+        .memory_budget_per_thread(heap_bytes.max(LEAST_HEAP_BYTES))
+        .build();
+    index.writer_with_options(options)
+}
+
+fn add_id(document: &mut TantivyDocument, fields: IdFields, id: Uuid) {
+    let (high, low) = id.as_u64_pair();
+    document.add_u64(fields.high, high);
+    document.add_u64(fields.low, low);
+}

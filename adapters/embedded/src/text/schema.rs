@@ -1,0 +1,92 @@
+//! The fields of a passage. Nothing is stored: texts are in PostgreSQL, ids are columns.
+
+use tantivy::{
+    schema::{
+        FAST, Field, INDEXED, IndexRecordOption, STRING, Schema, SchemaBuilder, TextFieldIndexing,
+        TextOptions,
+    },
+    tokenizer::TokenizerManager,
+};
+use uuid::Uuid;
+
+use super::analysis::{Analysis, EXACT, STEMMED};
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields {
+    /// Missing in a marker, which stands for a conversation without passages and is never found.
+    pub(crate) organization: Field,
+    /// [`scoped`] to the organization, in passages and markers.
+    pub(crate) conversation: Field,
+    pub(crate) version: Field,
+    pub(crate) stemmed: Field,
+    pub(crate) exact: Field,
+    /// Folded.
+    pub(crate) speakers: Field,
+    /// Folded.
+    pub(crate) tags: Field,
+    pub(crate) kind: Field,
+    /// Microseconds since 1970, as fine as PostgreSQL has it.
+    pub(crate) occurred_at: Field,
+    pub(crate) passage_id: IdFields,
+    pub(crate) conversation_id: IdFields,
+}
+
+/// A UUID as two columns of numbers, the cheapest thing to read for each hit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IdFields {
+    pub(crate) high: Field,
+    pub(crate) low: Field,
+}
+
+pub(crate) const PASSAGE_HIGH: &str = "passage_high";
+pub(crate) const PASSAGE_LOW: &str = "passage_low";
+pub(crate) const CONVERSATION_HIGH: &str = "conversation_high";
+pub(crate) const CONVERSATION_LOW: &str = "conversation_low";
+pub(crate) const VERSION: &str = "version";
+
+impl Fields {
+    pub(crate) fn build() -> (Schema, Self) {
+        let mut schema = Schema::builder();
+        let fields = Self {
+            organization: schema.add_bytes_field("organization", INDEXED),
+            conversation: schema.add_bytes_field("conversation", INDEXED),
+            version: schema.add_i64_field(VERSION, FAST),
+            stemmed: schema.add_text_field("stemmed", analysed(STEMMED)),
+            exact: schema.add_text_field("exact", analysed(EXACT)),
+            speakers: schema.add_text_field("speakers", STRING),
+            tags: schema.add_text_field("tags", STRING),
+            kind: schema.add_text_field("kind", STRING),
+            occurred_at: schema.add_i64_field("occurred_at", FAST),
+            passage_id: id(&mut schema, PASSAGE_HIGH, PASSAGE_LOW),
+            conversation_id: id(&mut schema, CONVERSATION_HIGH, CONVERSATION_LOW),
+        };
+        (schema.build(), fields)
+    }
+}
+
+fn analysed(tokenizer: &str) -> TextOptions {
+    let indexing = TextFieldIndexing::default()
+        .set_tokenizer(tokenizer)
+        .set_index_option(IndexRecordOption::WithFreqsAndPositions);
+    TextOptions::default().set_indexing_options(indexing)
+}
+
+fn id(schema: &mut SchemaBuilder, high: &str, low: &str) -> IdFields {
+    IdFields { high: schema.add_u64_field(high, FAST), low: schema.add_u64_field(low, FAST) }
+}
+
+pub(crate) fn tokenizers() -> TokenizerManager {
+    let manager = TokenizerManager::default();
+    let Analysis { stemmed, exact } = Analysis::default();
+    manager.register(STEMMED, stemmed);
+    manager.register(EXACT, exact);
+    manager
+}
+
+/// A conversation's key, in which a tenant can only ever name its own.
+pub(crate) fn scoped(organization: Uuid, conversation: Uuid) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(organization.as_bytes());
+    key[16..].copy_from_slice(conversation.as_bytes());
+    key
+}

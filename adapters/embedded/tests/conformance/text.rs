@@ -1,0 +1,333 @@
+//! What every full-text engine must do.
+
+use colloquy_domain::{
+    accounts::Tenant,
+    conversations::ConversationKind::{Advice, Coaching, Interview, Meeting},
+    ports::search::{ConversationFacets, TextIndex},
+    search::query::{SearchFilter, TextQuery},
+};
+
+use crate::fixtures::{World, at, strings};
+
+type Index<'a> = &'a dyn TextIndex;
+
+async fn put(index: Index<'_>, world: &World, n: u32, texts: &[&str]) {
+    let passages = world.passages(n, texts);
+    index.replace(world.tenant(0), 1, world.facets(n), passages).await.unwrap();
+}
+
+async fn find_in(
+    index: Index<'_>,
+    world: &World,
+    tenant: Tenant,
+    query: &str,
+    filter: &SearchFilter,
+) -> Vec<(u32, u32)> {
+    let query = TextQuery::parse(query).unwrap();
+    world.places(&index.search(tenant, &query, filter, 100).await.unwrap())
+}
+
+async fn find(index: Index<'_>, world: &World, query: &str) -> Vec<(u32, u32)> {
+    find_in(index, world, world.tenant(0), query, &SearchFilter::default()).await
+}
+
+async fn found(index: Index<'_>, world: &World, query: &str) -> Vec<(u32, u32)> {
+    let mut places = find(index, world, query).await;
+    places.sort_unstable();
+    places
+}
+
+pub(crate) async fn words_match_in_any_form(index: Index<'_>, world: &World) {
+    put(
+        index,
+        world,
+        0,
+        &["She negotiated her salary.", "Negotiations are hard.", "Résumé and CAFÉ", "nothing"],
+    )
+    .await;
+    assert_eq!(found(index, world, "negotiate").await, [(0, 0), (0, 1)]);
+    assert_eq!(find(index, world, "NEGOTIATIONS").await[0], (0, 1));
+    assert_eq!(found(index, world, "salaries").await, [(0, 0)]);
+    assert_eq!(found(index, world, "resume").await, [(0, 2)]);
+    assert_eq!(found(index, world, "cafés").await, [(0, 2)]);
+    assert_eq!(found(index, world, "absent").await, []);
+}
+
+pub(crate) async fn any_word_will_do_and_more_rank_higher(index: Index<'_>, world: &World) {
+    put(
+        index,
+        world,
+        0,
+        &["the budget is fixed", "the deadline is fixed", "budget and deadline", "the weather is fine"],
+    )
+    .await;
+    let hits = find(index, world, "budget deadline").await;
+    assert_eq!(hits.len(), 3);
+    assert_eq!(hits[0], (0, 2));
+    // The form that was typed ranks before another form of the word.
+    put(index, world, 1, &["they were planning it", "they had planned it"]).await;
+    assert_eq!(find(index, world, "planned").await, [(1, 1), (1, 0)]);
+}
+
+pub(crate) async fn no_word_is_too_common(index: Index<'_>, world: &World) {
+    put(index, world, 0, &["to be or not to be", "something else"]).await;
+    assert_eq!(found(index, world, "to be").await, [(0, 0)]);
+    assert_eq!(found(index, world, "\"or not to\"").await, [(0, 0)]);
+}
+
+pub(crate) async fn words_of_several_terms_stand_together(index: Index<'_>, world: &World) {
+    put(index, world, 0, &["send an e-mail", "mail me the e", "growth of 3.5 percent", "5 or 3"]).await;
+    assert_eq!(found(index, world, "e-mail").await, [(0, 0)]);
+    assert_eq!(found(index, world, "3.5").await, [(0, 2)]);
+    put(index, world, 1, &["I don't know"]).await;
+    assert_eq!(found(index, world, "don't").await, [(1, 0)]);
+}
+
+pub(crate) async fn phrases_match_as_they_stand(index: Index<'_>, world: &World) {
+    let texts =
+        ["a notice period of three months", "the period of notice", "notice periods", "Notice: period!"];
+    put(index, world, 0, &texts).await;
+    assert_eq!(found(index, world, "\"notice period\"").await, [(0, 0), (0, 3)]);
+    assert_eq!(found(index, world, "\"notice period\" months").await, [(0, 0)]);
+    assert_eq!(found(index, world, "\"notice period\" \"three months\"").await, [(0, 0)]);
+    assert_eq!(found(index, world, "\"months three\"").await, []);
+}
+
+pub(crate) async fn what_is_not_wanted_is_left_out(index: Index<'_>, world: &World) {
+    put(index, world, 0, &["salary and bonuses", "salary and stock options", "salary, options of stock"])
+        .await;
+    assert_eq!(found(index, world, "salary -bonus").await, [(0, 1), (0, 2)]);
+    assert_eq!(found(index, world, "salary -\"stock options\"").await, [(0, 0), (0, 2)]);
+    assert_eq!(found(index, world, "salary -bonus -stock").await, []);
+}
+
+pub(crate) async fn unspaced_scripts_are_found_by_any_part(index: Index<'_>, world: &World) {
+    put(index, world, 0, &["来週の会議は火曜日です", "議会の会期", "다음 주 회의를 준비", "ประชุมสัปดาห์หน้า"])
+        .await;
+    assert_eq!(found(index, world, "会議").await, [(0, 0)]);
+    assert_eq!(found(index, world, "火曜").await, [(0, 0)]);
+    assert_eq!(found(index, world, "会").await, [(0, 0), (0, 1)]);
+    assert_eq!(found(index, world, "회의").await, [(0, 2)]);
+    assert_eq!(found(index, world, "สัปดาห์").await, [(0, 3)]);
+}
+
+/// Four conversations that differ in every facet.
+async fn varied(index: Index<'_>, world: &World) {
+    let facets = |n, kind, tags: &[&str], occurred: Option<&str>| ConversationFacets {
+        kind,
+        tags: strings(tags),
+        occurred_at: occurred.map(at),
+        ..world.facets(n)
+    };
+    let all = [
+        facets(0, Coaching, &["Q3 Review", "pay"], Some("2026-03-01T10:00:00Z")),
+        facets(1, Interview, &["pay"], Some("2026-03-01T10:00:00.000001Z")),
+        facets(2, Meeting, &[], Some("2026-04-01T00:00:00Z")),
+        facets(3, Advice, &["q3 review"], None),
+    ];
+    for (n, facets) in (0..).zip(all) {
+        let passages = vec![
+            world.passage(n, 0, "word", &["Ann Lee", "Bo"]),
+            world.passage(n, 1, "word", &["bo"]),
+            world.passage(n, 2, "word", &[]),
+        ];
+        index.replace(world.tenant(0), 1, facets, passages).await.unwrap();
+    }
+}
+
+const NONE: [u32; 0] = [];
+
+async fn conversations(index: Index<'_>, world: &World, filter: SearchFilter) -> Vec<u32> {
+    let places = find_in(index, world, world.tenant(0), "word", &filter).await;
+    let mut conversations: Vec<u32> = places.into_iter().map(|(n, _)| n).collect();
+    conversations.sort_unstable();
+    conversations.dedup();
+    conversations
+}
+
+pub(crate) async fn each_filter_narrows(index: Index<'_>, world: &World) {
+    varied(index, world).await;
+    let any = SearchFilter::default;
+    assert_eq!(conversations(index, world, any()).await, [0, 1, 2, 3]);
+    assert_eq!(
+        conversations(index, world, SearchFilter { kinds: vec![Interview, Advice], ..any() }).await,
+        [1, 3]
+    );
+    let tagged = |tags: &[&str]| SearchFilter { tags: strings(tags), ..any() };
+    assert_eq!(conversations(index, world, tagged(&["  q3 REVIEW"])).await, [0, 3]);
+    assert_eq!(conversations(index, world, tagged(&["pay", "absent"])).await, [0, 1]);
+    assert_eq!(conversations(index, world, tagged(&["q3"])).await, NONE);
+    let ids = vec![world.conversation(2), world.conversation(9)];
+    assert_eq!(conversations(index, world, SearchFilter { conversation_ids: ids, ..any() }).await, [2]);
+
+    let speaks = SearchFilter { speakers: strings(&["ANN LEE"]), ..any() };
+    assert_eq!(find_in(index, world, world.tenant(0), "word", &speaks).await.len(), 4);
+    let speaks = SearchFilter { speakers: strings(&["Bo"]), ..any() };
+    assert_eq!(find_in(index, world, world.tenant(0), "word", &speaks).await.len(), 8);
+
+    let span = |from: Option<&str>, before: Option<&str>| SearchFilter {
+        occurred_from: from.map(at),
+        occurred_before: before.map(at),
+        ..any()
+    };
+    let early = Some("2026-03-01T10:00:00Z");
+    assert_eq!(conversations(index, world, span(early, None)).await, [0, 1, 2]);
+    assert_eq!(conversations(index, world, span(None, early)).await, NONE);
+    assert_eq!(conversations(index, world, span(None, Some("2026-03-01T10:00:00.000001Z"))).await, [0]);
+    assert_eq!(conversations(index, world, span(early, Some("2026-04-01T00:00:00Z"))).await, [0, 1]);
+    assert_eq!(conversations(index, world, span(Some("2026-04-01T00:00:00Z"), None)).await, [2]);
+    assert_eq!(conversations(index, world, span(Some("2026-05-01T00:00:00Z"), early)).await, NONE);
+    assert_eq!(conversations(index, world, span(early, early)).await, NONE);
+}
+
+pub(crate) async fn filters_combine(index: Index<'_>, world: &World) {
+    varied(index, world).await;
+    let filter = SearchFilter {
+        kinds: vec![Coaching, Interview, Advice],
+        tags: strings(&["pay"]),
+        speakers: strings(&["ann lee"]),
+        occurred_from: Some(at("2026-03-01T00:00:00Z")),
+        occurred_before: Some(at("2026-03-02T00:00:00Z")),
+        conversation_ids: vec![world.conversation(1), world.conversation(3)],
+    };
+    let places = find_in(index, world, world.tenant(0), "word", &filter).await;
+    assert_eq!(places, [(1, 0)]);
+}
+
+pub(crate) async fn tenants_never_see_each_other(index: Index<'_>, world: &World) {
+    for n in 0..3 {
+        let passages = world.passages(n, &["shared secret"]);
+        index.replace(world.tenant(n), 1, world.facets(n), passages).await.unwrap();
+    }
+    let every = (0..3).map(|n| world.conversation(n)).collect();
+    let by_id = SearchFilter { conversation_ids: every, ..SearchFilter::default() };
+    for n in 0..3 {
+        for filter in [&SearchFilter::default(), &by_id] {
+            assert_eq!(find_in(index, world, world.tenant(n), "secret", filter).await, [(n, 0)]);
+        }
+    }
+    assert_eq!(find_in(index, world, world.tenant(3), "secret", &by_id).await, []);
+}
+
+pub(crate) async fn a_tenant_cannot_touch_anothers_conversation(index: Index<'_>, world: &World) {
+    put(index, world, 0, &["mine"]).await;
+    index.remove(world.tenant(1), world.conversation(0)).await.unwrap();
+    index.replace(world.tenant(1), 9, world.facets(0), Vec::new()).await.unwrap();
+    assert_eq!(found(index, world, "mine").await, [(0, 0)]);
+}
+
+pub(crate) async fn later_versions_win(index: Index<'_>, world: &World) {
+    let tenant = world.tenant(0);
+    let write = async |version, texts: &[&str]| {
+        index.replace(tenant, version, world.facets(0), world.passages(0, texts)).await.unwrap();
+    };
+    write(5, &["five", "tail", "tail"]).await;
+    write(4, &["four"]).await;
+    assert_eq!(found(index, world, "five four").await, [(0, 0)]);
+    assert_eq!(found(index, world, "four").await, []);
+    write(6, &["six"]).await;
+    assert_eq!(found(index, world, "five tail").await, []);
+    assert_eq!(found(index, world, "six").await, [(0, 0)]);
+    write(7, &[]).await;
+    assert_eq!(found(index, world, "six").await, []);
+    write(6, &["six"]).await;
+    assert_eq!(found(index, world, "six").await, []);
+}
+
+pub(crate) async fn the_same_version_may_be_written_again(index: Index<'_>, world: &World) {
+    for _ in 0..3 {
+        put(index, world, 0, &["again", "and again"]).await;
+        assert_eq!(found(index, world, "again").await, [(0, 0), (0, 1)]);
+    }
+}
+
+pub(crate) async fn a_removed_conversation_stays_out(index: Index<'_>, world: &World) {
+    put(index, world, 0, &["gone"]).await;
+    put(index, world, 1, &["gone but not this"]).await;
+    for _ in 0..2 {
+        index.remove(world.tenant(0), world.conversation(0)).await.unwrap();
+        assert_eq!(found(index, world, "gone").await, [(1, 0)]);
+    }
+    index.replace(world.tenant(0), 99, world.facets(0), world.passages(0, &["gone"])).await.unwrap();
+    assert_eq!(found(index, world, "gone").await, [(1, 0)]);
+    // Also when the removal comes first.
+    index.remove(world.tenant(0), world.conversation(2)).await.unwrap();
+    put(index, world, 2, &["gone"]).await;
+    assert_eq!(found(index, world, "gone").await, [(1, 0)]);
+}
+
+pub(crate) async fn a_limit_cuts_the_same_list(index: Index<'_>, world: &World) {
+    for n in 0..5 {
+        let text = "filler ".repeat(n as usize) + "needle";
+        put(index, world, n, &[&text, "needle", "needle in the hay"]).await;
+    }
+    let query = TextQuery::parse("needle").unwrap();
+    let all = index.search(world.tenant(0), &query, &SearchFilter::default(), 100).await.unwrap();
+    assert_eq!(all.len(), 15);
+    assert!(all.is_sorted_by(|a, b| a.score >= b.score), "best first");
+    for limit in [0, 1, 7, 15] {
+        let some = index.search(world.tenant(0), &query, &SearchFilter::default(), limit).await.unwrap();
+        assert_eq!(some, all[..limit]);
+    }
+}
+
+pub(crate) async fn equal_scores_have_one_order(index: Index<'_>, world: &World) {
+    for n in 0..20 {
+        put(index, world, n, &["the same words"]).await;
+    }
+    let query = TextQuery::parse("same").unwrap();
+    let before = index.search(world.tenant(0), &query, &SearchFilter::default(), 6).await.unwrap();
+    assert!(before.is_sorted_by_key(|hit| hit.passage_id));
+    for n in (0..20).rev() {
+        put(index, world, n, &["the same words"]).await;
+    }
+    let after = index.search(world.tenant(0), &query, &SearchFilter::default(), 6).await.unwrap();
+    let ids = |hits: &[colloquy_domain::ports::search::EngineHit]| -> Vec<_> {
+        hits.iter().map(|hit| hit.passage_id).collect()
+    };
+    assert_eq!(ids(&before), ids(&after));
+}
+
+pub(crate) async fn highlights_show_what_matched(index: Index<'_>, _world: &World) {
+    let texts = strings(&[
+        "We negotiated the notice period; a Notice   PERIOD.",
+        "period of notice, negotiating",
+        "会議は明日",
+        "nothing here",
+        "",
+    ]);
+    let query = TextQuery::parse("negotiate \"notice period\" 会議 -nothing").unwrap();
+    let ranges = index.highlight(&query, &texts).await.unwrap();
+    let marked: Vec<Vec<&str>> = texts
+        .iter()
+        .zip(&ranges)
+        .map(|(text, found)| found.iter().map(|r| &text[r.clone()]).collect())
+        .collect();
+    assert_eq!(
+        marked,
+        [
+            vec!["negotiated", "notice period", "Notice   PERIOD"],
+            vec!["negotiating"],
+            vec!["会議"],
+            vec![],
+            vec![],
+        ]
+    );
+}
+
+pub(crate) async fn odd_text_does_no_harm(index: Index<'_>, world: &World) {
+    let long = "x".repeat(70_000);
+    let texts = ["", "\u{0}\u{301}\u{200b}", &long, "plain\u{feff}text 🙂 AND (title:\"x\" OR *)"];
+    put(index, world, 0, &texts).await;
+    let tag = "t".repeat(600);
+    let facets = ConversationFacets { tags: vec![tag.clone()], ..world.facets(1) };
+    index.replace(world.tenant(0), 1, facets, world.passages(1, &["tagged"])).await.unwrap();
+    let tagged = SearchFilter { tags: vec![tag], ..SearchFilter::default() };
+    assert_eq!(find_in(index, world, world.tenant(0), "tagged", &tagged).await, [(1, 0)]);
+    assert_eq!(found(index, world, "title").await, [(0, 3)]);
+    for query in ["AND OR NOT", "a:b^2 [x TO y] +(\\", "\"*\" x", "🙂 🙂x", long.get(..900).unwrap()] {
+        find(index, world, query).await;
+        let parsed = TextQuery::parse(query).unwrap();
+        index.highlight(&parsed, &strings(&texts)).await.unwrap();
+    }
+}

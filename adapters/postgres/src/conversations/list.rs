@@ -1,0 +1,81 @@
+//! Lists of conversations, newest import first, read by key.
+
+use colloquy_domain::{
+    accounts::Tenant,
+    conversations::Conversation,
+    ids::ConversationId,
+    ports::store::{PageBy, conversations::ConversationFilter},
+};
+use diesel::{
+    ExpressionMethods, QueryDsl, SelectableHelper,
+    dsl::{IntoBoxed, sql},
+    pg::Pg,
+    sql_types::{Array, Bool, Text},
+};
+use diesel_async::RunQueryDsl;
+
+use super::Row;
+use crate::{errors::Step, pool::Connection, rows, schema::conversations};
+
+type Query<'a> = IntoBoxed<'a, conversations::table, Pg>;
+
+fn filtered<'a>(tenant: Tenant, filter: &'a ConversationFilter) -> Query<'a> {
+    let mut query = conversations::table.filter(conversations::organization_id.eq(tenant.0.0)).into_boxed();
+    if !filter.kinds.is_empty() {
+        query = query.filter(conversations::kind.eq_any(filter.kinds.iter().map(|kind| kind.as_str())));
+    }
+    if !filter.tags.is_empty() {
+        query = query.filter(
+            sql::<Bool>(
+                "EXISTS (SELECT 1 FROM conversation_tags ct JOIN tags t ON t.id = ct.tag_id
+                WHERE ct.conversation_id = conversations.id
+                    AND lower(t.name) IN (SELECT lower(name) FROM unnest(",
+            )
+            .bind::<Array<Text>, _>(&filter.tags)
+            .sql(") AS name))"),
+        );
+    }
+    if let Some(from) = filter.occurred_from {
+        query = query.filter(conversations::occurred_at.ge(from));
+    }
+    if let Some(before) = filter.occurred_before {
+        query = query.filter(conversations::occurred_at.lt(before));
+    }
+    if let Some(part) = &filter.title_contains {
+        query = query.filter(
+            sql::<Bool>("position(lower(").bind::<Text, _>(part).sql(") IN lower(conversations.title)) > 0"),
+        );
+    }
+    query
+}
+
+pub(super) async fn list(
+    conn: &mut Connection,
+    tenant: Tenant,
+    filter: &ConversationFilter,
+    page: PageBy<ConversationId>,
+) -> Step<Vec<Conversation>> {
+    let mut query = filtered(tenant, filter).limit(rows::limit(page.limit));
+    // Later ids come first.
+    if let Some(after) = page.after {
+        query = query.filter(conversations::id.lt(after.0));
+    }
+    if let Some(before) = page.before {
+        query = query.filter(conversations::id.gt(before.0));
+    }
+    query = if page.backward {
+        query.order(conversations::id.asc())
+    } else {
+        query.order(conversations::id.desc())
+    };
+    let mut found: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
+    if page.backward {
+        found.reverse();
+    }
+    found.into_iter().map(Row::conversation).collect()
+}
+
+pub(super) async fn count(conn: &mut Connection, tenant: Tenant, filter: &ConversationFilter) -> Step<u64> {
+    let count: i64 = filtered(tenant, filter).count().get_result(conn).await?;
+    Ok(count.unsigned_abs())
+}

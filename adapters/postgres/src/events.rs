@@ -1,0 +1,278 @@
+//! The event log. Writers insert events without a position; the steward numbers what has been committed, in
+//! insert order and without gaps, so that one that commits late is numbered late and never skipped. A log has
+//! lives: where the cluster says it is another one (a restore, a promotion), the log gets a new id.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use colloquy_domain::{
+    Result,
+    accounts::{SystemScope, Tenant},
+    events::{Event, EventKind, LogBounds, Topic},
+    ids::{AnalysisId, ConversationId, JobId, LogId, OrganizationId},
+    jobs::JobKind,
+    ports::{jobs::Signal, store::events::EventLog},
+    time::Timestamp,
+};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, sql_types, sql_types::BigInt};
+use diesel_async::RunQueryDsl;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    Postgres,
+    errors::Step,
+    follow::kinds,
+    pool::Connection,
+    rows::{self, Count},
+    schema::{event_log, events},
+};
+
+type Row = (Option<i64>, Uuid, String, Option<Uuid>, Option<Uuid>, Value, DateTime<Utc>);
+
+const COLUMNS: (
+    events::position,
+    events::organization_id,
+    events::kind,
+    events::conversation_id,
+    events::job_id,
+    events::detail,
+    events::at,
+) = (
+    events::position,
+    events::organization_id,
+    events::kind,
+    events::conversation_id,
+    events::job_id,
+    events::detail,
+    events::at,
+);
+
+const UNKNOWN: &str = "unknown";
+
+#[async_trait]
+impl EventLog for Postgres {
+    async fn bounds(&self) -> Result<LogBounds> {
+        self.run("read the bounds of the event log", async |conn| {
+            let (log_id, trimmed, head): (Uuid, i64, i64) = event_log::table
+                .select((event_log::log_id, event_log::trimmed, event_log::head))
+                .first(conn)
+                .await?;
+            Ok(LogBounds { log_id: LogId(log_id), trimmed: trimmed as u64, head: head as u64 })
+        })
+        .await
+    }
+
+    async fn number(&self, _scope: SystemScope, limit: usize) -> Result<usize> {
+        let numbered = self
+            .transaction("number events", async |conn| {
+                // A statement of its own: the next one must not see the log as it was before the lock.
+                let head = lock_log(conn).await?;
+                let rows: Count = diesel::sql_query(
+                    "WITH next AS (
+                        SELECT sequence, row_number() OVER (ORDER BY sequence) AS place FROM (
+                            SELECT sequence FROM events WHERE position IS NULL ORDER BY sequence LIMIT $2
+                        ) AS waiting
+                    ), numbered AS (
+                        UPDATE events e SET position = $1 + n.place FROM next n
+                        WHERE e.sequence = n.sequence RETURNING 1
+                    )
+                    SELECT count(*) AS count FROM numbered",
+                )
+                .bind::<BigInt, _>(head)
+                .bind::<BigInt, _>(rows::limit(limit))
+                .get_result(conn)
+                .await?;
+                if rows.count > 0 {
+                    let moved = diesel::update(event_log::table).set(event_log::head.eq(head + rows.count));
+                    moved.execute(conn).await?;
+                }
+                Ok(rows.count as usize)
+            })
+            .await?;
+        if numbered > 0 {
+            self.bells.ring(Signal::Numbered);
+        }
+        Ok(numbered)
+    }
+
+    async fn read(&self, _scope: SystemScope, position: u64, limit: usize) -> Result<Vec<Event>> {
+        self.run("read events", async |conn| {
+            let mut position = position as i64;
+            loop {
+                let found: Vec<Row> = events::table
+                    .filter(events::position.gt(position))
+                    .order(events::position)
+                    .limit(rows::limit(limit))
+                    .select(COLUMNS)
+                    .load(conn)
+                    .await?;
+                let (full, last) = (found.len() == limit, found.last().and_then(|row| row.0));
+                let events: Vec<_> = found.into_iter().filter_map(event).collect();
+                match last {
+                    // Nothing that this release knows on a whole page: whatever it knows comes later.
+                    Some(last) if full && events.is_empty() => position = last,
+                    _ => return Ok(events),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn replay(
+        &self,
+        tenant: Tenant,
+        topic: Topic,
+        position: u64,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>> {
+        self.run("replay events", async |conn| {
+            let mut query = events::table
+                .filter(events::organization_id.eq(tenant.0.0))
+                .filter(events::position.gt(position as i64))
+                .filter(events::position.le(until as i64))
+                .order(events::position)
+                .limit(rows::limit(limit))
+                .select(COLUMNS)
+                .into_boxed();
+            query = match topic {
+                Topic::Conversation(id) => {
+                    query.filter(events::conversation_id.eq(id.0)).filter(events::kind.ne(kinds::JOB_CHANGED))
+                }
+                Topic::Conversations => query.filter(events::kind.ne(kinds::JOB_CHANGED)),
+                Topic::Job(id) => {
+                    query.filter(events::job_id.eq(id.0)).filter(events::kind.eq(kinds::JOB_CHANGED))
+                }
+                Topic::Jobs => query.filter(events::kind.eq(kinds::JOB_CHANGED)),
+            };
+            let found: Vec<Row> = query.load(conn).await?;
+            Ok(found.into_iter().filter_map(event).collect())
+        })
+        .await
+    }
+
+    async fn trim(&self, _scope: SystemScope, before: Timestamp, limit: usize) -> Result<usize> {
+        self.transaction("trim the event log", async |conn| {
+            lock_log(conn).await?;
+            // A prefix of the log goes, up to the first event that is young enough.
+            let removed: Trimmed = diesel::sql_query(
+                "WITH oldest AS (
+                    SELECT position, at FROM events WHERE position IS NOT NULL ORDER BY position LIMIT $2
+                ), removed AS (
+                    DELETE FROM events WHERE position <= coalesce(
+                        (SELECT min(position) - 1 FROM oldest WHERE at >= $1),
+                        (SELECT max(position) FROM oldest))
+                    RETURNING position
+                )
+                SELECT count(*) AS count, max(position) AS last FROM removed",
+            )
+            .bind::<sql_types::Timestamptz, _>(before)
+            .bind::<BigInt, _>(rows::limit(limit))
+            .get_result(conn)
+            .await?;
+            if let Some(last) = removed.last {
+                diesel::update(event_log::table).set(event_log::trimmed.eq(last)).execute(conn).await?;
+            }
+            Ok(removed.count as usize)
+        })
+        .await
+    }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Trimmed {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+    #[diesel(sql_type = sql_types::Nullable<BigInt>)]
+    last: Option<i64>,
+}
+
+async fn lock_log(conn: &mut Connection) -> Step<i64> {
+    Ok(event_log::table.select(event_log::head).for_update().first(conn).await?)
+}
+
+#[derive(diesel::QueryableByName)]
+struct Cluster {
+    #[diesel(sql_type = sql_types::Text)]
+    cluster: String,
+}
+
+impl Postgres {
+    /// Makes the log's row, and begins another life where the cluster is another one. What has been numbered
+    /// in the old life cannot be resumed from.
+    pub(crate) async fn begin_log(&self) -> Result<()> {
+        self.run("begin the event log", async |conn| begin_log(conn).await).await
+    }
+}
+
+pub(crate) async fn begin_log(conn: &mut Connection) -> Step<()> {
+    let asked: std::result::Result<Cluster, _> = diesel::sql_query(
+        "SELECT s.system_identifier || '/' || c.timeline_id AS cluster
+        FROM pg_control_system() AS s, pg_control_checkpoint() AS c",
+    )
+    .get_result(conn)
+    .await;
+    let cluster = asked.map_or_else(|_not_allowed| UNKNOWN.to_owned(), |row| row.cluster);
+    let known: Option<String> = event_log::table.select(event_log::cluster).first(conn).await.optional()?;
+    // No lock is taken where nothing is to be done, which is nearly always.
+    if known.is_some_and(|known| known == cluster || cluster == UNKNOWN) {
+        return Ok(());
+    }
+    diesel::sql_query(
+        "INSERT INTO event_log AS log (log_id, cluster) VALUES (gen_random_uuid(), $1)
+        ON CONFLICT (singleton) DO UPDATE SET
+            log_id = CASE WHEN log.cluster = 'unknown' THEN log.log_id ELSE excluded.log_id END,
+            trimmed = CASE WHEN log.cluster = 'unknown' THEN log.trimmed ELSE log.head END,
+            cluster = excluded.cluster
+        WHERE log.cluster <> excluded.cluster AND excluded.cluster <> 'unknown'",
+    )
+    .bind::<sql_types::Text, _>(cluster)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct ProgressDetail {
+    revision: i32,
+    stage: String,
+    analysis_id: Option<AnalysisId>,
+}
+
+#[derive(Deserialize)]
+struct JobDetail {
+    kind: String,
+    state: String,
+}
+
+/// `None` for an event of a release to come.
+fn event((position, organization_id, kind, conversation_id, job_id, detail, at): Row) -> Option<Event> {
+    let conversation_id = conversation_id.map(ConversationId);
+    let kind = match kind.as_str() {
+        kinds::PROGRESS => {
+            let detail: ProgressDetail = serde_json::from_value(detail).ok()?;
+            EventKind::Progress {
+                conversation_id: conversation_id?,
+                revision: detail.revision,
+                stage: rows::stage(&detail.stage)?,
+                job_id: job_id.map(JobId),
+                analysis_id: detail.analysis_id,
+            }
+        }
+        kinds::CONVERSATION_UPDATED => EventKind::ConversationUpdated { conversation_id: conversation_id? },
+        kinds::CONVERSATION_DELETED => EventKind::ConversationDeleted { conversation_id: conversation_id? },
+        kinds::JOB_CHANGED => {
+            let detail: JobDetail = serde_json::from_value(detail).ok()?;
+            EventKind::JobChanged {
+                job_id: JobId(job_id?),
+                kind: JobKind::from_name(&detail.kind)?,
+                state: rows::job_state(&detail.state).ok()?,
+                conversation_id,
+            }
+        }
+        _ => return None,
+    };
+    let position = u64::try_from(position?).ok()?;
+    Some(Event { position, organization_id: OrganizationId(organization_id), kind, at })
+}

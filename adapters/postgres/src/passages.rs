@@ -1,0 +1,330 @@
+//! Passages, what search needs of them, and their vectors by text.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use colloquy_domain::{
+    Error, Result,
+    accounts::{SystemScope, Tenant},
+    conversations::RevisionNumber,
+    ids::{ConversationId, PassageId},
+    jobs::Claim,
+    passages::{Passage, text_hash},
+    ports::{
+        jobs::Follow,
+        search::ConversationFacets,
+        store::passages::{FoundPassage, Generation, Indexable, PassageStore},
+    },
+};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, QueryableByName, Selectable, SelectableHelper,
+    sql_types::{Array, BigInt, Bytea, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    Postgres,
+    errors::Step,
+    jobs::complete_one,
+    pool::Connection,
+    rows,
+    schema::{conversation_tags, conversations, passages, tags, vectors},
+};
+
+#[derive(Queryable, Selectable, QueryableByName)]
+#[diesel(table_name = passages, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    id: Uuid,
+    conversation_id: Uuid,
+    ordinal: i32,
+    first_sequence: i32,
+    last_sequence: i32,
+    text: String,
+    start_ms: Option<i64>,
+    end_ms: Option<i64>,
+    speakers: Vec<String>,
+}
+
+impl Row {
+    fn passage(self) -> Passage {
+        Passage {
+            id: PassageId(self.id),
+            conversation_id: ConversationId(self.conversation_id),
+            ordinal: self.ordinal as u32,
+            first_sequence: self.first_sequence,
+            last_sequence: self.last_sequence,
+            text: self.text,
+            start_ms: rows::from_ms(self.start_ms),
+            end_ms: rows::from_ms(self.end_ms),
+            speakers: self.speakers,
+        }
+    }
+}
+
+/// A passage with what filters look at.
+#[derive(QueryableByName)]
+struct FoundRow {
+    #[diesel(embed)]
+    passage: Row,
+    #[diesel(sql_type = Integer)]
+    revision: i32,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    occurred_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Array<Text>)]
+    tags: Vec<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    embedding_model: Option<String>,
+}
+
+#[async_trait]
+impl PassageStore for Postgres {
+    async fn replace(
+        &self,
+        tenant: Tenant,
+        claim: Claim,
+        conversation_id: ConversationId,
+        revision: RevisionNumber,
+        passages: &[Passage],
+        follow: Follow,
+    ) -> Result<()> {
+        let raised = self.transaction("replace passages", async |conn| {
+            let current: Option<i32> = conversations::table
+                .filter(conversations::id.eq(conversation_id.0))
+                .filter(conversations::organization_id.eq(tenant.0.0))
+                .select(conversations::revision)
+                .for_share()
+                .first(conn)
+                .await
+                .optional()?;
+            match current {
+                None => return Err(Error::not_found("conversation", conversation_id).into()),
+                Some(current) if current != revision => {
+                    let message =
+                        format!("revision {revision} is not the current one any more: {current} is");
+                    return Err(Error::conflict("REVISION_SUPERSEDED", message).into());
+                }
+                Some(_) => {}
+            }
+            diesel::delete(passages::table)
+                .filter(passages::conversation_id.eq(conversation_id.0))
+                .filter(passages::organization_id.eq(tenant.0.0))
+                .execute(conn)
+                .await?;
+            insert(conn, tenant, conversation_id, revision, passages).await?;
+            complete_one(conn, tenant, claim, &follow).await
+        });
+        self.announce(raised.await?);
+        Ok(())
+    }
+
+    async fn find_indexable(&self, tenant: Tenant, id: ConversationId) -> Result<Option<Indexable>> {
+        type Facts = (i64, i32, String, Option<DateTime<Utc>>);
+        self.snapshot("read a conversation for search", async |conn| {
+            let facts: Option<Facts> = conversations::table
+                .filter(conversations::id.eq(id.0))
+                .filter(conversations::organization_id.eq(tenant.0.0))
+                .select((
+                    conversations::version,
+                    conversations::revision,
+                    conversations::kind,
+                    conversations::occurred_at,
+                ))
+                .first(conn)
+                .await
+                .optional()?;
+            let Some((version, revision, kind, occurred_at)) = facts else {
+                return Ok(None);
+            };
+            let tags: Vec<String> = tags::table
+                .inner_join(conversation_tags::table)
+                .filter(conversation_tags::conversation_id.eq(id.0))
+                .order(tags::name)
+                .select(tags::name)
+                .load(conn)
+                .await?;
+            let found: Vec<Row> = passages::table
+                .filter(passages::conversation_id.eq(id.0))
+                .filter(passages::organization_id.eq(tenant.0.0))
+                .filter(passages::revision.eq(revision))
+                .order(passages::ordinal)
+                .select(Row::as_select())
+                .load(conn)
+                .await?;
+            let kind = rows::conversation_kind(&kind)?;
+            let facets = ConversationFacets { conversation_id: id, revision, kind, tags, occurred_at };
+            Ok(Some(Indexable { version, facets, passages: found.into_iter().map(Row::passage).collect() }))
+        })
+        .await
+    }
+
+    async fn find(&self, tenant: Tenant, ids: &[PassageId]) -> Result<Vec<FoundPassage>> {
+        self.run("read passages", async |conn| {
+            let found: Vec<FoundRow> = diesel::sql_query(
+                "SELECT p.id, p.conversation_id, p.ordinal, p.first_sequence, p.last_sequence, p.text,
+                    p.start_ms, p.end_ms, p.speakers, c.revision, c.kind, c.occurred_at,
+                    ARRAY(SELECT t.name FROM conversation_tags ct JOIN tags t ON t.id = ct.tag_id
+                        WHERE ct.conversation_id = c.id ORDER BY t.name) AS tags,
+                    (SELECT min(v.model) FROM vectors v WHERE v.organization_id = p.organization_id
+                        AND v.text_hash = p.text_hash) AS embedding_model
+                FROM passages p JOIN conversations c ON c.id = p.conversation_id AND c.revision = p.revision
+                WHERE p.id = ANY($1) AND p.organization_id = $2 AND c.organization_id = $2",
+            )
+            .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind::<SqlUuid, _>(tenant.0.0)
+            .load(conn)
+            .await?;
+            found.into_iter().map(found_passage).collect()
+        })
+        .await
+    }
+
+    async fn vectors(
+        &self,
+        tenant: Tenant,
+        model: &str,
+        hashes: &[[u8; 32]],
+    ) -> Result<Vec<Option<Vec<f32>>>> {
+        self.run("read vectors", async |conn| {
+            let found: Vec<(Vec<u8>, Vec<u8>)> = vectors::table
+                .filter(vectors::organization_id.eq(tenant.0.0))
+                .filter(vectors::model.eq(model))
+                .filter(vectors::text_hash.eq_any(hashes.iter().map(<[u8; 32]>::as_slice)))
+                .select((vectors::text_hash, vectors::vector))
+                .load(conn)
+                .await?;
+            let found: HashMap<_, _> = found.into_iter().collect();
+            Ok(hashes.iter().map(|hash| found.get(hash.as_slice()).map(|bytes| floats(bytes))).collect())
+        })
+        .await
+    }
+
+    async fn insert_vectors(
+        &self,
+        tenant: Tenant,
+        model: &str,
+        vectors: &[([u8; 32], Vec<f32>)],
+    ) -> Result<()> {
+        // In one order, so that two who write the same texts do not wait in a circle.
+        let mut sorted: Vec<_> = vectors.iter().collect();
+        sorted.sort_by_key(|(hash, _)| *hash);
+        self.run("keep vectors", async |conn| {
+            diesel::sql_query(
+                "INSERT INTO vectors (organization_id, model, text_hash, vector)
+                SELECT $1, $2, text_hash, vector FROM unnest($3, $4) AS new (text_hash, vector)
+                ON CONFLICT DO NOTHING",
+            )
+            .bind::<SqlUuid, _>(tenant.0.0)
+            .bind::<Text, _>(model)
+            .bind::<Array<Bytea>, _>(sorted.iter().map(|(hash, _)| hash.as_slice()).collect::<Vec<_>>())
+            .bind::<Array<Bytea>, _>(sorted.iter().map(|(_, vector)| bytes(vector)).collect::<Vec<_>>())
+            .execute(conn)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn generation(&self, _scope: SystemScope) -> Result<Generation> {
+        self.run("read the search generation", async |conn| {
+            let sql = "SELECT number, log_id FROM search_generation CROSS JOIN event_log";
+            let found: Option<GenerationRow> = diesel::sql_query(sql).get_result(conn).await.optional()?;
+            let row = match found {
+                Some(row) => row,
+                None => {
+                    let first = "INSERT INTO search_generation (number) VALUES (1) ON CONFLICT DO NOTHING";
+                    diesel::sql_query(first).execute(conn).await?;
+                    diesel::sql_query(sql).get_result(conn).await?
+                }
+            };
+            Ok(Generation { number: row.number, log_id: row.log_id })
+        })
+        .await
+    }
+}
+
+#[derive(QueryableByName)]
+struct GenerationRow {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+    #[diesel(sql_type = SqlUuid)]
+    log_id: Uuid,
+}
+
+fn found_passage(row: FoundRow) -> Step<FoundPassage> {
+    let passage = row.passage.passage();
+    let facets = ConversationFacets {
+        conversation_id: passage.conversation_id,
+        revision: row.revision,
+        kind: rows::conversation_kind(&row.kind)?,
+        tags: row.tags,
+        occurred_at: row.occurred_at,
+    };
+    Ok(FoundPassage { passage, facets, embedding_model: row.embedding_model })
+}
+
+async fn insert(
+    conn: &mut Connection,
+    tenant: Tenant,
+    conversation_id: ConversationId,
+    revision: RevisionNumber,
+    passages: &[Passage],
+) -> Step<()> {
+    if passages.is_empty() {
+        return Ok(());
+    }
+    let numbers = |of: fn(&Passage) -> i32| passages.iter().map(of).collect::<Vec<_>>();
+    let times = |of: fn(&Passage) -> Option<i64>| passages.iter().map(of).collect::<Vec<_>>();
+    let hashes: Vec<_> = passages.iter().map(|passage| text_hash(&passage.text)).collect();
+    // UNNEST would flatten an array of arrays: speakers go as JSON.
+    let speakers: Vec<_> = passages.iter().map(|passage| Value::from(passage.speakers.clone())).collect();
+    diesel::sql_query(
+        "INSERT INTO passages (organization_id, conversation_id, revision, id, ordinal, first_sequence,
+            last_sequence, text, text_hash, start_ms, end_ms, speakers)
+        SELECT $1, $2, $3, id, ordinal, first_sequence, last_sequence, text, text_hash, start_ms, end_ms,
+            ARRAY(SELECT label FROM jsonb_array_elements_text(speakers) WITH ORDINALITY AS s (label, place)
+                ORDER BY place)
+        FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12) AS new (id, ordinal, first_sequence,
+            last_sequence, text, text_hash, start_ms, end_ms, speakers)",
+    )
+    .bind::<SqlUuid, _>(tenant.0.0)
+    .bind::<SqlUuid, _>(conversation_id.0)
+    .bind::<Integer, _>(revision)
+    .bind::<Array<SqlUuid>, _>(passages.iter().map(|passage| passage.id.0).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(numbers(|passage| passage.ordinal as i32))
+    .bind::<Array<Integer>, _>(numbers(|passage| passage.first_sequence))
+    .bind::<Array<Integer>, _>(numbers(|passage| passage.last_sequence))
+    .bind::<Array<Text>, _>(passages.iter().map(|passage| passage.text.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Bytea>, _>(hashes.iter().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
+    .bind::<Array<Nullable<BigInt>>, _>(times(|passage| rows::to_ms(passage.start_ms)))
+    .bind::<Array<Nullable<BigInt>>, _>(times(|passage| rows::to_ms(passage.end_ms)))
+    .bind::<Array<Jsonb>, _>(speakers)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn bytes(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_comes_back_to_the_bit() {
+        let vector = [0.0, -0.0, 1.0, f32::MIN_POSITIVE, -0.123_456_79];
+        let back = floats(&bytes(&vector));
+        let bits = |vector: &[f32]| vector.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&back), bits(&vector));
+    }
+}

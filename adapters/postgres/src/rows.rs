@@ -1,0 +1,60 @@
+//! From columns to domain types, where more than one area needs it.
+
+use colloquy_domain::{
+    accounts::Role, conversations::ConversationKind, events::Stage, jobs::JobState, time::Millis,
+};
+use diesel::sql_types::BigInt;
+
+use crate::errors::{self, Step};
+
+#[derive(diesel::QueryableByName)]
+pub(crate) struct Count {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) count: i64,
+}
+
+pub(crate) fn role(text: &str) -> Step<Role> {
+    let found = Role::ALL.into_iter().find(|role| role.as_str() == text);
+    Ok(found.ok_or_else(|| errors::unreadable("role", text))?)
+}
+
+pub(crate) fn conversation_kind(text: &str) -> Step<ConversationKind> {
+    let found = ConversationKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    Ok(found.ok_or_else(|| errors::unreadable("kind", text))?)
+}
+
+pub(crate) fn job_state(text: &str) -> Step<JobState> {
+    let found = JobState::ALL.into_iter().find(|state| state.as_str() == text);
+    Ok(found.ok_or_else(|| errors::unreadable("state", text))?)
+}
+
+pub(crate) fn stage(text: &str) -> Option<Stage> {
+    Stage::ALL.into_iter().find(|stage| stage.as_str() == text)
+}
+
+pub(crate) fn hash(bytes: &[u8]) -> Step<[u8; 32]> {
+    Ok(bytes.try_into().map_err(|_wrong_length| errors::unreadable("hash", &hex::encode(bytes)))?)
+}
+
+pub(crate) fn to_ms(ms: Option<Millis>) -> Option<i64> {
+    ms.map(|ms| i64::try_from(ms.0).unwrap_or(i64::MAX))
+}
+
+pub(crate) fn from_ms(ms: Option<i64>) -> Option<Millis> {
+    ms.map(|ms| Millis(ms.unsigned_abs()))
+}
+
+/// For `LIMIT`.
+pub(crate) fn limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> Step<serde_json::Value> {
+    let value = serde_json::to_value(value);
+    Ok(value.map_err(|source| colloquy_domain::Error::internal("write a row as JSON", source))?)
+}
+
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Step<T> {
+    let value = serde_json::from_value(value);
+    Ok(value.map_err(|source| colloquy_domain::Error::internal("read a row's JSON", source))?)
+}

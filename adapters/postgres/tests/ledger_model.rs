@@ -1,0 +1,269 @@
+//! The ledger beside its model: random histories run on PostgreSQL and on `Life`, and both must agree after
+//! each step.
+
+use std::{collections::HashMap, time::Duration};
+
+use colloquy_domain::{
+    ids::JobId,
+    jobs::{
+        Claim, ClaimedJob, JobState, Queue,
+        state::{Change, Life},
+    },
+    ports::jobs::{ClaimFrom, Completion, Ending, Follow, Ledger},
+};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use uuid::Uuid;
+
+use crate::support::{
+    Database,
+    fixtures::{LEASE, SCOPE, dispatch, probe},
+};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Dispatch {
+        window: usize,
+        chunk: usize,
+    },
+    ClaimDispatch {
+        which: usize,
+    },
+    ClaimQueue {
+        limit: usize,
+    },
+    Recall {
+        which: usize,
+    },
+    /// Of any claim that was ever given, so that stale ones are tried too.
+    End {
+        claims: Vec<(usize, How)>,
+    },
+    /// The leases of these running jobs run out, and the reconciler comes.
+    Expire {
+        which: Vec<usize>,
+    },
+    /// All dispatches miss their deadline, and the reconciler comes.
+    Miss,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Done,
+    Retry,
+    Fail,
+    HandBack,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let how = prop_oneof![
+        1 => Just(How::Done),
+        3 => Just(How::Retry),
+        1 => Just(How::Fail),
+        1 => Just(How::HandBack),
+    ];
+    prop_oneof![
+        3 => (1..6_usize, 1..4_usize).prop_map(|(window, chunk)| Step::Dispatch { window, chunk }),
+        4 => any::<usize>().prop_map(|which| Step::ClaimDispatch { which }),
+        2 => (1..4_usize).prop_map(|limit| Step::ClaimQueue { limit }),
+        1 => any::<usize>().prop_map(|which| Step::Recall { which }),
+        5 => vec((any::<usize>(), how), 1..4).prop_map(|claims| Step::End { claims }),
+        2 => vec(any::<usize>(), 1..3).prop_map(|which| Step::Expire { which }),
+        1 => Just(Step::Miss),
+    ]
+}
+
+struct Model<'a> {
+    db: &'a Database,
+    lives: HashMap<JobId, Life>,
+    /// Of each dispatched job.
+    dispatched: HashMap<JobId, Uuid>,
+    dispatches: Vec<Uuid>,
+    claims: Vec<Claim>,
+}
+
+const JOBS: usize = 5;
+const ATTEMPTS: i32 = 2;
+
+impl<'a> Model<'a> {
+    async fn new(db: &'a Database) -> Self {
+        db.execute("TRUNCATE jobs").await;
+        let jobs: Vec<_> = (0..JOBS).map(|_| probe(None)).collect();
+        db.store.enqueue(SCOPE, jobs.clone()).await.unwrap();
+        db.execute(&format!("UPDATE jobs SET max_attempts = {ATTEMPTS}")).await;
+        let lives = jobs.iter().map(|job| (job.id, Life::new(ATTEMPTS as u32))).collect();
+        Self { db, lives, dispatched: HashMap::new(), dispatches: Vec::new(), claims: Vec::new() }
+    }
+
+    fn change(&mut self, job: JobId, change: Change) -> bool {
+        let life = self.lives.get_mut(&job).expect("a job of ours");
+        let after = life.after(change);
+        if let Some(after) = after {
+            *life = after;
+            if after.state != JobState::Dispatched {
+                self.dispatched.remove(&job);
+            }
+        }
+        after.is_some()
+    }
+
+    fn claimed(&mut self, jobs: &[ClaimedJob]) {
+        for job in jobs {
+            let change = Change::Claim { token: job.claim.token, alone: jobs.len() == 1 };
+            assert!(self.change(job.claim.job_id, change), "{job:?} could not be claimed");
+            let life = self.lives[&job.claim.job_id];
+            assert_eq!(job.attempt, life.attempts + u32::from(!life.suspect));
+            self.claims.push(job.claim);
+        }
+    }
+
+    async fn run(&mut self, step: Step) {
+        let store = &self.db.store;
+        match step {
+            Step::Dispatch { window, chunk } => {
+                let before = self.dispatched.len();
+                let ready = self.count(JobState::Ready);
+                let sent = dispatch(store, Queue::Default, window, chunk).await;
+                let number: usize = sent.iter().map(|one| one.jobs).sum();
+                assert_eq!(number, ready.min(window.saturating_sub(before)));
+                for one in sent {
+                    let sql = "SELECT id FROM jobs WHERE dispatch_id = $1";
+                    let rows = self.db.sql.query(sql, &[&one.id]).await.unwrap();
+                    let jobs: Vec<_> = rows.iter().map(|row| JobId(row.get(0))).collect();
+                    assert!(jobs.len() == one.jobs && jobs.len() <= chunk);
+                    assert!(jobs.len() == 1 || jobs.iter().all(|job| !self.lives[job].suspect));
+                    for job in jobs {
+                        assert!(self.change(job, Change::Dispatch));
+                        self.dispatched.insert(job, one.id);
+                    }
+                    self.dispatches.push(one.id);
+                }
+            }
+            Step::ClaimDispatch { which } => {
+                let Some(id) = pick(&self.dispatches, which) else { return };
+                let waiting = self.dispatched.values().filter(|dispatch| **dispatch == id).count();
+                let from = ClaimFrom::Dispatch(id);
+                let jobs = store.claim(SCOPE, from, "w", LEASE).await.unwrap();
+                assert_eq!(jobs.len(), waiting);
+                self.claimed(&jobs);
+            }
+            Step::ClaimQueue { limit } => {
+                let ready = self.count(JobState::Ready);
+                let from = ClaimFrom::Queue { queue: Queue::Default, limit };
+                let jobs = store.claim(SCOPE, from, "w", LEASE).await.unwrap();
+                assert!(jobs.len() <= limit && (ready == 0) == jobs.is_empty());
+                self.claimed(&jobs);
+            }
+            Step::Recall { which } => {
+                let Some(id) = pick(&self.dispatches, which) else { return };
+                store.recall(SCOPE, &[id]).await.unwrap();
+                let waiting: Vec<_> = self
+                    .dispatched
+                    .iter()
+                    .filter(|(_, dispatch)| **dispatch == id)
+                    .map(|(job, _)| *job)
+                    .collect();
+                waiting.into_iter().for_each(|job| assert!(self.change(job, Change::Recall)));
+            }
+            Step::End { claims } => {
+                let chosen: Vec<_> = claims
+                    .into_iter()
+                    .filter_map(|(which, how)| Some((pick(&self.claims, which)?, how)))
+                    .collect();
+                let completions = chosen.iter().map(|(claim, how)| completion(*claim, *how)).collect();
+                let held = store.complete(SCOPE, completions).await.unwrap();
+                for ((claim, how), held) in chosen.into_iter().zip(held) {
+                    let token = claim.token;
+                    let change = match how {
+                        How::Done => Change::Complete { token },
+                        How::Retry => Change::Fail { token, fatal: false },
+                        How::Fail => Change::Fail { token, fatal: true },
+                        How::HandBack => Change::HandBack { token },
+                    };
+                    assert_eq!(self.change(claim.job_id, change), held);
+                }
+            }
+            Step::Expire { which } => {
+                let running: Vec<_> = self.claims.iter().filter(|claim| self.holds(claim)).copied().collect();
+                let mut expired: Vec<_> = which
+                    .into_iter()
+                    .filter_map(|one| pick(&running, one))
+                    .map(|claim| claim.job_id.0)
+                    .collect();
+                expired.sort();
+                expired.dedup();
+                let sql = "UPDATE jobs SET deadline = now() - interval '1 s' WHERE id = ANY($1)";
+                self.db.sql.execute(sql, &[&expired]).await.unwrap();
+                let reconciled = store.reconcile(SCOPE).await.unwrap();
+                assert_eq!(reconciled.expired_leases, expired.len());
+                expired.into_iter().for_each(|job| assert!(self.change(JobId(job), Change::Expire)));
+            }
+            Step::Miss => {
+                let sql = "UPDATE jobs SET deadline = now() - interval '1 s' WHERE state = 'DISPATCHED'";
+                self.db.execute(sql).await;
+                store.reconcile(SCOPE).await.unwrap();
+                let all: Vec<_> = self.dispatched.keys().copied().collect();
+                all.into_iter().for_each(|job| assert!(self.change(job, Change::Recall)));
+            }
+        }
+    }
+
+    fn holds(&self, claim: &Claim) -> bool {
+        let life = self.lives[&claim.job_id];
+        life.state == JobState::Running && life.claim == Some(claim.token)
+    }
+
+    fn count(&self, state: JobState) -> usize {
+        self.lives.values().filter(|life| life.state == state).count()
+    }
+
+    async fn agrees(&self) {
+        let sql = "SELECT id, state, attempts, claim_token, suspect FROM jobs";
+        let rows = self.db.sql.query(sql, &[]).await.unwrap();
+        assert_eq!(rows.len(), self.lives.len());
+        for row in rows {
+            let life = self.lives[&JobId(row.get(0))];
+            let token: Option<Uuid> = row.get(3);
+            let (state, attempts, suspect): (String, i32, bool) = (row.get(1), row.get(2), row.get(4));
+            assert_eq!(state, life.state.as_str());
+            assert_eq!((attempts as u32, suspect), (life.attempts, life.suspect));
+            assert_eq!(token, life.claim.map(|token| token.0));
+        }
+    }
+}
+
+fn pick<T: Copy>(from: &[T], which: usize) -> Option<T> {
+    (!from.is_empty()).then(|| from[which % from.len()])
+}
+
+fn completion(claim: Claim, how: How) -> Completion {
+    let message = "it did not work".to_owned();
+    let ending = match how {
+        How::Done => Ending::Done,
+        How::Retry => Ending::Retry { message, delay: Duration::ZERO },
+        How::Fail => Ending::Fail { message },
+        How::HandBack => Ending::HandedBack,
+    };
+    Completion { claim, ending, follow: Follow::default() }
+}
+
+#[test]
+fn the_ledger_and_its_model_agree_on_every_history() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let Some(db) = runtime.block_on(Database::new()) else { return };
+    let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&vec(step(), 1..40), |steps| {
+        runtime.block_on(async {
+            let mut model = Model::new(&db).await;
+            for step in steps {
+                model.run(step).await;
+                model.agrees().await;
+            }
+        });
+        Ok(())
+    });
+    outcome.unwrap();
+}

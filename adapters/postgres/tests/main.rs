@@ -1,0 +1,29 @@
+//! The store against a real PostgreSQL, a database a test.
+#![expect(unreachable_pub, reason = "the modules of a test binary have no outside")]
+#![expect(clippy::unwrap_used, reason = "a test's helper fails with the test")]
+
+mod accounts;
+mod analyses;
+mod conversations;
+mod events;
+mod jobs;
+mod leaders;
+mod ledger_model;
+mod migrations;
+mod passages;
+mod support;
+mod tenants;
+
+/// To count the tests that are left out.
+const SOURCES: [&str; 10] = [
+    include_str!("accounts.rs"),
+    include_str!("analyses.rs"),
+    include_str!("conversations.rs"),
+    include_str!("events.rs"),
+    include_str!("jobs.rs"),
+    include_str!("leaders.rs"),
+    include_str!("ledger_model.rs"),
+    include_str!("migrations.rs"),
+    include_str!("passages.rs"),
+    include_str!("tenants.rs"),
+];

@@ -1,0 +1,328 @@
+//! What can be typed: commands, flags and their help.
+
+mod values;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use colloquy_domain::{jobs::Queue, time::Timestamp};
+use url::Url;
+
+pub(crate) use values::{Color, KeyRole, Kind, Mode};
+
+/// Conversations in; searchable, analysed with evidence, live over GraphQL.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  colloquy demo                          sample conversations, and GraphiQL to look around
+  colloquy standalone                    everything in one process, data under .colloquy/
+  colloquy import talks/ --kind coaching
+  colloquy search '\"notice period\" -salary'
+
+`import` and `search` ask the server of --server; else the standalone on the same data folder; else they
+start one for as long as they need it.
+
+Exit status: 0 when all went well, 1 when something failed, 2 for a command that cannot be understood, 130
+after Ctrl-C."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Common {
+    /// Read the settings from FILE; colloquy.toml in the present folder where left out
+    #[arg(long, global = true, value_name = "FILE", env = "COLLOQUY_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Keep data in DIR; .colloquy where left out
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Change a setting for this run, such as http.bind=127.0.0.1:5000; repeatable
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print for programs: JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log what the settings say also where only warnings would be logged, and cut no report short
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    /// Colours and bold letters
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process: API, workers, search, model, PostgreSQL and Redis
+    Standalone(Standalone),
+    /// The API alone
+    Api(Api),
+    /// Workers alone
+    Worker(Worker),
+    /// Bring the database's schema up to date
+    #[command(after_help = "Examples:
+  colloquy migrate
+  COLLOQUY_DATABASE_URL=postgres://… colloquy migrate
+
+Several at once are safe: one works, the others wait for it. `api` and `worker` never migrate.")]
+    Migrate,
+    /// Sign in to a server and keep a key for it
+    Login(Login),
+    /// Revoke and forget the key that `login` kept
+    Logout(Logout),
+    /// Import transcripts: WebVTT, SRT and `Name: text`
+    Import(Import),
+    /// Search what was said
+    Search(Search),
+    /// Look at everything that is needed, and say what is wrong
+    #[command(after_help = "Examples:
+  colloquy doctor
+  colloquy doctor --json | jq '.[] | select(.ok | not)'
+
+Exit status 1 when a check failed.")]
+    Doctor,
+    /// Print the GraphQL schema
+    #[command(after_help = "Example:
+  colloquy schema > schema.graphql")]
+    Schema,
+    /// Print the settings in force, secrets masked
+    #[command(after_help = "Examples:
+  colloquy config
+  COLLOQUY_HTTP_BIND=127.0.0.1:5000 colloquy config
+
+Settings come from colloquy.toml, then COLLOQUY_SECTION_KEY, then --set section.key=value.")]
+    Config,
+    /// A tour with sample conversations on a folder that is thrown away
+    Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  colloquy standalone
+  colloquy standalone --bind 127.0.0.1:0 --data-dir /srv/colloquy
+  colloquy standalone --no-embedding
+
+PostgreSQL and Redis are started as children on free ports unless database.url and redis.url are set.")]
+pub(crate) struct Standalone {
+    /// Listen here instead of at http.bind; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: Option<SocketAddr>,
+    /// Go without the embedding model: search by word alone
+    #[arg(long)]
+    pub(crate) no_embedding: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  COLLOQUY_DATABASE_URL=postgres://… COLLOQUY_REDIS_URL=redis://… \\
+  COLLOQUY_SECRETS_SIGNING_KEY_FILE=/run/secrets/colloquy colloquy api --bind 0.0.0.0:4000")]
+pub(crate) struct Api {
+    /// Listen here instead of at http.bind
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  colloquy worker
+  colloquy worker --queues analyze --concurrency 4")]
+pub(crate) struct Worker {
+    /// Only these queues, by comma: ingest, index, embed, analyze, mail, default
+    #[arg(long, value_name = "QUEUE,…", value_delimiter = ',', value_parser = values::queue)]
+    pub(crate) queues: Option<Vec<Queue>>,
+    /// Jobs of a queue at once, instead of the settings' number
+    #[arg(long, value_name = "N", value_parser = values::at_least_one)]
+    pub(crate) concurrency: Option<usize>,
+}
+
+/// The server that a client talks to, and as whom.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Target {
+    /// The server's address, such as https://colloquy.example.org; its key is the one that `login` kept
+    #[arg(long, value_name = "URL", env = "COLLOQUY_SERVER", value_parser = values::server)]
+    pub(crate) server: Option<Url>,
+    /// A key for the server; better put into the environment, for others see command lines
+    #[arg(long, value_name = "KEY", env = "COLLOQUY_TOKEN", hide_env_values = true, hide = true)]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  colloquy login --server https://colloquy.example.org
+  colloquy login --server https://colloquy.example.org --email me@example.org --password-stdin < password
+  colloquy login --server https://colloquy.example.org --token-stdin < api-key
+
+What is kept is an API key, made for this machine with your password; so a long import does not outlive its
+token. It stands in a file that only you can read, and `colloquy logout` revokes it. For machines without
+that file, COLLOQUY_TOKEN holds a key.")]
+pub(crate) struct Login {
+    /// The server's address
+    #[arg(long, value_name = "URL", env = "COLLOQUY_SERVER", required = true, value_parser = values::server)]
+    pub(crate) server: Url,
+    /// Asked for where left out
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: Option<String>,
+    /// What the key may do at most
+    #[arg(long, value_name = "ROLE", value_enum, default_value_t)]
+    pub(crate) role: KeyRole,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// Keep an API key that was made before, read from the first line of standard input
+    #[arg(long, conflicts_with_all = ["password_stdin", "email", "role"])]
+    pub(crate) token_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  colloquy logout
+  colloquy logout --server https://colloquy.example.org")]
+pub(crate) struct Logout {
+    /// The server's address; not needed where one key alone is kept
+    #[arg(long, value_name = "URL", env = "COLLOQUY_SERVER", value_parser = values::server)]
+    pub(crate) server: Option<Url>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  colloquy import talk.vtt --kind coaching --tag mara --occurred-at 2026-03-01
+  colloquy import talks/ --jobs 8 --wait
+  colloquy import talks/ --dry-run          what would be imported, and what is odd about it
+  cat talk.srt | colloquy import - --title 'Weekly'
+  colloquy import talks/ --json | jq 'select(.outcome == \"failed\")'
+
+Of a folder the files that end in .vtt, .srt, .txt or .md are taken, also in folders below; a file that is
+named is always tried. The same bytes again are no second conversation. Ctrl-C finishes what is under way.")]
+pub(crate) struct Import {
+    /// Files and folders; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// What kind of talk it is
+    #[arg(long, short, value_name = "KIND", value_enum, default_value_t)]
+    pub(crate) kind: Kind,
+    /// Label the conversation; repeatable
+    #[arg(long = "tag", short, value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Its title, for one file; the file's name where left out
+    #[arg(long, value_name = "TITLE")]
+    pub(crate) title: Option<String>,
+    /// When it took place: 2026-03-01, `2026-03-01 14:30` (UTC) or 2026-03-01T14:30:00+01:00
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) occurred_at: Option<Timestamp>,
+    /// Report what would be imported, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Wait until everything is found by word and by meaning, and analysed
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) wait: bool,
+    /// Files under way at once
+    #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = values::jobs)]
+    pub(crate) jobs: usize,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  colloquy search salary
+  colloquy search '\"three months\" notice -bonus' --kind interview
+  colloquy search how much pay the candidate wants --mode semantic -n 3
+  colloquy search budget --speaker 'Hana Sato' --from 2026-01-01 --json | jq '.[].conversation.title'
+
+\"A phrase\" must stand there to the letter, -word must not; of the other words more is better. Quote what
+the shell would change.")]
+pub(crate) struct Search {
+    /// Words, \"phrases\" and -words
+    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    pub(crate) query: Vec<String>,
+    /// By word, by meaning, or both
+    #[arg(long, short, value_name = "MODE", value_enum, default_value_t)]
+    pub(crate) mode: Mode,
+    /// Only this kind of talk; repeatable
+    #[arg(long = "kind", short, value_name = "KIND", value_enum)]
+    pub(crate) kinds: Vec<Kind>,
+    /// Only what bears one of these tags; repeatable
+    #[arg(long = "tag", short, value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Only where one of these speaks; repeatable
+    #[arg(long = "speaker", short, value_name = "NAME")]
+    pub(crate) speakers: Vec<String>,
+    /// Only talks that took place then or later
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) from: Option<Timestamp>,
+    /// Only talks that took place before
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) before: Option<Timestamp>,
+    /// Hits at most
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) number: u8,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  colloquy demo
+  colloquy demo --once && echo all is well")]
+pub(crate) struct Demo {
+    /// End after the tour; exit status 0 only if each step did what it says
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_hold_together_and_every_one_of_them_has_help() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            assert!(sub.get_about().is_some(), "{} says nothing of itself", sub.get_name());
+            let after = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains("Example"), "{} has no example", sub.get_name());
+            for arg in sub.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {} has no help", sub.get_name(), arg.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_takes_words_as_they_come_and_flags_before_or_after_them() {
+        let cli = Cli::try_parse_from(["colloquy", "search", "-n", "3", "notice period", "-bonus"]).unwrap();
+        let Command::Search(search) = cli.command else { panic!("not a search") };
+        assert_eq!(search.query, ["notice period", "-bonus"]);
+        assert_eq!(search.number, 3);
+        let cli = Cli::try_parse_from(["colloquy", "search", "pay", "--mode", "text", "--json"]).unwrap();
+        assert!(cli.common.json);
+        let Command::Search(search) = cli.command else { panic!("not a search") };
+        assert_eq!((search.query, search.mode), (vec!["pay".to_owned()], Mode::Text));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for line in [
+            &["colloquy", "login", "--server", "https://a.example", "--token-stdin", "--password-stdin"][..],
+            &["colloquy", "import"],
+            &["colloquy", "import", "a", "--wait", "--dry-run"],
+            &["colloquy", "search", "x", "-n", "0"],
+            &["colloquy", "worker", "--queues", "ingest,nonsense"],
+            &["colloquy", "worker", "--concurrency", "0"],
+        ] {
+            assert_eq!(Cli::try_parse_from(line).err().map(|error| error.exit_code()), Some(2), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `importConversation`, as the shell asks for it.
+
+use bytes::Bytes;
+use colloquy_domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Client, Trouble, Upload, UserError};
+use crate::cli::Kind;
+
+const DOCUMENT: &str = "
+mutation Import($input: ImportConversationInput!) {
+  importConversation(input: $input) {
+    conversation { id title }
+    report {
+      format cuesRead segments cuesDropped cuesMerged speakers durationMs
+      notes { line action reason }
+      notesOmitted
+    }
+    created
+    cursor
+    userErrors { code message field line }
+  }
+}";
+
+/// What is said of a conversation beside its transcript.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ImportInput {
+    pub(crate) kind: Kind,
+    pub(crate) title: Option<String>,
+    pub(crate) occurred_at: Option<Timestamp>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) dry_run: bool,
+}
+
+/// The transcript's bytes; from standard input they have no name.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) name: Option<String>,
+    pub(crate) bytes: Bytes,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Imported {
+    pub(crate) conversation: Option<ConversationRef>,
+    pub(crate) report: Option<Report>,
+    pub(crate) created: bool,
+    pub(crate) cursor: Option<String>,
+    pub(crate) user_errors: Vec<UserError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConversationRef {
+    pub(crate) id: String,
+    pub(crate) title: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    pub(crate) format: String,
+    pub(crate) cues_read: u32,
+    pub(crate) segments: u32,
+    pub(crate) cues_dropped: u32,
+    pub(crate) cues_merged: u32,
+    pub(crate) speakers: Vec<String>,
+    pub(crate) duration_ms: Option<u64>,
+    pub(crate) notes: Vec<ReportNote>,
+    pub(crate) notes_omitted: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReportNote {
+    pub(crate) line: u32,
+    pub(crate) action: String,
+    pub(crate) reason: String,
+}
+
+impl Client {
+    /// Safe to repeat: the same bytes give the conversation that they made before.
+    pub(crate) async fn import(&self, input: &ImportInput, source: Source) -> Result<Imported, Trouble> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Data {
+            import_conversation: Imported,
+        }
+
+        let mut input = json!(input);
+        input["file"] = Value::Null;
+        // A part must have a name to be a file; an empty one is nobody's.
+        input["fileName"] = json!(source.name);
+        let upload = Upload {
+            name: source.name.unwrap_or_else(|| "stdin".to_owned()),
+            bytes: source.bytes,
+            place: "variables.input.file",
+        };
+        let variables = json!({ "input": input });
+        let data: Data = self.patiently(DOCUMENT, &variables, Some(&upload)).await?;
+        Ok(data.import_conversation)
+    }
+}

@@ -1,0 +1,139 @@
+//! `search`, as the shell asks for it.
+
+use colloquy_domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Client, Trouble};
+use crate::cli::{Kind, Mode};
+
+const DOCUMENT: &str = "
+query Search($query: String!, $mode: SearchMode!, $filter: SearchFilter!, $first: Int!) {
+  search(query: $query, mode: $mode, filter: $filter, first: $first) {
+    degraded
+    edges {
+      node {
+        score
+        fragments { text isMatch }
+        passage { id startMs endMs speakers }
+        conversation { id title kind occurredAt tags { name } }
+        segments { text startMs participant { label } }
+        textMatch { rank score }
+        semanticMatch { rank score }
+      }
+    }
+    pageInfo { hasNextPage }
+  }
+}";
+
+pub(crate) struct SearchInput {
+    pub(crate) query: String,
+    pub(crate) mode: Mode,
+    pub(crate) filter: SearchFilter,
+    pub(crate) first: u8,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SearchFilter {
+    /// As the other lists: none narrows nothing.
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) speakers: Vec<String>,
+    pub(crate) occurred_from: Option<Timestamp>,
+    pub(crate) occurred_before: Option<Timestamp>,
+}
+
+pub(crate) struct Searched {
+    /// What the answer lacks because an engine did not serve.
+    pub(crate) degraded: Option<String>,
+    pub(crate) hits: Vec<Hit>,
+    /// The hits as the server gave them, for programs.
+    pub(crate) nodes: Vec<Value>,
+    pub(crate) more: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Hit {
+    pub(crate) fragments: Vec<Fragment>,
+    pub(crate) passage: Passage,
+    pub(crate) conversation: Option<HitConversation>,
+    pub(crate) segments: Vec<HitSegment>,
+    pub(crate) text_match: Option<Match>,
+    pub(crate) semantic_match: Option<Match>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Fragment {
+    pub(crate) text: String,
+    pub(crate) is_match: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Passage {
+    pub(crate) start_ms: Option<u64>,
+    pub(crate) speakers: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HitConversation {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) kind: String,
+    pub(crate) occurred_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HitSegment {
+    pub(crate) start_ms: Option<u64>,
+    pub(crate) participant: Option<Label>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Label {
+    pub(crate) label: String,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Match {
+    pub(crate) rank: u32,
+    pub(crate) score: f32,
+}
+
+impl Client {
+    pub(crate) async fn search(&self, input: &SearchInput) -> Result<Searched, Trouble> {
+        #[derive(Deserialize)]
+        struct Data {
+            search: Connection,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Connection {
+            degraded: Option<String>,
+            edges: Vec<Edge>,
+            page_info: PageInfo,
+        }
+        #[derive(Deserialize)]
+        struct Edge {
+            node: Value,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct PageInfo {
+            has_next_page: bool,
+        }
+
+        let SearchInput { query, mode, filter, first } = input;
+        let variables = json!({ "query": query, "mode": mode, "filter": filter, "first": first });
+        let Data { search } = self.query(DOCUMENT, variables).await?;
+        let nodes: Vec<Value> = search.edges.into_iter().map(|edge| edge.node).collect();
+        let shape = |source| Trouble::Shape { server: self.server.clone(), source };
+        let hits = nodes.iter().map(Hit::deserialize).collect::<Result<_, _>>().map_err(shape)?;
+        Ok(Searched { degraded: search.degraded, hits, nodes, more: search.page_info.has_next_page })
+    }
+}

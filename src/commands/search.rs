@@ -1,0 +1,52 @@
+//! `colloquy search`: hits as people read them, or as the API gave them.
+
+mod hits;
+
+use anyhow::Result;
+
+use super::{Outcome, text::count};
+use crate::{
+    cli::{Common, Search},
+    client::{self, SearchFilter, SearchInput, Searched},
+    output::{self, faint, plain},
+};
+
+pub(crate) use hits::show;
+
+pub(crate) async fn run(common: &Common, args: Search) -> Result<Outcome> {
+    let input = SearchInput {
+        query: args.query.join(" "),
+        mode: args.mode,
+        filter: SearchFilter {
+            kinds: args.kinds,
+            tags: args.tags,
+            speakers: args.speakers,
+            occurred_from: args.from,
+            occurred_before: args.before,
+        },
+        first: args.number,
+    };
+    let connection = client::connect(common, &args.target).await?;
+    let searched = connection.client.search(&input).await;
+    connection.close().await;
+    tell(&searched?, common)?;
+    Ok(Outcome::Done)
+}
+
+fn tell(searched: &Searched, common: &Common) -> Result<()> {
+    if let Some(lack) = &searched.degraded {
+        output::warn(format_args!("this answer is not whole: {}", plain(lack)));
+    }
+    if common.json {
+        return output::json(&searched.nodes);
+    }
+    if searched.hits.is_empty() {
+        return output::line("no hits");
+    }
+    for (place, hit) in searched.hits.iter().enumerate() {
+        output::line(show(place + 1, hit, output::width(), common.verbose))?;
+        output::line("")?;
+    }
+    let more = if searched.more { ", and there are more: raise -n" } else { "" };
+    output::line(faint(format_args!("{}{more}", count(searched.hits.len(), "hit"))))
+}

@@ -1,0 +1,209 @@
+//! The configuration: defaults, then `colloquy.toml`, then `COLLOQUY_*`, then `--set`. Each section's struct
+//! stands in the crate that uses it; unknown keys are refused. `config.default.toml` documents every key.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use colloquy_api::HttpSettings;
+use colloquy_domain::{accounts::AccountRules, conversations::ImportRules};
+use colloquy_postgres::DatabaseSettings;
+use colloquy_redis::RedisSettings;
+use colloquy_worker::{StewardSettings, WorkerSettings};
+use figment::{
+    Figment,
+    providers::{Env, Format, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{cli::Common, environment, telemetry::TelemetrySettings};
+
+/// Read where no `--config` is given, if it is there.
+const FILE: &str = "colloquy.toml";
+const PREFIX: &str = "COLLOQUY_";
+/// Variables with our prefix that are no settings.
+const NO_SETTINGS: [&str; 6] = ["cache", "profile", "server", "token", "config", "test"];
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub data: DataSettings,
+    pub http: HttpSettings,
+    pub auth: AccountRules,
+    pub secrets: SecretSettings,
+    pub database: DatabaseSettings,
+    pub redis: RedisSettings,
+    pub import: ImportRules,
+    pub embedding: EmbeddingSettings,
+    pub worker: WorkerSettings,
+    pub steward: StewardSettings,
+    pub telemetry: TelemetrySettings,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSettings {
+    pub dir: PathBuf,
+}
+
+impl Default for DataSettings {
+    fn default() -> Self {
+        Self { dir: PathBuf::from(".colloquy") }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretSettings {
+    /// A file with the key that signs tokens: at least 32 random bytes.
+    pub signing_key_file: Option<PathBuf>,
+    /// The key itself, for the environment; the file is the better place.
+    pub signing_key: Option<Secret>,
+}
+
+/// A text that is never shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmbeddingSettings {
+    pub model: EmbeddingChoice,
+    pub model_dir: PathBuf,
+    pub runtime_library: PathBuf,
+    pub threads: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmbeddingChoice {
+    /// all-MiniLM-L6-v2 with int8 weights on this machine's processors.
+    MiniLm,
+    /// Feature hashing: no files and no meaning; for tests.
+    Hashing,
+    /// Search by word alone.
+    None,
+}
+
+impl Default for EmbeddingSettings {
+    fn default() -> Self {
+        let cache = environment::cache();
+        let library = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            model: EmbeddingChoice::MiniLm,
+            model_dir: cache.join("models/all-MiniLM-L6-v2-int8"),
+            runtime_library: cache.join("onnxruntime").join(library),
+            threads: (cores / 2).max(1),
+        }
+    }
+}
+
+pub fn load(common: &Common) -> Result<Config> {
+    let mut figment = Figment::new();
+    match &common.config {
+        Some(file) if !file.exists() => bail!("there is no configuration file {}", file.display()),
+        Some(file) => figment = figment.merge(Toml::file_exact(file)),
+        None if Path::new(FILE).exists() => figment = figment.merge(Toml::file_exact(FILE)),
+        None => {}
+    }
+    figment = figment.merge(from_environment());
+    for setting in &common.set {
+        let toml = as_toml(setting)?;
+        figment = figment.merge(Toml::string(&toml));
+    }
+    let mut config: Config = figment.extract().map_err(|error| {
+        let errors: Vec<String> = error.into_iter().map(|error| format!("  {error}")).collect();
+        anyhow::anyhow!(
+            "the configuration is not right:\n{}\n`config.default.toml` documents every setting",
+            errors.join("\n")
+        )
+    })?;
+    if let Some(dir) = &common.data_dir {
+        config.data.dir = dir.clone();
+    }
+    Ok(config)
+}
+
+/// `COLLOQUY_HTTP_CORS_ORIGINS` is `http.cors_origins`: sections are one word, keys may have several.
+fn from_environment() -> Env {
+    Env::prefixed(PREFIX)
+        .filter(|key| {
+            let key = key.as_str().to_ascii_lowercase();
+            !NO_SETTINGS
+                .iter()
+                .any(|no| key == *no || (key.starts_with(no) && key[no.len()..].starts_with('_')))
+        })
+        .map(|key| key.as_str().to_ascii_lowercase().replacen('_', ".", 1).into())
+        .split(".")
+}
+
+/// `http.bind=0.0.0.0:4000` as a line of TOML: a value that is none by itself is taken as text.
+fn as_toml(setting: &str) -> Result<String> {
+    let (key, value) =
+        setting.split_once('=').with_context(|| format!("`--set {setting}` should be `--set KEY=VALUE`"))?;
+    let plain = format!("{key} = {value}");
+    if toml::from_str::<toml::Table>(&plain).is_ok() {
+        return Ok(plain);
+    }
+    Ok(format!("{key} = {}", toml::Value::String(value.to_owned())))
+}
+
+/// The settings in force, secrets masked.
+pub fn masked_toml(config: &Config) -> Result<String> {
+    let mut shown = config.clone();
+    shown.redis.url = config.redis.masked_url();
+    shown.database.url = config.database.url.as_deref().map(masked_url);
+    toml::to_string_pretty(&shown).context("could not write the configuration as TOML")
+}
+
+/// Without user and password, wherever in the text they stand.
+fn masked_url(url: &str) -> String {
+    let Ok(mut url) = url::Url::parse(url) else { return "***".to_owned() };
+    let had_credentials = !url.username().is_empty() || url.password().is_some();
+    // They fail only for URLs that cannot have any.
+    let cleared = url.set_username("").is_ok() & url.set_password(None).is_ok();
+    if had_credentials && !(cleared && url.set_username("***").is_ok()) {
+        return "***".to_owned();
+    }
+    // libpq's parameters may hold a password too.
+    url.set_query(None);
+    url.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_url_has_neither_user_nor_password() {
+        assert_eq!(masked_url("postgres://ada:s3cret@db:5432/colloquy"), "postgres://***@db:5432/colloquy");
+        assert_eq!(masked_url("postgres://db/colloquy?password=s3cret"), "postgres://db/colloquy");
+        assert_eq!(masked_url("host=db password=s3cret"), "***");
+    }
+
+    #[test]
+    fn a_value_that_is_no_toml_is_text() {
+        assert_eq!(as_toml("http.bind=127.0.0.1:0").unwrap(), "http.bind = \"127.0.0.1:0\"");
+        assert_eq!(as_toml("worker.lease_ms=5000").unwrap(), "worker.lease_ms = 5000");
+        assert!(as_toml("nothing").is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! What is read from the process's environment besides the configuration; nothing else reads it.
+
+#![expect(clippy::disallowed_methods, reason = "this is the environment's one door beside the configuration")]
+
+use std::{env, path::PathBuf};
+
+/// The folders of `PATH`.
+pub fn path() -> Vec<PathBuf> {
+    env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// Where `./run` keeps the model and programs.
+pub fn cache() -> PathBuf {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    folder("COLLOQUY_CACHE").unwrap_or_else(|| {
+        let home = || folder("HOME").unwrap_or_else(|| PathBuf::from(".")).join(".cache");
+        folder("XDG_CACHE_HOME").unwrap_or_else(home).join("colloquy")
+    })
+}
+
+/// Where a user's settings and credentials stand.
+pub fn user_config() -> PathBuf {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || folder("HOME").unwrap_or_else(|| PathBuf::from(".")).join(".config");
+    folder("XDG_CONFIG_HOME").unwrap_or_else(home).join("colloquy")
+}

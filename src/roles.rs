@@ -1,0 +1,207 @@
+//! The roles of production: `api`, `worker`, `migrate`, and `doctor`, which looks at all they need.
+
+use anyhow::{Context, Result, bail};
+use colloquy_domain::{accounts::SystemScope, jobs::Queue, ports::jobs::Ledger};
+use colloquy_postgres::Postgres;
+use colloquy_redis::RedisDispatcher;
+use serde::Serialize;
+
+use crate::{
+    config::{Config, EmbeddingChoice},
+    services::find_program,
+    standalone::ServerFile,
+    wiring::{self, Core, Parts, signalled},
+};
+
+/// `colloquy api`: GraphQL and nothing else. It never migrates and owns no search engine.
+pub async fn run_api(config: Config) -> Result<()> {
+    let listener = wiring::listen(&config).await?;
+    let core = connect(&config).await?;
+    tracing::warn!("no search engine is in the settings: `search` answers UNAVAILABLE here");
+    let mut parts = Parts::default();
+    parts.steward(&core, &config);
+    let address = listener.local_addr()?;
+    parts.api(&core, &config, listener).await?;
+    tracing::info!(%address, "the API is served");
+    run_until_signal(parts).await
+}
+
+/// `colloquy worker`: jobs and nothing else. Queues of the search engines belong to their owner.
+pub async fn run_worker(
+    mut config: Config,
+    queues: Option<Vec<Queue>>,
+    concurrency: Option<usize>,
+) -> Result<()> {
+    let plain = wiring::plain_queues();
+    let queues = queues.unwrap_or_else(|| plain.clone());
+    if let Some(queue) = queues.iter().find(|queue| !plain.contains(queue)) {
+        bail!(
+            "the queue `{}` is served by the standalone that owns the embedded search engine; leave it out",
+            queue.as_str()
+        );
+    }
+    if let Some(handlers) = concurrency {
+        config.worker.concurrency = colloquy_worker::Concurrency::all(handlers);
+    }
+    let core = connect(&config).await?;
+    let mut parts = Parts::default();
+    parts.steward(&core, &config);
+    parts.worker(&core, &config, &queues);
+    let names: Vec<_> = queues.iter().map(|queue| queue.as_str()).collect();
+    tracing::info!(queues = names.join(","), worker = core.worker_name, "jobs are taken");
+    run_until_signal(parts).await
+}
+
+async fn connect(config: &Config) -> Result<Core> {
+    let key = wiring::required_signing_key(config)?;
+    let redis = wiring::redis(config)?;
+    let postgres = wiring::database(config).await?;
+    let pending = postgres.pending_migrations().await?;
+    if !pending.is_empty() {
+        bail!("the schema is {} migrations behind; run `colloquy migrate` first", pending.len());
+    }
+    wiring::core(config, postgres, &redis, &key).await
+}
+
+async fn run_until_signal(mut parts: Parts) -> Result<()> {
+    let ended = tokio::select! {
+        () = signalled() => Ok(()),
+        () = parts.broken() => Err(anyhow::anyhow!("a part of the process ended; the log says why")),
+    };
+    tracing::info!("ending");
+    parts.end().await;
+    ended
+}
+
+/// `colloquy migrate`: the names of what was applied.
+pub async fn run_migrate(config: Config) -> Result<Vec<String>> {
+    Ok(wiring::database(&config).await?.migrate().await?)
+}
+
+/// One thing that `doctor` looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    pub name: &'static str,
+    pub ok: bool,
+    pub detail: String,
+    /// What to do, where it is not well.
+    pub hint: Option<String>,
+}
+
+impl Check {
+    fn of(name: &'static str, found: Result<String>, hint: &str) -> Self {
+        match found {
+            Ok(detail) => Self { name, ok: true, detail, hint: None },
+            Err(error) => Self { name, ok: false, detail: format!("{error:#}"), hint: Some(hint.to_owned()) },
+        }
+    }
+}
+
+/// `colloquy doctor`: everything that the processes need, each looked at by itself.
+pub async fn doctor(config: Config) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    let data = &config.data.dir;
+    let standalone = ServerFile::read(data);
+    checks.push(Check::of(
+        "standalone",
+        match &standalone {
+            Some(file) => live(file).await,
+            None => Ok(format!("none runs on {}", data.display())),
+        },
+        "it has left server.json and does not answer: start it again with `colloquy standalone`",
+    ));
+    let own_services = config.database.url.is_none() || config.redis.url.is_none();
+    if own_services {
+        for program in ["postgres", "initdb", "redis-server"] {
+            let found = find_program(program).map(|path| path.display().to_string());
+            checks.push(Check::of(program, found, "run `./run`, or set database.url and redis.url"));
+        }
+    }
+    match wiring::database(&config).await {
+        Ok(postgres) => {
+            checks.push(Check::of("postgresql", version(&postgres).await, "use PostgreSQL 15 or later"));
+            checks.push(Check::of("migrations", migrations(&postgres).await, "run `colloquy migrate`"));
+            checks.push(Check::of(
+                "queues",
+                queues(&postgres).await,
+                "look at the dead jobs: `jobs(filter: {states: [DEAD]})`",
+            ));
+        }
+        Err(_) if config.database.url.is_none() && standalone.is_none() => {}
+        Err(error) => {
+            checks.push(Check::of("postgresql", Err(error), "is the server up and database.url right?"))
+        }
+    }
+    match wiring::redis(&config) {
+        Ok(settings) => {
+            let answers = async {
+                let dispatcher = RedisDispatcher::new(&settings, "doctor")?;
+                colloquy_domain::ports::jobs::Dispatcher::ping(&dispatcher).await?;
+                Ok("answers".to_owned())
+            };
+            checks.push(Check::of("redis", answers.await, "is the server up and redis.url right?"));
+        }
+        Err(_) if config.redis.url.is_none() && standalone.is_none() => {}
+        Err(error) => checks.push(Check::of("redis", Err(error), "set redis.url")),
+    }
+    checks.push(Check::of("embedding", embedding(&config), "run `./run`, which installs the model"));
+    Ok(checks)
+}
+
+async fn live(file: &ServerFile) -> Result<String> {
+    let url = file.url.join("readyz")?;
+    let answer = reqwest::get(url).await.context("does not answer")?;
+    if !answer.status().is_success() {
+        bail!("is not ready ({}): {}", answer.status(), answer.text().await?);
+    }
+    Ok(format!("{} is ready (pid {}, version {})", file.url, file.pid, file.version))
+}
+
+async fn version(postgres: &Postgres) -> Result<String> {
+    let version = postgres.ping().await?;
+    let major: u32 = version.split('.').next().unwrap_or_default().parse().unwrap_or(0);
+    if major < 15 {
+        bail!("version {version} is too old");
+    }
+    Ok(format!("version {version}"))
+}
+
+async fn migrations(postgres: &Postgres) -> Result<String> {
+    let pending = postgres.pending_migrations().await?;
+    if !pending.is_empty() {
+        bail!("{} are missing", pending.len());
+    }
+    Ok("the schema is current".to_owned())
+}
+
+async fn queues(postgres: &Postgres) -> Result<String> {
+    let scope = SystemScope::because("doctor shows counts only");
+    let stats = postgres.queue_stats(scope).await?;
+    let dead: u64 = stats.iter().map(|queue| queue.dead).sum();
+    let ready: u64 = stats.iter().map(|queue| queue.ready).sum();
+    let oldest = stats.iter().filter_map(|queue| queue.oldest_ready_ms).max().unwrap_or(0);
+    if dead > 0 {
+        bail!("{dead} jobs are dead, {ready} are waiting");
+    }
+    Ok(format!("{ready} jobs are waiting, the oldest for {} s", oldest / 1000))
+}
+
+fn embedding(config: &Config) -> Result<String> {
+    let settings = &config.embedding;
+    match settings.model {
+        EmbeddingChoice::None => Ok("switched off: search is by word alone".to_owned()),
+        EmbeddingChoice::Hashing => Ok("hashing, which knows no meaning".to_owned()),
+        EmbeddingChoice::MiniLm => {
+            for file in [
+                settings.model_dir.join("model.onnx"),
+                settings.model_dir.join("tokenizer.json"),
+                settings.runtime_library.clone(),
+            ] {
+                if !file.is_file() {
+                    bail!("{} is missing", file.display());
+                }
+            }
+            Ok(format!("all-MiniLM-L6-v2 in {}", settings.model_dir.display()))
+        }
+    }
+}

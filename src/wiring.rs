@@ -1,0 +1,254 @@
+//! Adapters into ports: the only place that names them.
+
+mod edge;
+mod search;
+mod system;
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use colloquy_api::{HttpSettings, Lifecycle};
+use colloquy_domain::{
+    accounts::Credentials,
+    events::feed::Feed,
+    jobs::Queue,
+    ports::{Ports, SearchPorts, jobs::Dispatcher},
+    time::IdGen,
+};
+use colloquy_mail::LogMailer;
+use colloquy_objects::LocalObjects;
+use colloquy_postgres::Postgres;
+use colloquy_redis::{RedisDispatcher, RedisSettings};
+use colloquy_worker::{Steward, Worker, process_name};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub use search::{Engines, embedder};
+pub use system::{SystemClock, SystemIds, random_bytes};
+
+use crate::{
+    config::{Config, SecretSettings},
+    services::{known_addresses, write_private},
+    telemetry,
+};
+
+/// How long work under way may take to end once the process is to.
+pub const GRACE: Duration = Duration::from_secs(20);
+
+/// Queues that only the owner of the search engines serves.
+const ENGINE_QUEUES: [Queue; 2] = [Queue::Index, Queue::Embed];
+
+/// What every role has: ports over one database, and dispatch over one Redis.
+pub struct Core {
+    pub ports: Ports,
+    pub postgres: Postgres,
+    pub dispatcher: Arc<dyn Dispatcher>,
+    pub worker_name: String,
+}
+
+/// Connects what is needed to serve; the schema must be current.
+pub async fn core(config: &Config, postgres: Postgres, redis: &RedisSettings, key: &[u8]) -> Result<Core> {
+    let ids: Arc<dyn IdGen> = Arc::new(SystemIds);
+    let worker_name = process_name(ids.next());
+    let dispatcher = Arc::new(RedisDispatcher::new(redis, worker_name.clone())?);
+    let data = &config.data.dir;
+    let ports = Ports {
+        clock: Arc::new(SystemClock),
+        ids,
+        credentials: Arc::new(Credentials::new(key)?),
+        account_rules: config.auth.clone(),
+        import_rules: config.import.clone(),
+        accounts: Arc::new(postgres.clone()),
+        conversations: Arc::new(postgres.clone()),
+        passages: Arc::new(postgres.clone()),
+        analyses: Arc::new(postgres.clone()),
+        events: Arc::new(postgres.clone()),
+        ledger: Arc::new(postgres.clone()),
+        signals: Arc::new(postgres.clone()),
+        objects: Arc::new(LocalObjects::open(data.join("objects"))?),
+        mailer: Arc::new(LogMailer { folder: Some(data.join("mail")) }),
+        search: SearchPorts::default(),
+        trace: Arc::new(telemetry::OpenTelemetry),
+    };
+    Ok(Core { ports, postgres, dispatcher, worker_name })
+}
+
+/// Long-running parts of a process, and how they end: together, each within its grace.
+#[derive(Default)]
+pub struct Parts {
+    pub stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Parts {
+    pub fn steward(&mut self, core: &Core, config: &Config) {
+        let leaders = Arc::new(core.postgres.clone());
+        let steward =
+            Steward::new(core.ports.clone(), leaders, core.dispatcher.clone(), config.steward.clone());
+        self.tasks.spawn(steward.run(self.stop.clone()));
+    }
+
+    pub fn worker(&mut self, core: &Core, config: &Config, queues: &[Queue]) {
+        let worker = Worker::new(
+            &core.ports,
+            core.dispatcher.clone(),
+            config.worker.clone(),
+            queues,
+            core.worker_name.clone(),
+        );
+        self.tasks.spawn(worker.run(self.stop.clone(), GRACE));
+    }
+
+    /// Serves the API on the listener.
+    pub async fn api(&mut self, core: &Core, config: &Config, listener: TcpListener) -> Result<()> {
+        let metrics = telemetry::metrics().context("telemetry has not started")?;
+        let feed = Feed::start(&core.ports, self.stop.clone()).await?;
+        let schema = colloquy_schema::build(core.ports.clone(), feed);
+        let lifecycle = Lifecycle::new(self.stop.clone());
+        let parts = colloquy_api::Parts {
+            edge: Arc::new(edge::Product::new(core, metrics)),
+            clock: core.ports.clock.clone(),
+            ids: core.ports.ids.clone(),
+            trace: core.ports.trace.clone(),
+            lifecycle: lifecycle.clone(),
+        };
+        let router = colloquy_api::router(schema, parts, config.http.clone());
+        let serving = colloquy_api::serve(listener, router, lifecycle, GRACE);
+        self.tasks.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the API ended");
+            }
+        });
+        Ok(())
+    }
+
+    /// Ends everything and waits for it.
+    pub async fn end(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a part of the process panicked");
+            }
+        }
+    }
+
+    /// Returns when a part ends that should not have.
+    pub async fn broken(&mut self) {
+        if self.tasks.join_next().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+pub async fn listen(config: &Config) -> Result<TcpListener> {
+    let bind = config.http.bind;
+    let bound = TcpListener::bind(bind).await;
+    if bind == HttpSettings::default().bind
+        && bound.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+    {
+        // Two copies in two folders run side by side without settings.
+        tracing::info!(port = bind.port(), "the usual port is taken, another one is used");
+        return Ok(TcpListener::bind((bind.ip(), 0)).await?);
+    }
+    bound.with_context(|| {
+        format!("could not listen on {bind}; set http.bind (or --bind) to a free address, port 0 takes any")
+    })
+}
+
+/// The database of the settings, or the one of a standalone that runs on the same data folder.
+pub async fn database(config: &Config) -> Result<Postgres> {
+    let mut settings = config.database.clone();
+    if settings.url.is_none() {
+        settings.url = known_addresses(&config.data.dir).and_then(|known| known.database_url);
+    }
+    if settings.url.is_none() {
+        bail!(
+            "database.url is not set, and no standalone runs on {}; set COLLOQUY_DATABASE_URL",
+            config.data.dir.display()
+        );
+    }
+    Ok(Postgres::connect(&settings).await?)
+}
+
+/// As [`database`].
+pub fn redis(config: &Config) -> Result<RedisSettings> {
+    let mut settings = config.redis.clone();
+    if settings.url.is_none() {
+        settings.url = known_addresses(&config.data.dir).and_then(|known| known.redis_url);
+    }
+    if settings.url.is_none() {
+        bail!(
+            "redis.url is not set, and no standalone runs on {}; set COLLOQUY_REDIS_URL",
+            config.data.dir.display()
+        );
+    }
+    Ok(settings)
+}
+
+/// The key that signs tokens, from the settings.
+pub fn signing_key(secrets: &SecretSettings) -> Result<Option<Vec<u8>>> {
+    match (&secrets.signing_key_file, &secrets.signing_key) {
+        (Some(_), Some(_)) => bail!("give secrets.signing_key_file or secrets.signing_key, not both"),
+        (Some(file), None) => {
+            let key = std::fs::read(file)
+                .with_context(|| format!("could not read secrets.signing_key_file {}", file.display()))?;
+            Ok(Some(key.trim_ascii().to_vec()))
+        }
+        (None, Some(key)) => Ok(Some(key.expose().as_bytes().to_vec())),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The key of a data folder, made at the first start.
+pub fn local_signing_key(data: &Path) -> Result<Vec<u8>> {
+    let file: PathBuf = data.join("signing.key");
+    match std::fs::read(&file) {
+        Ok(key) => Ok(key),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let key = hex::encode(random_bytes::<32>()).into_bytes();
+            write_private(&file, &key)?;
+            Ok(key)
+        }
+        Err(error) => Err(error).with_context(|| format!("could not read {}", file.display())),
+    }
+}
+
+/// A key is needed that every process of the installation knows.
+pub fn required_signing_key(config: &Config) -> Result<Vec<u8>> {
+    let beside = || {
+        let file = config.data.dir.join("signing.key");
+        std::fs::read(file).ok()
+    };
+    signing_key(&config.secrets)?.or_else(beside).ok_or_else(|| {
+        anyhow!(
+            "there is no key to sign tokens with; make one (`openssl rand -hex 32 > signing.key`) and set secrets.signing_key_file (COLLOQUY_SECRETS_SIGNING_KEY_FILE) to it in every process"
+        )
+    })
+}
+
+/// Queues that a process without search engines serves.
+pub fn plain_queues() -> Vec<Queue> {
+    Queue::ALL.into_iter().filter(|queue| !ENGINE_QUEUES.contains(queue)).collect()
+}
+
+/// At SIGINT or SIGTERM.
+pub async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}

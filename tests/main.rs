@@ -1,0 +1,17 @@
+//! End to end: the real binary over HTTP and WebSocket, with a real PostgreSQL and a real Redis that this
+//! process starts for itself, and the shape of the workspace.
+
+mod accounts;
+mod analysis;
+mod architecture;
+mod conversations;
+mod imports;
+mod jobs;
+mod meaning;
+mod operations;
+mod progress;
+mod roles;
+mod search;
+mod shell;
+mod support;
+mod tenancy;

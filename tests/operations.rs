@@ -1,0 +1,264 @@
+//! What operators rely on: probes, metrics, logs, refusals at the start, and ends without remains.
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{Import, LINES, World, alive, children_of, eventually, tiny, world};
+
+#[tokio::test]
+async fn probes_and_metrics_tell_how_it_is() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    assert_eq!(server.get("livez").await, (200, "ok\n".to_owned()));
+    let (status, report) = server.get("readyz").await;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((status, &report["ready"]), (200, &json!(true)), "{report}");
+    let id = client.imported(Import { text: LINES, ..Import::default() }).await;
+    client.ready(&id).await;
+    client.search("query: \"numbers\", mode: HYBRID").await;
+    for (name, labels) in [
+        ("colloquy_http_requests_total", &["route=\"/graphql\"", "status=\"200\""][..]),
+        ("colloquy_http_request_duration_seconds_count", &["route=\"/graphql\""]),
+        ("colloquy_graphql_operations_total", &["type=\"mutation\""]),
+        ("colloquy_jobs_total", &["kind=\"ingest_conversation\"", "outcome=\"done\""]),
+        ("colloquy_job_duration_seconds_count", &["kind=\"analyze_conversation\""]),
+        ("colloquy_job_pickup_seconds_count", &["queue=\"ingest\""]),
+        ("colloquy_searches_total", &["mode=\"hybrid\"", "outcome=\"ok\""]),
+        ("colloquy_search_duration_seconds_count", &["mode=\"hybrid\""]),
+        ("colloquy_passages_embedded_total", &[]),
+    ] {
+        let value = server.metric(name, labels).await;
+        assert!(value >= 1.0, "{name} {labels:?}: {value}\n{}", server.get("metrics").await.1);
+    }
+    // Gauges of the queues, by state, once the steward has looked.
+    eventually("jobs are counted by queue and state", async || {
+        let ended = server.metric("colloquy_jobs", &["queue=\"analyze\"", "state=\"DONE\""]).await;
+        (ended >= 1.0).then_some(())
+    })
+    .await;
+    let (_, text) = server.get("metrics").await;
+    assert!(text.contains("colloquy_queue_oldest_ready_seconds{queue=\"ingest\"}"), "{text}");
+    assert!(!text.contains(&id), "no label has an id");
+    assert_eq!(server.get("nothing-here").await.0, 404);
+}
+
+#[tokio::test]
+async fn an_api_is_not_ready_while_the_schema_is_behind() {
+    let world = world!();
+    let api = world.api().await;
+    assert_eq!(api.get("readyz").await.0, 200);
+    let sql = world.sql().await;
+    let last = "SELECT version FROM __diesel_schema_migrations ORDER BY version DESC LIMIT 1";
+    let version: String = sql.query_one(last, &[]).await.unwrap().get(0);
+    sql.execute("DELETE FROM __diesel_schema_migrations WHERE version = $1", &[&version]).await.unwrap();
+    let (status, report) = api.get("readyz").await;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((status, &report["ready"]), (503, &json!(false)));
+    assert!(report.to_string().contains("colloquy migrate"), "{report}");
+    assert_eq!(api.get("livez").await.0, 200, "a restart would not help");
+    sql.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ($1)", &[&version]).await.unwrap();
+    assert_eq!(api.get("readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_go_well_says_what_to_do() {
+    fn here() {}
+    let Some(mut world) = World::unmigrated(std::any::type_name_of_val(&here)).await else { return };
+    for role in ["api", "worker"] {
+        let refused = world.run(&[role]).await;
+        assert_eq!(refused.code, Some(1), "{refused:#?}");
+        assert!(refused.stderr.contains("colloquy migrate"), "{refused:#?}");
+    }
+    let migrated = world.run(&["migrate"]).await;
+    assert_eq!(migrated.code, Some(0), "{migrated:#?}");
+    assert_eq!(world.run(&["migrate"]).await.code, Some(0), "again is no fault");
+
+    world.unset("COLLOQUY_SECRETS_SIGNING_KEY_FILE");
+    for role in ["api", "worker"] {
+        let refused = world.run(&[role]).await;
+        assert_eq!(refused.code, Some(1), "{refused:#?}");
+        assert!(refused.stderr.contains("signing_key_file"), "{refused:#?}");
+    }
+    world.set("COLLOQUY_SECRETS_SIGNING_KEY", "short");
+    let refused = world.run(&["api"]).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("32"), "{refused:#?}");
+    assert!(!refused.stderr.contains("short\""), "a key is not shown: {refused:#?}");
+    world.set("COLLOQUY_SECRETS_SIGNING_KEY", &"k".repeat(32));
+
+    for (variable, value, part) in [
+        ("COLLOQUY_HTTP_BINT", "127.0.0.1:0", "bint"),
+        ("COLLOQUY_NONSENSE_KEY", "1", "nonsense"),
+        ("COLLOQUY_AUTH_SIGN_UP", "ajar", "sign_up"),
+        ("COLLOQUY_EMBEDDING_MODEL", "large", "model"),
+        ("COLLOQUY_HTTP_BIND", "somewhere", "bind"),
+        ("COLLOQUY_DATABASE_URL", "mysql://secret-password@localhost/x", "database.url"),
+    ] {
+        let mut command = world.command(&["api"]);
+        let refused = command.env(variable, value).output().unwrap();
+        let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(1) && stderr.contains(part), "{variable}: {stderr}");
+        assert!(!stderr.contains("secret-password"), "{stderr}");
+    }
+    let refused = world.run(&["worker", "--queues", "index"]).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("standalone"), "{refused:#?}");
+    let refused = world.run(&["api", "--config", "missing.toml"]).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("missing.toml"), "{refused:#?}");
+}
+
+#[tokio::test]
+async fn migrations_at_once_are_applied_once() {
+    fn here() {}
+    let Some(world) = World::unmigrated(std::any::type_name_of_val(&here)).await else { return };
+    let migrated = futures::future::join_all((0..4).map(|_| world.run(&["migrate"]))).await;
+    assert!(migrated.iter().all(|ended| ended.code == Some(0)), "{migrated:#?}");
+    assert_eq!(
+        world.number("SELECT count(*) - count(DISTINCT version) FROM __diesel_schema_migrations").await,
+        0
+    );
+    assert!(world.number("SELECT count(*) FROM __diesel_schema_migrations").await > 0);
+}
+
+#[tokio::test]
+async fn a_second_standalone_on_the_same_folder_says_who_is_there() {
+    let world = world!();
+    let server = world.standalone().await;
+    let refused = world.run(&["standalone"]).await;
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains(&server.process.pid().to_string()), "{refused:#?}");
+    assert!(refused.stderr.contains("--data-dir"), "{refused:#?}");
+    assert_eq!(server.get("readyz").await.0, 200, "the first goes on");
+}
+
+#[tokio::test]
+async fn every_role_ends_at_a_signal_with_its_work_done_or_given_back() {
+    let world = world!();
+    let mut server = world.standalone().await;
+    let mut worker = world.worker(&[]);
+    let mut api = world.api().await;
+    for number in 0..30 {
+        server.owner().imported(Import { text: &tiny(number), ..Import::default() }).await;
+    }
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let began = std::time::Instant::now();
+        for process in [&mut worker, &mut api.process, &mut server.process] {
+            if process.has_ended().is_none() {
+                process.signal(signal);
+            }
+        }
+        for process in [&mut worker, &mut api.process, &mut server.process] {
+            let status = process.ended().await;
+            assert!([Some(0), Some(130)].contains(&status.code()), "{status}: {}", process.log());
+            assert_eq!(children_of(process.pid()), [0; 0]);
+        }
+        assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+        assert_eq!(world.number("SELECT count(*) FROM jobs WHERE state = 'RUNNING'").await, 0, "{signal}");
+        assert_eq!(world.number("SELECT count(*) FROM workers").await, 0, "they have signed off");
+        assert!(!world.data().join("server.json").exists());
+        if signal == Signal::SIGINT {
+            server = world.standalone().await;
+            worker = world.worker(&[]);
+            api = world.api().await;
+        }
+    }
+    let attempts = "SELECT count(*) FROM jobs WHERE attempts > 1";
+    assert_eq!(world.number(attempts).await, 0, "what was given back costs no attempt");
+}
+
+#[tokio::test]
+async fn private_services_start_once_and_leave_nothing_behind_however_it_ends() {
+    let mut world = world!();
+    world.unset("COLLOQUY_DATABASE_URL");
+    world.unset("COLLOQUY_REDIS_URL");
+    world.unset("COLLOQUY_SECRETS_SIGNING_KEY_FILE");
+    let mut id = String::new();
+    for (round, end) in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGINT].into_iter().enumerate() {
+        let mut server = world.standalone().await;
+        let client = server.owner();
+        if round == 0 {
+            id = client.imported(Import { text: LINES, ..Import::default() }).await;
+            client.ready(&id).await;
+        }
+        let found = client.search("query: \"spreadsheet\", mode: TEXT").await;
+        assert_eq!(found[0]["conversation"]["id"], id.as_str(), "round {round}");
+        let children = children_of(server.process.pid());
+        assert!(children.len() >= 4, "PostgreSQL and Redis with their keepers: {children:?}");
+        let services = std::fs::read_to_string(world.data().join("services.json")).unwrap();
+        let postgres: Value = serde_json::from_str(&services).unwrap();
+        let url = postgres["database_url"].as_str().unwrap();
+        assert!(url.contains("@127.0.0.1:"), "on loopback, with a password");
+        let doctor = world.run(&["doctor", "--json"]).await;
+        assert_eq!(doctor.code, Some(0), "{doctor:#?}");
+
+        // As the terminal does at Ctrl-C: everybody in the group.
+        server.process.signal_group(end);
+        let status = server.process.ended().await;
+        assert_eq!(status.code().is_none(), end == Signal::SIGKILL, "{status}");
+        let gone = async || children.iter().all(|child| !alive(*child)).then_some(());
+        eventually("the services have ended", gone).await;
+        // The test's own end would be no proof: the group is gone before it.
+        server.process.kill();
+    }
+}
+
+#[tokio::test]
+async fn a_standalone_starts_over_services_that_a_crash_has_just_left() {
+    let mut world = world!();
+    world.unset("COLLOQUY_DATABASE_URL");
+    world.unset("COLLOQUY_REDIS_URL");
+    let mut server = world.standalone().await;
+    let id = server.owner().imported(Import { text: LINES, ..Import::default() }).await;
+    let children = children_of(server.process.pid());
+    server.process.kill();
+    // At once, while they are still ending.
+    let server = world.standalone().await;
+    let data =
+        server.owner().data("query($id: ID!) { conversation(id: $id) { id } }", json!({ "id": id })).await;
+    assert_eq!(data["conversation"]["id"], id.as_str());
+    server.owner().ready(&id).await;
+    let left = children.iter().filter(|child| alive(**child)).count();
+    assert_eq!(left, 0, "nobody of the first is left");
+}
+
+#[tokio::test]
+async fn logs_are_json_on_a_pipe_with_ids_and_without_what_was_said() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    let text = "Ada: The zwitscherkasten is my secret.\nBen: I will keep the zwitscherkasten by Friday.\n";
+    let query = "mutation($text: String) { importConversation(input: { text: $text, title: \"zwitscherkasten\" }) { conversation { id } } }";
+    let request = client.post().header("x-request-id", "request-from-a-proxy-7");
+    let body = json!({ "query": query, "variables": { "text": text } });
+    let answer = client.send(request.json(&body)).await.data();
+    client.ready(answer["importConversation"]["conversation"]["id"].as_str().unwrap()).await;
+    client.search("query: \"zwitscherkasten\"").await;
+    let log = server.process.log();
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        for field in ["timestamp", "level", "message", "target"] {
+            assert!(line[field].is_string(), "{field}: {line}");
+        }
+    }
+    assert!(log.contains("request-from-a-proxy-7"), "the request is found by its id");
+    assert!(!log.contains("zwitscherkasten"), "nothing that was said is in the log");
+    assert!(!log.contains(&server.token), "no secret is in the log");
+}
+
+#[tokio::test]
+async fn the_trace_of_a_request_is_in_its_jobs() {
+    let mut world = world!();
+    // Nobody listens there; spans that cannot be sent harm nothing.
+    world.set("COLLOQUY_TELEMETRY_OTLP_ENDPOINT", "http://127.0.0.1:9");
+    let server = world.standalone().await;
+    let client = server.owner();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let request = client.post().header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+    let query =
+        "mutation($text: String) { importConversation(input: { text: $text }) { conversation { id } } }";
+    let body = json!({ "query": query, "variables": { "text": LINES } });
+    let answer = client.send(request.json(&body)).await.data();
+    client.ready(answer["importConversation"]["conversation"]["id"].as_str().unwrap()).await;
+    client.idle().await;
+    let in_trace = format!("SELECT count(*) FROM jobs WHERE traceparent LIKE '00-{trace}-%'");
+    assert_eq!(world.number(&in_trace).await, 4, "the import's job and the three that follow");
+}

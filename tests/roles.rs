@@ -1,0 +1,156 @@
+//! The four roles against everything that can be asked.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Import, LINES, Server, world};
+
+const ROLES: [&str; 4] = ["VIEWER", "MEMBER", "ADMIN", "OWNER"];
+
+/// What is asked, with `$id` for a conversation, and the least role that may; `None` for everybody, also
+/// those who have not signed in.
+const TABLE: &[(&str, &str, Option<&str>)] = &[
+    ("viewer", "{ viewer { role } }", None),
+    ("node", "query($id: ID!) { node(id: $id) { id } }", Some("VIEWER")),
+    ("nodes", "query($id: ID!) { nodes(ids: [$id]) { id } }", Some("VIEWER")),
+    ("conversation", "query($id: ID!) { conversation(id: $id) { title } }", Some("VIEWER")),
+    ("conversations", "{ conversations { edges { node { id } } } }", Some("VIEWER")),
+    ("search", "{ search(query: \"numbers\", mode: TEXT) { edges { cursor } } }", Some("VIEWER")),
+    ("tags", "{ tags { conversations } }", Some("VIEWER")),
+    ("analysis", "query($id: ID!) { analysis(id: $id) { id } }", Some("VIEWER")),
+    ("job", "query($id: ID!) { job(id: $id) { id } }", Some("VIEWER")),
+    ("jobs", "{ jobs { edges { node { id } } } }", Some("ADMIN")),
+    ("queues", "{ queues { ready } }", Some("ADMIN")),
+    (
+        "signUp",
+        "mutation { signUp(input: { email: \"x\", password: \"x\", name: \"x\" }) { userErrors { code } } }",
+        None,
+    ),
+    ("logIn", "mutation { logIn(input: { email: \"x\", password: \"x\" }) { userErrors { code } } }", None),
+    (
+        "refreshToken",
+        "mutation { refreshToken(input: { refreshToken: \"x\" }) { userErrors { code } } }",
+        None,
+    ),
+    ("logOut", "mutation { logOut { userErrors { code } } }", Some("VIEWER")),
+    (
+        "createApiKey",
+        "mutation { createApiKey(input: { name: \"x\", role: VIEWER }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "revokeApiKey",
+        "mutation { revokeApiKey(input: { id: \"x\" }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "inviteMember",
+        "mutation { inviteMember(input: { email: \"new@example.com\", role: VIEWER }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "setMemberRole",
+        "mutation { setMemberRole(input: { userId: \"x\", role: VIEWER }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "importConversation",
+        "mutation { importConversation(input: { text: \"A: a\\nB: b\", dryRun: true }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "updateConversation",
+        "mutation($id: ID!) { updateConversation(input: { id: $id, title: \"x\" }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "tagConversation",
+        "mutation($id: ID!) { tagConversation(input: { id: $id, tags: [\"x\"] }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "untagConversation",
+        "mutation($id: ID!) { untagConversation(input: { id: $id, tags: [\"x\"] }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "deleteConversation",
+        "mutation { deleteConversation(input: { id: \"x\" }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+];
+
+/// Of each role an API key: a session would not outlive `logOut`.
+async fn keys(server: &Server) -> Vec<(&'static str, Client)> {
+    let owner = server.owner();
+    let mut keys = Vec::new();
+    for role in ROLES {
+        let made = owner.change("createApiKey", "secret", json!({ "name": role, "role": role })).await;
+        keys.push((role, server.with(made["secret"].as_str().expect("a secret"))));
+    }
+    keys
+}
+
+#[tokio::test]
+async fn each_role_may_what_the_table_says_and_no_more() {
+    let world = world!();
+    let server = world.standalone().await;
+    let id = server.owner().imported(Import { text: LINES, ..Import::default() }).await;
+    let keys = keys(&server).await;
+    let code = async |client: &Client, query: &str| {
+        let variables = if query.contains("$id") { json!({ "id": id }) } else { json!({}) };
+        let answer = client.ask(query, variables).await;
+        assert_eq!(answer.status, 200, "{query}: {answer:#?}");
+        answer.body["errors"][0]["extensions"]["code"].as_str().map(str::to_owned)
+    };
+    for (field, query, least) in TABLE {
+        let of_nobody = code(&server.anonymous(), query).await;
+        assert_eq!(of_nobody.as_deref(), least.map(|_| "UNAUTHENTICATED"), "{field} for nobody");
+        for (at, (role, client)) in keys.iter().enumerate() {
+            let allowed = least.is_none_or(|least| ROLES.iter().position(|role| *role == least) <= Some(at));
+            let expected = if allowed { None } else { Some("FORBIDDEN") };
+            assert_eq!(code(client, query).await.as_deref(), expected, "{field} for {role}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_table_of_roles_leaves_nothing_out() {
+    let world = world!();
+    let server = world.api().await;
+    let query = "{ __schema { queryType { fields { name } } mutationType { fields { name } } } }";
+    let schema = server.anonymous().data(query, json!({})).await["__schema"].clone();
+    let names = |of: &Value| -> BTreeSet<String> {
+        let fields = of["fields"].as_array().expect("fields").iter();
+        fields.map(|field| field["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let mut there = names(&schema["queryType"]);
+    there.extend(names(&schema["mutationType"]));
+    let covered = TABLE.iter().map(|(field, ..)| (*field).to_owned()).collect();
+    assert_eq!(there, covered);
+}
+
+#[tokio::test]
+async fn what_administrators_alone_see_stays_theirs_within_a_shared_object() {
+    let world = world!();
+    let server = world.standalone().await;
+    let owner = server.owner();
+    let payload = owner.import(Import { text: LINES, ..Import::default() }).await;
+    let job = &payload["jobs"][0]["id"];
+    let query = "query($id: ID!) { job(id: $id) { kind errors { message } } }";
+    for (role, client) in keys(&server).await {
+        let answer = client.ask(query, json!({ "id": job })).await;
+        let code = answer.body["errors"][0]["extensions"]["code"].as_str();
+        let expected = if ["ADMIN", "OWNER"].contains(&role) { None } else { Some("FORBIDDEN") };
+        assert_eq!(code, expected, "{role}: {answer:#?}");
+        // All jobs of the organization are for administrators; one's own import is for whoever knows its id.
+        let mut all = client.subscribe("subscription { jobChanged { __typename } }", json!({})).await;
+        if expected.is_some() {
+            assert_eq!(all.refusal().await, "FORBIDDEN");
+        }
+    }
+    let mut nobody =
+        server.anonymous().subscribe("subscription { jobChanged { __typename } }", json!({})).await;
+    assert_eq!(nobody.refusal().await, "UNAUTHENTICATED");
+}

@@ -1,0 +1,269 @@
+//! Two tenants on one server: nothing of one is there for the other, by whatever id or cursor.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Import, Server, forge, parts, world};
+
+/// Every argument and input field that takes an id: where it stands, and a request that uses it, with `$id`
+/// for the id that is another tenant's. A list of the root fields that lead there is not needed: an input
+/// object is named once.
+const TABLE: &[(&str, &str, &str)] = &[
+    ("Query.node.id", "*", "query($id: ID!) { found: node(id: $id) { id } }"),
+    ("Query.nodes.ids", "*", "query($id: ID!) { found: nodes(ids: [$id]) { id } }"),
+    ("Query.conversation.id", "c", "query($id: ID!) { found: conversation(id: $id) { id title } }"),
+    ("Query.analysis.id", "a", "query($id: ID!) { found: analysis(id: $id) { id } }"),
+    ("Query.job.id", "j", "query($id: ID!) { found: job(id: $id) { id kind } }"),
+    (
+        "SearchFilter.conversationIds",
+        "c",
+        "query($id: ID!) { found: search(query: \"talk\", filter: { conversationIds: [$id] }) { edges { cursor } } }",
+    ),
+    (
+        "JobFilter.conversationId",
+        "c",
+        "query($id: ID!) { found: jobs(filter: { conversationId: $id }) { edges { node { id } } } }",
+    ),
+    (
+        "LogInInput.organizationId",
+        "o",
+        "mutation($id: ID!) { found: logIn(input: { email: \"ada@example.com\", password: \"correct horse ada\", organizationId: $id }) { session { accessToken } userErrors { code } } }",
+    ),
+    (
+        "RevokeApiKeyInput.id",
+        "k",
+        "mutation($id: ID!) { found: revokeApiKey(input: { id: $id }) { apiKey { id } userErrors { code } } }",
+    ),
+    (
+        "SetMemberRoleInput.userId",
+        "u",
+        "mutation($id: ID!) { found: setMemberRole(input: { userId: $id, role: VIEWER }) { member { role } userErrors { code } } }",
+    ),
+    (
+        "UpdateConversationInput.id",
+        "c",
+        "mutation($id: ID!) { found: updateConversation(input: { id: $id, title: \"mine\" }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "TagConversationInput.id",
+        "c",
+        "mutation($id: ID!) { found: tagConversation(input: { id: $id, tags: [\"mine\"] }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "TagConversationInput.id",
+        "c",
+        "mutation($id: ID!) { found: untagConversation(input: { id: $id, tags: [\"theirs\"] }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "DeleteConversationInput.id",
+        "c",
+        "mutation($id: ID!) { found: deleteConversation(input: { id: $id }) { deletedId userErrors { code } } }",
+    ),
+    (
+        "Subscription.conversationProgress.conversationId",
+        "c",
+        "subscription($id: ID!) { conversationProgress(conversationId: $id) { __typename } }",
+    ),
+    ("Subscription.jobChanged.id", "j", "subscription($id: ID!) { jobChanged(id: $id) { __typename } }"),
+];
+
+const SECRET: &str = "zwitscherkasten";
+
+async fn tenant(server: &Server, name: &str) -> (Client, Value) {
+    let input = json!({ "email": format!("{name}@example.com"), "password": format!("correct horse {name}"),
+        "name": name, "organizationName": name });
+    let select = "session { accessToken viewer { user { id } organization { id } } }";
+    let session = server.anonymous().change("signUp", select, input).await["session"].clone();
+    (server.with(session["accessToken"].as_str().expect("a token")), session["viewer"].clone())
+}
+
+/// A conversation of the tenant, ready, and everything that has an id there.
+async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
+    let text =
+        format!("Eve: The {SECRET} is a talk of its own.\nFay: I will send you the {SECRET} by Friday.\n");
+    let import = Import { text: &text, title: Some(SECRET), tags: &["theirs", SECRET], ..Import::default() };
+    let payload = client.import(import).await;
+    let id = payload["conversation"]["id"].as_str().expect("an id").to_owned();
+    client.ready(&id).await;
+    let key =
+        client.change("createApiKey", "apiKey { id }", json!({ "name": SECRET, "role": "VIEWER" })).await;
+    let query = format!(
+        "query($id: ID!) {{ conversation(id: $id) {{ participants {{ id }} tags {{ id }} segments {{ edges {{ node {{ id }} }} }}
+            analysis {{ id insights {{ id }} }} }}
+        search(query: \"{SECRET}\") {{ edges {{ node {{ passage {{ id }} }} }} }} jobs {{ edges {{ node {{ id }} }} }} }}"
+    );
+    let data = client.data(&query, json!({ "id": id })).await;
+    let mut ids = vec![id];
+    collect(&json!([data, key, viewer, payload]), &mut ids);
+    ids
+}
+
+/// The values of all fields named `id`.
+fn collect(value: &Value, ids: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(id) if name == "id" => ids.push(id.clone()),
+                    value => collect(value, ids),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, ids)),
+        _ => {}
+    }
+}
+
+/// The letter inside an id says of what it is.
+fn letter(id: &str) -> String {
+    (parts(id)[0] as char).to_string()
+}
+
+#[tokio::test]
+async fn no_id_of_another_tenant_opens_anything() {
+    let world = world!();
+    let server = world.standalone().await;
+    let (ada, _) = tenant(&server, "ada").await;
+    let (eve, viewer) = tenant(&server, "eve").await;
+    let own = ada.imported(Import { text: "Ada: My talk.\nBen: Our talk.\n", ..Import::default() }).await;
+    ada.ready(&own).await;
+    let mut ids = belongings(&eve, &viewer).await;
+    ids.sort();
+    ids.dedup();
+    let letters: BTreeSet<String> = ids.iter().map(|id| letter(id)).collect();
+    let all = ["a", "c", "i", "j", "k", "o", "p", "q", "s", "t", "u"].map(str::to_owned);
+    assert_eq!(letters, BTreeSet::from(all), "an id of every kind is tried");
+    let dump = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM (
+        SELECT c::text FROM conversations c UNION ALL SELECT m::text FROM memberships m
+        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT ct::text FROM conversation_tags ct) t";
+    let sql = world.sql().await;
+    let before: String = sql.query_one(dump, &[]).await.unwrap().get(0);
+    for (path, of, query) in TABLE {
+        let of_kind = ids.iter().filter(|id| *of == "*" || letter(id) == *of).collect::<Vec<_>>();
+        assert!(!of_kind.is_empty(), "{path}");
+        for id in of_kind {
+            let variables = json!({ "id": id });
+            if query.starts_with("subscription") {
+                assert_eq!(ada.subscribe(query, variables).await.refusal().await, "NOT_FOUND", "{path}");
+                continue;
+            }
+            let answer = ada.ask(query, variables).await;
+            let found = &answer.body["data"]["found"];
+            let nothing = [
+                json!(null),
+                json!([null]),
+                json!({ "edges": [] }),
+                json!({ "session": null, "userErrors": [{ "code": "NOT_A_MEMBER" }] }),
+                json!({ "apiKey": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "member": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "conversation": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "deletedId": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+            ];
+            assert!(answer.body["errors"].is_null() && nothing.contains(found), "{path}: {answer:#?}");
+            assert!(!answer.body.to_string().contains(SECRET), "{path}: {answer:#?}");
+        }
+    }
+    let after: String = sql.query_one(dump, &[]).await.unwrap().get(0);
+    assert_eq!(before, after, "nothing of anybody's has changed");
+    // Nor does the text lead there.
+    assert_eq!(ada.titles(&format!("query: \"{SECRET}\"")).await, ["Untitled conversation"; 0]);
+    let data = ada.data("{ tags { tag { name } } conversations { edges { node { id } } } }", json!({})).await;
+    assert_eq!(data["tags"], json!([]));
+    assert_eq!(data["conversations"]["edges"], json!([{ "node": { "id": own } }]));
+}
+
+#[tokio::test]
+async fn the_table_of_ids_leaves_no_argument_out() {
+    let world = world!();
+    let server = world.api().await;
+    const TYPE: &str = "kind name ofType { kind name ofType { kind name ofType { kind name } } }";
+    let query = format!(
+        "{{ __schema {{ types {{ name kind inputFields {{ name type {{ {TYPE} }} }}
+            fields {{ name args {{ name type {{ {TYPE} }} }} }} }} }} }}"
+    );
+    let schema = server.anonymous().data(&query, json!({})).await;
+    let is_id = |of: &Value| {
+        let mut at = &of["type"];
+        while !at["ofType"].is_null() {
+            at = &at["ofType"];
+        }
+        at["name"] == "ID"
+    };
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value["name"].as_str().expect("a name").to_owned();
+    let mut there = BTreeSet::new();
+    for of in list(&schema["__schema"]["types"]) {
+        let name = text(&of);
+        there.extend(
+            list(&of["inputFields"])
+                .iter()
+                .filter(|field| is_id(field))
+                .map(|field| format!("{name}.{}", text(field))),
+        );
+        for field in list(&of["fields"]) {
+            let args = list(&field["args"]);
+            there.extend(
+                args.iter()
+                    .filter(|arg| is_id(arg))
+                    .map(|arg| format!("{name}.{}.{}", text(&field), text(arg))),
+            );
+        }
+    }
+    let covered: BTreeSet<String> = TABLE.iter().map(|(path, ..)| (*path).to_owned()).collect();
+    assert_eq!(there, covered);
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_tenant_shows_ones_own_things_alone() {
+    let world = world!();
+    let server = world.standalone().await;
+    let (ada, _) = tenant(&server, "ada").await;
+    let (eve, viewer) = tenant(&server, "eve").await;
+    let own = ada.imported(Import { text: "Ada: My talk.\nBen: Our talk.\n", ..Import::default() }).await;
+    ada.ready(&own).await;
+    ada.idle().await;
+    belongings(&eve, &viewer).await;
+    eve.idle().await;
+    let theirs = eve
+        .data(
+            "{ conversations { pageInfo { startCursor } } jobs { pageInfo { startCursor endCursor } } }",
+            json!({}),
+        )
+        .await;
+    let lists = [
+        ("conversations", &theirs["conversations"]["pageInfo"]["startCursor"]),
+        ("jobs", &theirs["jobs"]["pageInfo"]["startCursor"]),
+        ("jobs", &theirs["jobs"]["pageInfo"]["endCursor"]),
+    ];
+    let own_jobs =
+        ada.data("{ found: jobs { edges { node { id } } } }", json!({})).await["found"]["edges"].clone();
+    for (list, cursor) in lists {
+        let query = format!(
+            "query($after: String) {{ found: {list}(after: $after) {{ edges {{ node {{ id }} }} }} }}"
+        );
+        let data = ada.data(&query, json!({ "after": cursor })).await;
+        for edge in data["found"]["edges"].as_array().unwrap() {
+            let is_own = edge["node"]["id"] == own.as_str() || own_jobs.as_array().unwrap().contains(edge);
+            assert!(is_own, "{list}: {edge}");
+        }
+    }
+
+    // A place in the log is no secret, but what is told from there is one's own.
+    let payload =
+        eve.import(Import { text: "Eve: One more talk.\nFay: Why not.\n", ..Import::default() }).await;
+    let (id, cursor) = (payload["conversation"]["id"].as_str().unwrap(), payload["cursor"].as_str().unwrap());
+    eve.ready(id).await;
+    let query = "subscription($after: Cursor) { jobChanged(after: $after) { ... on JobChange { id kind } } }";
+    let mut watched = ada.subscribe(query, json!({ "after": cursor })).await;
+    let mine = ada.import(Import { text: "Ada: Another talk.\nBen: Yes.\n", ..Import::default() }).await;
+    let first = watched.event().await;
+    assert_eq!(first["id"], mine["jobs"][0]["id"], "the first that is told is one's own");
+
+    // A cursor beyond the end, or of a list of another kind, is refused and tells nothing.
+    let mut beyond = parts(cursor);
+    let end = beyond.len();
+    beyond[end - 8..].copy_from_slice(&(1_u64 << 40).to_be_bytes());
+    let mut refused = ada.subscribe(query, json!({ "after": forge(&beyond) })).await;
+    assert_eq!(refused.refusal().await, "CURSOR_EXPIRED");
+}

@@ -1,0 +1,80 @@
+//! What a job kind's handler is, and which handler a kind has.
+
+use async_trait::async_trait;
+use colloquy_domain::{
+    Error,
+    accounts::Tenant,
+    jobs::{Claim, ClaimedJob, JobKind, NewJob, Payload, retry::JobError},
+    ports::{Ports, jobs::Follow},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::handlers;
+
+/// How a handler ended that did what it was to do.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The effect stands; the job is completed with what follows.
+    Done(Follow),
+    /// The store wrote the completion together with the effect.
+    Committed,
+}
+
+impl Outcome {
+    /// Nothing was to be done, and nothing follows.
+    pub fn nothing() -> Self {
+        Self::Done(Follow::default())
+    }
+}
+
+/// What a handler has at hand. A handler is dropped at its next await when its lease is lost, its time is over
+/// or the process must end, so it leaves nothing half done that a second run would not mend.
+pub struct JobContext {
+    pub ports: Ports,
+    pub claim: Claim,
+    /// Cancelled together with the handler, for what it has spawned.
+    pub cancel: CancellationToken,
+}
+
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// May run twice, also at once: its effect must be the same.
+    async fn run(&self, ctx: &JobContext, job: &ClaimedJob) -> Result<Outcome, JobError>;
+}
+
+/// The registration: one line a kind.
+pub(crate) fn handler(kind: JobKind) -> &'static dyn Handler {
+    match kind {
+        JobKind::IngestConversation => &handlers::IngestConversation,
+        JobKind::IndexPassages => &handlers::IndexPassages,
+        JobKind::EmbedPassages => &handlers::EmbedPassages,
+        JobKind::AnalyzeConversation => &handlers::AnalyzeConversation,
+        JobKind::SendEmail => &handlers::SendEmail,
+        JobKind::Probe => &handlers::Probe,
+    }
+}
+
+impl JobContext {
+    /// A job that this one causes, in the same organization and trace.
+    pub(crate) fn next_job(&self, cause: &ClaimedJob, kind: JobKind, payload: Payload) -> NewJob {
+        self.ports.new_job(kind, cause.organization_id, payload)
+    }
+}
+
+pub(crate) fn tenant(job: &ClaimedJob) -> Result<Tenant, JobError> {
+    job.organization_id.map(Tenant).ok_or_else(|| {
+        JobError::fail(Error::internal(
+            "tell whose job it is",
+            format!("{} without an organization", job.kind),
+        ))
+    })
+}
+
+/// A payload that is not the kind's: a defect, which no attempt mends.
+pub(crate) fn wrong_payload(job: &ClaimedJob) -> JobError {
+    JobError::fail(Error::internal("read the job's payload", format!("not one of {}", job.kind)))
+}
+
+pub(crate) fn no_engine(doing: &'static str) -> JobError {
+    JobError::retry(Error::unavailable(doing, "this process has no search engine"))
+}

@@ -1,0 +1,307 @@
+//! A worker: claims what dispatch brings, or what the ledger has where dispatch does not serve, runs it, and
+//! has its ends written. Asked to stop, it takes nothing new, gives running handlers their grace, and hands
+//! the rest back.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use colloquy_domain::{
+    accounts::SystemScope,
+    jobs::{ClaimedJob, Queue},
+    ports::{
+        Ports,
+        jobs::{ClaimFrom, Completion, Dispatcher, Ledger, OnDispatch, Signals, WorkerNode},
+    },
+    time::Clock,
+};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    completer::Completer,
+    direct,
+    execute::{self, Handlers, Limits, Work, execute},
+    held::{self, Held},
+    meters,
+    settings::WorkerSettings,
+    trouble::Trouble,
+};
+
+pub(crate) const SCOPE: SystemScope = SystemScope::because("a worker runs the jobs of every organization");
+/// For dispatch and completions to end once every handler has.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// A name that no other run of any process has, for logs, leases and dispatch.
+pub fn process_name(run: Uuid) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
+        .unwrap_or_default();
+    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    let host = if host.is_empty() { "host" } else { &host };
+    format!("{host}-{}-{}", std::process::id(), run.simple())
+}
+
+pub struct Worker {
+    name: String,
+    queues: Vec<(Queue, usize)>,
+    dispatcher: Arc<dyn Dispatcher>,
+    settings: WorkerSettings,
+    pub(crate) shop: Arc<Shop>,
+    completer: Completer,
+}
+
+impl Worker {
+    /// Serves `queues`: those of the search engines (`index`, `embed`) only where this process has them.
+    /// `name` is of [`process_name`].
+    pub fn new(
+        ports: &Ports,
+        dispatcher: Arc<dyn Dispatcher>,
+        settings: WorkerSettings,
+        queues: &[Queue],
+        name: String,
+    ) -> Self {
+        let work = Arc::new(Handlers { ports: ports.clone() });
+        let (ledger, signals) = (ports.ledger.clone(), ports.signals.clone());
+        Self::with_work(work, ledger, signals, ports.clock.clone(), dispatcher, settings, queues, name)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the seam where tests put other handlers and another ledger"
+    )]
+    pub(crate) fn with_work(
+        work: Arc<dyn Work>,
+        ledger: Arc<dyn Ledger>,
+        signals: Arc<dyn Signals>,
+        clock: Arc<dyn Clock>,
+        dispatcher: Arc<dyn Dispatcher>,
+        settings: WorkerSettings,
+        queues: &[Queue],
+        name: String,
+    ) -> Self {
+        let held = Arc::new(Held::default());
+        let (completions, completer) = Completer::new(ledger.clone(), held.clone());
+        let queues: Vec<_> = queues.iter().map(|queue| (*queue, settings.concurrency.of(*queue))).collect();
+        let lanes = queues.iter().map(|(queue, handlers)| (*queue, Arc::new(Lane::new(*handlers)))).collect();
+        let shop = Shop {
+            worker: name.clone(),
+            lease: settings.lease(),
+            work,
+            ledger,
+            signals,
+            clock,
+            held,
+            completions,
+            lanes,
+            stop: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            claiming: Mutex::new(Trouble::new("claim jobs")),
+        };
+        Self { name, queues, dispatcher, settings, shop: Arc::new(shop), completer }
+    }
+
+    /// Until `stop` is cancelled, and then for `grace` and a few seconds at most.
+    pub async fn run(self, stop: CancellationToken, grace: Duration) {
+        let Self { name, queues, dispatcher, settings, shop, completer } = self;
+        let ledger = shop.ledger.clone();
+        let completing = tokio::spawn(completer.run());
+        // Ends with this function, however that ends.
+        let mut background = JoinSet::new();
+        background.spawn(held::keep(shop.held.clone(), ledger.clone(), shop.lease));
+        let node = WorkerNode { name: name.clone(), queues: queues.clone() };
+        let mut beating = JoinSet::new();
+        beating.spawn(beat(ledger.clone(), node, shop.lease / 3));
+
+        let mut serving = JoinSet::new();
+        for (queue, handlers) in &queues {
+            let (dispatcher, handler) = (dispatcher.clone(), shop.clone());
+            let (queue, handlers, stop) = (*queue, *handlers, shop.stop.clone());
+            serving.spawn(async move { dispatcher.serve(queue, handlers, handler, stop).await });
+            serving.spawn(direct::run(shop.clone(), queue));
+        }
+        background.spawn(direct::watch_dispatch(shop.clone(), dispatcher.clone(), settings));
+        tracing::info!(worker = name, queues = ?queues, "the worker serves");
+
+        stop.cancelled().await;
+        tracing::info!(worker = name, running = shop.held.count(), "the worker drains");
+        shop.stop.cancel();
+        beating.shutdown().await;
+        // Before the last handlers end, so that nothing more is dispatched on this worker's account.
+        if let Err(error) = ledger.leave(SCOPE, &name).await {
+            tracing::warn!(error = error.chain(), "could not sign off, the silence will tell");
+        }
+        drain(serving, &shop, grace).await;
+        drop(background);
+        drop(shop);
+        match timeout(LAST_WORDS, completing).await {
+            Ok(_) => tracing::info!(worker = name, "the worker has ended"),
+            Err(_) => tracing::warn!(worker = name, "completions were left unwritten, their jobs run again"),
+        }
+    }
+}
+
+/// Until all that was received has been handled, by itself or by force.
+async fn drain(mut serving: JoinSet<()>, shop: &Shop, grace: Duration) {
+    let served = async { while serving.join_next().await.is_some() {} };
+    tokio::pin!(served);
+    if timeout(grace, &mut served).await.is_ok() {
+        return;
+    }
+    shop.closing.cancel();
+    if timeout(LAST_WORDS, served).await.is_err() {
+        tracing::warn!("handlers did not stop in time, their jobs run again when the leases end");
+    }
+}
+
+/// Says that the worker lives, and what it serves.
+async fn beat(ledger: Arc<dyn Ledger>, node: WorkerNode, every: Duration) {
+    let mut trouble = Trouble::new("tell that the worker lives");
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        trouble.note(ledger.beat(SCOPE, &node).await);
+    }
+}
+
+/// Where claimed jobs are run.
+pub(crate) struct Shop {
+    pub(crate) worker: String,
+    pub(crate) lease: Duration,
+    work: Arc<dyn Work>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) signals: Arc<dyn Signals>,
+    clock: Arc<dyn Clock>,
+    pub(crate) held: Arc<Held>,
+    completions: mpsc::Sender<Completion>,
+    lanes: HashMap<Queue, Arc<Lane>>,
+    /// Nothing new is claimed.
+    pub(crate) stop: CancellationToken,
+    /// Handlers are stopped.
+    closing: CancellationToken,
+    claiming: Mutex<Trouble>,
+}
+
+/// One queue as this process serves it.
+pub(crate) struct Lane {
+    /// A running chunk holds one, whether dispatch brought it or it was claimed directly.
+    pub(crate) slots: Arc<Semaphore>,
+    busy: AtomicUsize,
+    /// When dispatch last brought something, or the lane was last busy.
+    lively: Mutex<Instant>,
+    /// Dispatches received since the start.
+    received: AtomicUsize,
+    /// Whether the queue is claimed from the ledger directly.
+    pub(crate) direct: watch::Sender<bool>,
+}
+
+impl Lane {
+    fn new(handlers: usize) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(handlers)),
+            busy: AtomicUsize::new(0),
+            lively: Mutex::new(Instant::now()),
+            received: AtomicUsize::new(0),
+            direct: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn received(&self) -> usize {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// How long nothing has run here.
+    pub(crate) fn idle_for(&self) -> Duration {
+        if self.busy.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        self.lively.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    fn enter(&self) {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn leave(&self) {
+        *self.lively.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shop {
+    pub(crate) fn lane(&self, queue: Queue) -> Option<&Arc<Lane>> {
+        self.lanes.get(&queue)
+    }
+
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = (Queue, &Arc<Lane>)> {
+        self.lanes.iter().map(|(queue, lane)| (*queue, lane))
+    }
+
+    /// What could be claimed; nothing while PostgreSQL is away.
+    pub(crate) async fn claim(&self, from: ClaimFrom) -> Vec<ClaimedJob> {
+        let claimed = self.ledger.claim(SCOPE, from, &self.worker, self.lease).await;
+        self.claiming.lock().unwrap_or_else(PoisonError::into_inner).note(claimed).unwrap_or_default()
+    }
+
+    /// Runs the jobs of one claim one after another. Their leases are kept from now until their ends are
+    /// written, which this does not wait for.
+    pub(crate) async fn run(&self, queue: Queue, jobs: Vec<ClaimedJob>) {
+        let Some(lane) = self.lane(queue) else { return };
+        lane.enter();
+        let now = self.clock.now();
+        let taken: Vec<_> = jobs.into_iter().map(|job| (self.held.take(job.claim), job)).collect();
+        for (lost, job) in taken {
+            meters::picked_up(&job, now);
+            let completion = if lost.is_cancelled() {
+                None
+            } else if self.stop.is_cancelled() {
+                Some(execute::hand_back(&job))
+            } else {
+                let limits = Limits { lost, closing: self.closing.clone() };
+                execute(self.work.as_ref(), &job, &limits).await
+            };
+            match completion {
+                // It fails only when the completer is gone, and then the lease ends by itself.
+                Some(completion) => drop(self.completions.send(completion).await),
+                None => self.held.release(job.claim),
+            }
+        }
+        lane.leave();
+    }
+}
+
+#[async_trait]
+impl OnDispatch for Shop {
+    async fn handle(&self, queue: Queue, dispatch: Uuid) {
+        let Some(lane) = self.lane(queue) else { return };
+        lane.received.fetch_add(1, Ordering::Relaxed);
+        let Ok(_slot) = lane.slots.acquire().await else {
+            return;
+        };
+        if self.stop.is_cancelled() {
+            return;
+        }
+        let jobs = self.claim(ClaimFrom::Dispatch(dispatch)).await;
+        self.run(queue, jobs).await;
+    }
+}
+
+/// A moment that ends early when `stop` is cancelled.
+pub(crate) async fn pause(stop: &CancellationToken, duration: Duration) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = sleep(duration) => {}
+    }
+}

@@ -1,0 +1,237 @@
+//! The ledger in memory, by the domain's own rules of a job's life, for interleavings that cannot be forced on
+//! the real one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::DateTime;
+use colloquy_domain::{
+    Error, Result,
+    accounts::{SystemScope, Tenant},
+    ids::{ClaimToken, JobId},
+    jobs::{
+        Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Payload, Queue,
+        state::{Change, Life},
+    },
+    ports::jobs::{
+        ClaimFrom, Completion, Dispatch, DispatchPlan, Ending, JobFilter, Lease, Ledger, QueueStats,
+        Reconciled, Signal, Signals, WorkerNode,
+    },
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) life: Life,
+    pub(super) errors: Vec<String>,
+    dispatch: Option<Uuid>,
+}
+
+pub(super) struct MemoryLedger {
+    signals: Arc<dyn Signals>,
+    rows: Mutex<BTreeMap<JobId, Row>>,
+    next: AtomicU64,
+    /// Calls of `complete` that still fail.
+    pub(super) outage: AtomicUsize,
+    pub(super) completions: AtomicUsize,
+    pub(super) beats: AtomicUsize,
+    pub(super) left: AtomicUsize,
+}
+
+impl MemoryLedger {
+    pub(super) fn new(signals: Arc<dyn Signals>) -> Self {
+        Self {
+            signals,
+            rows: Mutex::default(),
+            next: AtomicU64::new(0),
+            outage: AtomicUsize::new(0),
+            completions: AtomicUsize::new(0),
+            beats: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
+        }
+    }
+
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<JobId, Row>> {
+        self.rows.lock().unwrap()
+    }
+
+    fn id(&self) -> Uuid {
+        Uuid::from_u64_pair(self.next.fetch_add(1, Ordering::Relaxed) + 1, 1)
+    }
+
+    /// So many jobs that are due.
+    pub(super) fn add(&self, jobs: usize) -> Vec<JobId> {
+        let row = Row { life: Life::new(3), errors: Vec::new(), dispatch: None };
+        let ids: Vec<_> = (0..jobs).map(|_| JobId(self.id())).collect();
+        self.rows().extend(ids.iter().map(|id| (*id, row.clone())));
+        ids
+    }
+
+    /// Puts them on their way as one dispatch.
+    pub(super) fn send(&self, jobs: &[JobId]) -> Uuid {
+        let id = self.id();
+        for job in jobs {
+            let mut rows = self.rows();
+            let row = rows.get_mut(job).unwrap();
+            row.life = row.life.after(Change::Dispatch).unwrap();
+            row.dispatch = Some(id);
+        }
+        id
+    }
+
+    /// The lease ran out while nobody looked.
+    pub(super) fn expire(&self, job: JobId) {
+        let mut rows = self.rows();
+        let row = rows.get_mut(&job).unwrap();
+        row.life = row.life.after(Change::Expire).unwrap();
+    }
+
+    pub(super) fn row(&self, job: JobId) -> Row {
+        self.rows()[&job].clone()
+    }
+
+    pub(super) fn count(&self, state: JobState) -> usize {
+        self.rows().values().filter(|row| row.life.state == state).count()
+    }
+}
+
+#[async_trait]
+impl Ledger for MemoryLedger {
+    async fn claim(&self, _: SystemScope, from: ClaimFrom, _: &str, _: Duration) -> Result<Vec<ClaimedJob>> {
+        let mut rows = self.rows();
+        let wanted = |row: &Row| match from {
+            ClaimFrom::Dispatch(id) => row.life.state == JobState::Dispatched && row.dispatch == Some(id),
+            ClaimFrom::Queue { .. } => row.life.state == JobState::Ready,
+        };
+        let limit = if let ClaimFrom::Queue { limit, .. } = from { limit } else { usize::MAX };
+        let mut claimed = Vec::new();
+        for (id, row) in rows.iter_mut().filter(|(_, row)| wanted(row)).take(limit) {
+            let token = ClaimToken(self.id());
+            let Some(life) = row.life.after(Change::Claim { token, alone: limit == 1 }) else {
+                continue;
+            };
+            row.life = life;
+            claimed.push(ClaimedJob {
+                claim: Claim { job_id: *id, token },
+                kind: JobKind::Probe,
+                organization_id: None,
+                payload: Payload::Nothing {},
+                attempt: life.attempts + u32::from(!life.suspect),
+                max_attempts: life.max_attempts,
+                traceparent: None,
+                created_at: DateTime::UNIX_EPOCH,
+            });
+        }
+        self.signals.raise(Signal::Jobs);
+        Ok(claimed)
+    }
+
+    async fn extend(&self, _: SystemScope, claims: &[Claim], _: Duration) -> Result<Vec<Lease>> {
+        let rows = self.rows();
+        let lease = |claim: &Claim| match rows[&claim.job_id].life.claim {
+            Some(token) if token == claim.token => Lease::Held,
+            _ => Lease::Lost,
+        };
+        Ok(claims.iter().map(lease).collect())
+    }
+
+    async fn complete(&self, _: SystemScope, completions: Vec<Completion>) -> Result<Vec<bool>> {
+        let outage = self.outage.load(Ordering::Relaxed);
+        if outage > 0 {
+            self.outage.store(outage - 1, Ordering::Relaxed);
+            return Err(Error::unavailable("complete jobs", "an outage"));
+        }
+        self.completions.fetch_add(1, Ordering::Relaxed);
+        let mut rows = self.rows();
+        let mut write = |completion: Completion| {
+            let token = completion.claim.token;
+            let row = rows.get_mut(&completion.claim.job_id).unwrap();
+            let (change, error) = match completion.ending {
+                Ending::Done => (Change::Complete { token }, None),
+                Ending::Retry { message, .. } => (Change::Fail { token, fatal: false }, Some(message)),
+                Ending::Fail { message } => (Change::Fail { token, fatal: true }, Some(message)),
+                Ending::HandedBack => (Change::HandBack { token }, None),
+            };
+            let Some(life) = row.life.after(change) else {
+                return false;
+            };
+            row.life = life;
+            row.errors.extend(error);
+            true
+        };
+        Ok(completions.into_iter().map(&mut write).collect())
+    }
+
+    async fn beat(&self, _: SystemScope, _: &WorkerNode) -> Result<()> {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn leave(&self, _: SystemScope, _: &str) -> Result<()> {
+        self.left.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn queue_stats(&self, _: SystemScope) -> Result<Vec<QueueStats>> {
+        Ok(Vec::new())
+    }
+
+    async fn enqueue(&self, _: SystemScope, _: Vec<NewJob>) -> Result<()> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn dispatch(&self, _: SystemScope, plan: DispatchPlan) -> Result<Vec<Dispatch>> {
+        let room = plan.window.saturating_sub(self.count(JobState::Dispatched));
+        let due = |row: &Row| row.life.state == JobState::Ready;
+        let ready: Vec<_> =
+            self.rows().iter().filter(|(_, row)| due(row)).map(|(id, _)| *id).take(room).collect();
+        let send = |jobs: &[JobId]| Dispatch { id: self.send(jobs), jobs: jobs.len() };
+        Ok(ready.chunks(plan.chunk).map(send).collect())
+    }
+
+    async fn recall(&self, _: SystemScope, dispatches: &[Uuid]) -> Result<()> {
+        let recalled = |row: &Row| row.dispatch.is_some_and(|id| dispatches.contains(&id));
+        for row in self.rows().values_mut().filter(|row| recalled(row)) {
+            row.life = row.life.after(Change::Recall).unwrap_or(row.life);
+        }
+        self.signals.raise(Signal::Jobs);
+        Ok(())
+    }
+
+    async fn reconcile(&self, _: SystemScope) -> Result<Reconciled> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn next_due(&self, _: SystemScope) -> Result<Option<Duration>> {
+        Ok(None)
+    }
+
+    /// That of the bench's worker.
+    async fn capacity(&self, _: SystemScope) -> Result<Vec<(Queue, usize)>> {
+        Ok(vec![(Queue::Default, 2), (Queue::Mail, 0)])
+    }
+
+    async fn counts(&self, _: SystemScope) -> Result<Vec<(Queue, JobState, u64)>> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn list(&self, _: Tenant, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<Job>> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn find(&self, _: Tenant, _: &[JobId]) -> Result<Vec<Job>> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn prune(&self, _: SystemScope, _: Timestamp, _: usize) -> Result<usize> {
+        unimplemented!("nothing here asks for it")
+    }
+}
