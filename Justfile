@@ -38,6 +38,30 @@ build:
 release:
     cargo build --release --package colloquy
 
+# Measure, and print figures for BENCHMARKS.md; PART: import, jobs, read, search, memory, parser, model or engines
+[no-exit-message]
+bench PART="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    part=${1:-}
+    server() {
+        cargo build --quiet --release --package colloquy --package colloquy-bench
+        "${CARGO_TARGET_DIR:-target}/release/colloquy-bench" "$@"
+    }
+    crate() {
+        printf '\n### %s\n\n```text\n' "$1"
+        cargo bench --quiet --package "$2" --bench "$3"
+        printf '```\n'
+    }
+    parser() { crate "Parser: $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg)" colloquy-domain vtt; }
+    model() { crate "Embedding model" colloquy-models embed; }
+    engines() { crate "Engines: search over 20,000 passages, load $(cut -d' ' -f1 /proc/loadavg)" colloquy-embedded search; }
+    case $part in
+        "") server && parser && model && engines ;;
+        parser | model | engines) "$part" ;;
+        *) server "$part" ;;
+    esac
+
 # Write schema/schema.graphql anew from the code
 schema:
     cargo run --quiet --package colloquy -- schema > schema/.new || { rm schema/.new; exit 1; }
@@ -50,6 +74,10 @@ graphiql:
 # Install what is missing: PostgreSQL, Redis, just, the embedding model
 setup:
     ops/setup/ensure
+
+# Install what the console's test needs: Chromium, Node, the npm package that drives it
+browser:
+    ops/setup/browser
 
 # Download the embedding model in 32-bit floats, from which golden vectors are made
 reference-model:

@@ -237,11 +237,11 @@ pub(crate) struct Import {
   colloquy search how much pay the candidate wants --mode semantic -n 3
   colloquy search budget --speaker 'Hana Sato' --from 2026-01-01 --json | jq '.[].conversation.title'
 
-\"A phrase\" must stand there to the letter, -word must not; of the other words more is better. Quote what
-the shell would change.")]
+\"A phrase\" must stand there to the letter, -word must not; of the other words more is better. Put the
+query into single quotes, and behind -- where it begins with a hyphen: colloquy search -- -bonus notice")]
 pub(crate) struct Search {
-    /// Words, \"phrases\" and -words
-    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    /// Words, "phrases" and -words
+    #[arg(required = true, value_name = "QUERY")]
     pub(crate) query: Vec<String>,
     /// By word, by meaning, or both
     #[arg(long, short, value_name = "MODE", value_enum, default_value_t)]
@@ -302,9 +302,10 @@ mod tests {
 
     #[test]
     fn a_search_takes_words_as_they_come_and_flags_before_or_after_them() {
-        let cli = Cli::try_parse_from(["colloquy", "search", "-n", "3", "notice period", "-bonus"]).unwrap();
+        let line = ["colloquy", "search", "-n", "3", "--", "-bonus", "notice period"];
+        let cli = Cli::try_parse_from(line).unwrap();
         let Command::Search(search) = cli.command else { panic!("not a search") };
-        assert_eq!(search.query, ["notice period", "-bonus"]);
+        assert_eq!(search.query, ["-bonus", "notice period"]);
         assert_eq!(search.number, 3);
         let cli = Cli::try_parse_from(["colloquy", "search", "pay", "--mode", "text", "--json"]).unwrap();
         assert!(cli.common.json);

@@ -147,7 +147,7 @@ impl Client {
         }
         let data =
             data.filter(|data| !data.is_null() && status != StatusCode::NOT_FOUND).ok_or_else(strange)?;
-        serde_json::from_value(data).map_err(|source| Trouble::Shape { server: self.server.clone(), source })
+        serde_json::from_value(data).map_err(|cause| Trouble::Shape { server: self.server.clone(), cause })
     }
 
     fn at(&self, path: &str) -> Url {

@@ -25,7 +25,7 @@ const NO_SETTINGS: [&str; 6] = ["cache", "profile", "server", "token", "config",
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     pub data: DataSettings,
     pub http: HttpSettings,
     pub auth: AccountRules,
@@ -41,7 +41,7 @@ pub struct Config {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct DataSettings {
+pub(crate) struct DataSettings {
     pub dir: PathBuf,
 }
 
@@ -53,7 +53,7 @@ impl Default for DataSettings {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SecretSettings {
+pub(crate) struct SecretSettings {
     /// A file with the key that signs tokens: at least 32 random bytes.
     pub signing_key_file: Option<PathBuf>,
     /// The key itself, for the environment; the file is the better place.
@@ -63,10 +63,10 @@ pub struct SecretSettings {
 /// A text that is never shown.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -85,7 +85,7 @@ impl Serialize for Secret {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct EmbeddingSettings {
+pub(crate) struct EmbeddingSettings {
     pub model: EmbeddingChoice,
     pub model_dir: PathBuf,
     pub runtime_library: PathBuf,
@@ -94,8 +94,9 @@ pub struct EmbeddingSettings {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum EmbeddingChoice {
+pub(crate) enum EmbeddingChoice {
     /// all-MiniLM-L6-v2 with int8 weights on this machine's processors.
+    #[serde(rename = "minilm")]
     MiniLm,
     /// Feature hashing: no files and no meaning; for tests.
     Hashing,
@@ -117,7 +118,7 @@ impl Default for EmbeddingSettings {
     }
 }
 
-pub fn load(common: &Common) -> Result<Config> {
+pub(crate) fn load(common: &Common) -> Result<Config> {
     let mut figment = Figment::new();
     match &common.config {
         Some(file) if !file.exists() => bail!("there is no configuration file {}", file.display()),
@@ -152,8 +153,19 @@ fn from_environment() -> Env {
                 .iter()
                 .any(|no| key == *no || (key.starts_with(no) && key[no.len()..].starts_with('_')))
         })
-        .map(|key| key.as_str().to_ascii_lowercase().replacen('_', ".", 1).into())
+        .map(|key| dotted(key.as_str()).into())
         .split(".")
+}
+
+/// The only sections within sections; every other key has one dot.
+const INNER: [&str; 3] = ["http.live_", "http.limits_", "worker.concurrency_"];
+
+fn dotted(key: &str) -> String {
+    let key = key.to_ascii_lowercase().replacen('_', ".", 1);
+    match INNER.iter().find_map(|inner| key.strip_prefix(inner).map(|rest| (inner, rest))) {
+        Some((inner, rest)) => format!("{}.{rest}", inner.trim_end_matches('_')),
+        None => key,
+    }
 }
 
 /// `http.bind=0.0.0.0:4000` as a line of TOML: a value that is none by itself is taken as text.
@@ -168,7 +180,7 @@ fn as_toml(setting: &str) -> Result<String> {
 }
 
 /// The settings in force, secrets masked.
-pub fn masked_toml(config: &Config) -> Result<String> {
+pub(crate) fn masked_toml(config: &Config) -> Result<String> {
     let mut shown = config.clone();
     shown.redis.url = config.redis.masked_url();
     shown.database.url = config.database.url.as_deref().map(masked_url);
@@ -198,6 +210,13 @@ mod tests {
         assert_eq!(masked_url("postgres://ada:s3cret@db:5432/colloquy"), "postgres://***@db:5432/colloquy");
         assert_eq!(masked_url("postgres://db/colloquy?password=s3cret"), "postgres://db/colloquy");
         assert_eq!(masked_url("host=db password=s3cret"), "***");
+    }
+
+    #[test]
+    fn a_variable_names_a_section_and_a_key() {
+        assert_eq!(dotted("HTTP_CORS_ORIGINS"), "http.cors_origins");
+        assert_eq!(dotted("HTTP_LIVE_MAX_CONNECTIONS"), "http.live.max_connections");
+        assert_eq!(dotted("WORKER_CONCURRENCY_EMBED"), "worker.concurrency.embed");
     }
 
     #[test]

@@ -5,12 +5,12 @@
 use std::{env, path::PathBuf};
 
 /// The folders of `PATH`.
-pub fn path() -> Vec<PathBuf> {
+pub(crate) fn path() -> Vec<PathBuf> {
     env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
 }
 
 /// Where `./run` keeps the model and programs.
-pub fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     folder("COLLOQUY_CACHE").unwrap_or_else(|| {
         let home = || folder("HOME").unwrap_or_else(|| PathBuf::from(".")).join(".cache");
@@ -19,7 +19,7 @@ pub fn cache() -> PathBuf {
 }
 
 /// Where a user's settings and credentials stand.
-pub fn user_config() -> PathBuf {
+pub(crate) fn user_config() -> PathBuf {
     let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || folder("HOME").unwrap_or_else(|| PathBuf::from(".")).join(".config");
     folder("XDG_CONFIG_HOME").unwrap_or_else(home).join("colloquy")

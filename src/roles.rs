@@ -1,10 +1,13 @@
 //! The roles of production: `api`, `worker`, `migrate`, and `doctor`, which looks at all they need.
 
+use std::pin::pin;
+
 use anyhow::{Context, Result, bail};
 use colloquy_domain::{accounts::SystemScope, jobs::Queue, ports::jobs::Ledger};
 use colloquy_postgres::Postgres;
 use colloquy_redis::RedisDispatcher;
 use serde::Serialize;
+use tokio::net::TcpListener;
 
 use crate::{
     config::{Config, EmbeddingChoice},
@@ -14,7 +17,11 @@ use crate::{
 };
 
 /// `colloquy api`: GraphQL and nothing else. It never migrates and owns no search engine.
-pub async fn run_api(config: Config) -> Result<()> {
+pub(crate) async fn run_api(config: Config) -> Result<()> {
+    run_until_signal(start_api(config)).await
+}
+
+async fn start_api(config: Config) -> Result<Parts> {
     let listener = wiring::listen(&config).await?;
     let core = connect(&config).await?;
     tracing::warn!("no search engine is in the settings: `search` answers UNAVAILABLE here");
@@ -23,15 +30,23 @@ pub async fn run_api(config: Config) -> Result<()> {
     let address = listener.local_addr()?;
     parts.api(&core, &config, listener).await?;
     tracing::info!(%address, "the API is served");
-    run_until_signal(parts).await
+    Ok(parts)
 }
 
 /// `colloquy worker`: jobs and nothing else. Queues of the search engines belong to their owner.
-pub async fn run_worker(
-    mut config: Config,
+pub(crate) async fn run_worker(
+    config: Config,
     queues: Option<Vec<Queue>>,
     concurrency: Option<usize>,
 ) -> Result<()> {
+    run_until_signal(start_worker(config, queues, concurrency)).await
+}
+
+async fn start_worker(
+    mut config: Config,
+    queues: Option<Vec<Queue>>,
+    concurrency: Option<usize>,
+) -> Result<Parts> {
     let plain = wiring::plain_queues();
     let queues = queues.unwrap_or_else(|| plain.clone());
     if let Some(queue) = queues.iter().find(|queue| !plain.contains(queue)) {
@@ -43,13 +58,24 @@ pub async fn run_worker(
     if let Some(handlers) = concurrency {
         config.worker.concurrency = colloquy_worker::Concurrency::all(handlers);
     }
+    let health = match config.worker.health_bind {
+        Some(bind) => {
+            let doing = || format!("could not listen on {bind}, which is worker.health_bind");
+            Some(TcpListener::bind(bind).await.with_context(doing)?)
+        }
+        None => None,
+    };
     let core = connect(&config).await?;
     let mut parts = Parts::default();
+    if let Some(listener) = health {
+        tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
+        parts.health(&core, listener)?;
+    }
     parts.steward(&core, &config);
     parts.worker(&core, &config, &queues);
     let names: Vec<_> = queues.iter().map(|queue| queue.as_str()).collect();
     tracing::info!(queues = names.join(","), worker = core.worker_name, "jobs are taken");
-    run_until_signal(parts).await
+    Ok(parts)
 }
 
 async fn connect(config: &Config) -> Result<Core> {
@@ -63,9 +89,15 @@ async fn connect(config: &Config) -> Result<Core> {
     wiring::core(config, postgres, &redis, &key).await
 }
 
-async fn run_until_signal(mut parts: Parts) -> Result<()> {
+/// A signal that comes during the start ends that, and one that comes right after it is not lost.
+async fn run_until_signal(start: impl Future<Output = Result<Parts>>) -> Result<()> {
+    let mut signal = pin!(signalled());
+    let mut parts = tokio::select! {
+        started = start => started?,
+        () = &mut signal => return Ok(()),
+    };
     let ended = tokio::select! {
-        () = signalled() => Ok(()),
+        () = signal => Ok(()),
         () = parts.broken() => Err(anyhow::anyhow!("a part of the process ended; the log says why")),
     };
     tracing::info!("ending");
@@ -74,13 +106,13 @@ async fn run_until_signal(mut parts: Parts) -> Result<()> {
 }
 
 /// `colloquy migrate`: the names of what was applied.
-pub async fn run_migrate(config: Config) -> Result<Vec<String>> {
+pub(crate) async fn run_migrate(config: Config) -> Result<Vec<String>> {
     Ok(wiring::database(&config).await?.migrate().await?)
 }
 
 /// One thing that `doctor` looked at.
 #[derive(Debug, Clone, Serialize)]
-pub struct Check {
+pub(crate) struct Check {
     pub name: &'static str,
     pub ok: bool,
     pub detail: String,
@@ -98,7 +130,7 @@ impl Check {
 }
 
 /// `colloquy doctor`: everything that the processes need, each looked at by itself.
-pub async fn doctor(config: Config) -> Result<Vec<Check>> {
+pub(crate) async fn doctor(config: Config) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     let data = &config.data.dir;
     let standalone = ServerFile::read(data);

@@ -17,17 +17,17 @@ use std::{
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-pub use programs::find_program;
+pub(crate) use programs::find_program;
 
 /// What stands in `services.json`, for other commands on the same data folder.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     pub database_url: Option<String>,
     pub redis_url: Option<String>,
 }
 
 /// The running children, if any.
-pub struct Services {
+pub(crate) struct Services {
     postgres: Option<child::Child>,
     redis: Option<child::Child>,
     addresses: Addresses,
@@ -36,7 +36,11 @@ pub struct Services {
 
 impl Services {
     /// Starts what has no URL and waits until it answers.
-    pub async fn start(data: &Path, database_url: Option<String>, redis_url: Option<String>) -> Result<Self> {
+    pub(crate) async fn start(
+        data: &Path,
+        database_url: Option<String>,
+        redis_url: Option<String>,
+    ) -> Result<Self> {
         let file = data.join("services.json");
         let owner = owner::Owner::choose()?;
         let (postgres, redis) = tokio::try_join!(
@@ -61,12 +65,12 @@ impl Services {
         Ok(Self { postgres, redis, addresses, file })
     }
 
-    pub fn addresses(&self) -> &Addresses {
+    pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
     /// Ends the children and waits for them.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         if let Err(error) = std::fs::remove_file(&self.file) {
             tracing::debug!(%error, "services.json was not there any more");
         }
@@ -80,7 +84,7 @@ impl Services {
 }
 
 /// The addresses that a standalone on this data folder left, whether or not it still runs.
-pub fn known_addresses(data: &Path) -> Option<Addresses> {
+pub(crate) fn known_addresses(data: &Path) -> Option<Addresses> {
     serde_json::from_slice(&std::fs::read(data.join("services.json")).ok()?).ok()
 }
 
@@ -103,7 +107,7 @@ fn password(file: &Path) -> Result<String> {
 }
 
 /// Replaces the file by one that only its owner can read.
-pub fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let doing = || format!("could not write {}", file.display());
     let partial = file.with_extension("partial");

@@ -5,6 +5,7 @@ use std::{
     fs::{File, create_dir_all},
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
+    pin::pin,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -21,7 +22,7 @@ use crate::{
 
 /// What a running standalone tells other commands on the same data folder, in `server.json`.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct ServerFile {
+pub(crate) struct ServerFile {
     pub url: Url,
     pub token: String,
     pub pid: u32,
@@ -34,12 +35,12 @@ impl ServerFile {
     }
 
     /// What the last standalone on this folder left; it may be gone.
-    pub fn read(data: &Path) -> Option<Self> {
+    pub(crate) fn read(data: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(Self::path(data)).ok()?).ok()
     }
 }
 
-pub struct Running {
+pub(crate) struct Running {
     pub url: Url,
     /// An API key of the local organization's owner.
     pub token: String,
@@ -52,7 +53,7 @@ pub struct Running {
 }
 
 /// Starts everything and returns when requests are served.
-pub async fn start(config: Config) -> Result<Running> {
+pub(crate) async fn start(config: Config) -> Result<Running> {
     let data = config.data.dir.clone();
     create_dir_all(&data).with_context(|| format!("could not make the data folder {}", data.display()))?;
     let lock = lock(&data)?;
@@ -119,7 +120,7 @@ async fn assemble(
 
 impl Running {
     /// Ends everything in order: requests and jobs, then the engines, then the services.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let Self { parts, engines, services, core, data, .. } = self;
         if let Err(error) = std::fs::remove_file(ServerFile::path(&data)) {
             tracing::debug!(%error, "server.json was not there any more");
@@ -130,10 +131,10 @@ impl Running {
         services.stop().await;
     }
 
-    /// Returns at SIGINT or SIGTERM, or with an error when a part of it ends by itself.
-    pub async fn until_signal(&mut self) -> Result<()> {
+    /// Returns at the signal, or with an error when a part of it ends by itself.
+    pub(crate) async fn until(&mut self, signal: impl Future<Output = ()>) -> Result<()> {
         tokio::select! {
-            () = signalled() => Ok(()),
+            () = signal => Ok(()),
             () = self.parts.broken() => Err(anyhow!("a part of the process ended; the log says why")),
         }
     }
@@ -162,10 +163,15 @@ fn lock(data: &Path) -> Result<File> {
 }
 
 /// `colloquy standalone`: until SIGINT or SIGTERM.
-pub async fn run(config: Config) -> Result<()> {
-    let mut running = start(config).await?;
+pub(crate) async fn run(config: Config) -> Result<()> {
+    let mut signal = pin!(signalled());
+    let mut running = tokio::select! {
+        started = start(config) => started?,
+        // What has been started ends with its pipes.
+        () = &mut signal => return Ok(()),
+    };
     tracing::info!(url = %running.url, "ready; GraphiQL is at this address");
-    let ended = running.until_signal().await;
+    let ended = running.until(signal).await;
     tracing::info!("ending");
     running.stop().await;
     ended

@@ -23,7 +23,7 @@ use tracing_subscriber::{
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct TelemetrySettings {
+pub(crate) struct TelemetrySettings {
     /// What is logged, as `tracing` filters say it: `info`, `warn,colloquy_worker=debug`.
     pub log: String,
     pub format: LogFormat,
@@ -33,7 +33,7 @@ pub struct TelemetrySettings {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Lines for people on a terminal, JSON elsewhere.
     Auto,
     Text,
@@ -57,17 +57,17 @@ const BUCKETS: [f64; 14] =
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// The process's metrics, once telemetry has started.
-pub fn metrics() -> Option<PrometheusHandle> {
+pub(crate) fn metrics() -> Option<PrometheusHandle> {
     METRICS.get().cloned()
 }
 
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     spans: SdkTracerProvider,
 }
 
 impl Telemetry {
     /// Once a process. `quiet` logs warnings only, for commands whose output is for people.
-    pub fn start(settings: &TelemetrySettings, quiet: bool) -> Result<Self> {
+    pub(crate) fn start(settings: &TelemetrySettings, quiet: bool) -> Result<Self> {
         let handle = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
             .install_recorder()
@@ -85,7 +85,7 @@ impl Telemetry {
     }
 
     /// Sends what is still held.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         if let Err(error) = self.spans.shutdown() {
             tracing::warn!(%error, "the last spans could not be sent");
         }
@@ -125,7 +125,7 @@ fn tracer(endpoint: Option<&str>) -> Result<SdkTracerProvider> {
 }
 
 /// The trace context of spans, as W3C `traceparent`.
-pub struct OpenTelemetry;
+pub(crate) struct OpenTelemetry;
 
 const TRACEPARENT: &str = "traceparent";
 

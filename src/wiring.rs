@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use axum::Router;
 use colloquy_api::{HttpSettings, Lifecycle};
 use colloquy_domain::{
     accounts::Credentials,
@@ -28,8 +29,8 @@ use colloquy_worker::{Steward, Worker, process_name};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use search::{Engines, embedder};
-pub use system::{SystemClock, SystemIds, random_bytes};
+pub(crate) use search::{Engines, embedder};
+pub(crate) use system::{SystemClock, SystemIds, random_bytes};
 
 use crate::{
     config::{Config, SecretSettings},
@@ -38,13 +39,13 @@ use crate::{
 };
 
 /// How long work under way may take to end once the process is to.
-pub const GRACE: Duration = Duration::from_secs(20);
+pub(crate) const GRACE: Duration = Duration::from_secs(20);
 
 /// Queues that only the owner of the search engines serves.
 const ENGINE_QUEUES: [Queue; 2] = [Queue::Index, Queue::Embed];
 
 /// What every role has: ports over one database, and dispatch over one Redis.
-pub struct Core {
+pub(crate) struct Core {
     pub ports: Ports,
     pub postgres: Postgres,
     pub dispatcher: Arc<dyn Dispatcher>,
@@ -52,7 +53,12 @@ pub struct Core {
 }
 
 /// Connects what is needed to serve; the schema must be current.
-pub async fn core(config: &Config, postgres: Postgres, redis: &RedisSettings, key: &[u8]) -> Result<Core> {
+pub(crate) async fn core(
+    config: &Config,
+    postgres: Postgres,
+    redis: &RedisSettings,
+    key: &[u8],
+) -> Result<Core> {
     let ids: Arc<dyn IdGen> = Arc::new(SystemIds);
     let worker_name = process_name(ids.next());
     let dispatcher = Arc::new(RedisDispatcher::new(redis, worker_name.clone())?);
@@ -80,20 +86,20 @@ pub async fn core(config: &Config, postgres: Postgres, redis: &RedisSettings, ke
 
 /// Long-running parts of a process, and how they end: together, each within its grace.
 #[derive(Default)]
-pub struct Parts {
+pub(crate) struct Parts {
     pub stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Parts {
-    pub fn steward(&mut self, core: &Core, config: &Config) {
+    pub(crate) fn steward(&mut self, core: &Core, config: &Config) {
         let leaders = Arc::new(core.postgres.clone());
         let steward =
             Steward::new(core.ports.clone(), leaders, core.dispatcher.clone(), config.steward.clone());
         self.tasks.spawn(steward.run(self.stop.clone()));
     }
 
-    pub fn worker(&mut self, core: &Core, config: &Config, queues: &[Queue]) {
+    pub(crate) fn worker(&mut self, core: &Core, config: &Config, queues: &[Queue]) {
         let worker = Worker::new(
             &core.ports,
             core.dispatcher.clone(),
@@ -105,30 +111,45 @@ impl Parts {
     }
 
     /// Serves the API on the listener.
-    pub async fn api(&mut self, core: &Core, config: &Config, listener: TcpListener) -> Result<()> {
-        let metrics = telemetry::metrics().context("telemetry has not started")?;
+    pub(crate) async fn api(&mut self, core: &Core, config: &Config, listener: TcpListener) -> Result<()> {
         let feed = Feed::start(&core.ports, self.stop.clone()).await?;
         let schema = colloquy_schema::build(core.ports.clone(), feed);
-        let lifecycle = Lifecycle::new(self.stop.clone());
-        let parts = colloquy_api::Parts {
+        let parts = self.edge(core)?;
+        let lifecycle = parts.lifecycle.clone();
+        self.serve(listener, colloquy_api::router(schema, parts, config.http.clone()), lifecycle);
+        Ok(())
+    }
+
+    /// Serves health and metrics alone on the listener.
+    pub(crate) fn health(&mut self, core: &Core, listener: TcpListener) -> Result<()> {
+        let parts = self.edge(core)?;
+        let lifecycle = parts.lifecycle.clone();
+        self.serve(listener, colloquy_api::health_router(parts), lifecycle);
+        Ok(())
+    }
+
+    fn edge(&self, core: &Core) -> Result<colloquy_api::Parts> {
+        let metrics = telemetry::metrics().context("telemetry has not started")?;
+        Ok(colloquy_api::Parts {
             edge: Arc::new(edge::Product::new(core, metrics)),
             clock: core.ports.clock.clone(),
             ids: core.ports.ids.clone(),
             trace: core.ports.trace.clone(),
-            lifecycle: lifecycle.clone(),
-        };
-        let router = colloquy_api::router(schema, parts, config.http.clone());
+            lifecycle: Lifecycle::new(self.stop.clone()),
+        })
+    }
+
+    fn serve(&mut self, listener: TcpListener, router: Router, lifecycle: Lifecycle) {
         let serving = colloquy_api::serve(listener, router, lifecycle, GRACE);
         self.tasks.spawn(async move {
             if let Err(error) = serving.await {
-                tracing::error!(%error, "the API ended");
+                tracing::error!(%error, "HTTP is not served any more");
             }
         });
-        Ok(())
     }
 
     /// Ends everything and waits for it.
-    pub async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
@@ -138,14 +159,14 @@ impl Parts {
     }
 
     /// Returns when a part ends that should not have.
-    pub async fn broken(&mut self) {
+    pub(crate) async fn broken(&mut self) {
         if self.tasks.join_next().await.is_none() {
             std::future::pending::<()>().await;
         }
     }
 }
 
-pub async fn listen(config: &Config) -> Result<TcpListener> {
+pub(crate) async fn listen(config: &Config) -> Result<TcpListener> {
     let bind = config.http.bind;
     let bound = TcpListener::bind(bind).await;
     if bind == HttpSettings::default().bind
@@ -161,7 +182,7 @@ pub async fn listen(config: &Config) -> Result<TcpListener> {
 }
 
 /// The database of the settings, or the one of a standalone that runs on the same data folder.
-pub async fn database(config: &Config) -> Result<Postgres> {
+pub(crate) async fn database(config: &Config) -> Result<Postgres> {
     let mut settings = config.database.clone();
     if settings.url.is_none() {
         settings.url = known_addresses(&config.data.dir).and_then(|known| known.database_url);
@@ -176,7 +197,7 @@ pub async fn database(config: &Config) -> Result<Postgres> {
 }
 
 /// As [`database`].
-pub fn redis(config: &Config) -> Result<RedisSettings> {
+pub(crate) fn redis(config: &Config) -> Result<RedisSettings> {
     let mut settings = config.redis.clone();
     if settings.url.is_none() {
         settings.url = known_addresses(&config.data.dir).and_then(|known| known.redis_url);
@@ -191,7 +212,7 @@ pub fn redis(config: &Config) -> Result<RedisSettings> {
 }
 
 /// The key that signs tokens, from the settings.
-pub fn signing_key(secrets: &SecretSettings) -> Result<Option<Vec<u8>>> {
+pub(crate) fn signing_key(secrets: &SecretSettings) -> Result<Option<Vec<u8>>> {
     match (&secrets.signing_key_file, &secrets.signing_key) {
         (Some(_), Some(_)) => bail!("give secrets.signing_key_file or secrets.signing_key, not both"),
         (Some(file), None) => {
@@ -205,7 +226,7 @@ pub fn signing_key(secrets: &SecretSettings) -> Result<Option<Vec<u8>>> {
 }
 
 /// The key of a data folder, made at the first start.
-pub fn local_signing_key(data: &Path) -> Result<Vec<u8>> {
+pub(crate) fn local_signing_key(data: &Path) -> Result<Vec<u8>> {
     let file: PathBuf = data.join("signing.key");
     match std::fs::read(&file) {
         Ok(key) => Ok(key),
@@ -219,7 +240,7 @@ pub fn local_signing_key(data: &Path) -> Result<Vec<u8>> {
 }
 
 /// A key is needed that every process of the installation knows.
-pub fn required_signing_key(config: &Config) -> Result<Vec<u8>> {
+pub(crate) fn required_signing_key(config: &Config) -> Result<Vec<u8>> {
     let beside = || {
         let file = config.data.dir.join("signing.key");
         std::fs::read(file).ok()
@@ -232,23 +253,27 @@ pub fn required_signing_key(config: &Config) -> Result<Vec<u8>> {
 }
 
 /// Queues that a process without search engines serves.
-pub fn plain_queues() -> Vec<Queue> {
+pub(crate) fn plain_queues() -> Vec<Queue> {
     Queue::ALL.into_iter().filter(|queue| !ENGINE_QUEUES.contains(queue)).collect()
 }
 
-/// At SIGINT or SIGTERM.
-pub async fn signalled() {
+/// At the first SIGINT or SIGTERM that comes after this call, be it before the future is awaited.
+pub(crate) fn signalled() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                terminate.recv().await;
+    let one = |kind| {
+        let signals = signal(kind);
+        async move {
+            match signals {
+                Ok(mut signals) => drop(signals.recv().await),
+                Err(_) => std::future::pending().await,
             }
-            Err(_) => std::future::pending().await,
         }
     };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
+    let (interrupted, terminated) = (one(SignalKind::interrupt()), one(SignalKind::terminate()));
+    async {
+        tokio::select! {
+            () = interrupted => {}
+            () = terminated => {}
+        }
     }
 }

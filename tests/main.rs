@@ -4,6 +4,7 @@
 mod accounts;
 mod analysis;
 mod architecture;
+mod console;
 mod conversations;
 mod imports;
 mod jobs;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Import, LINES, Server, world};
+use crate::support::{Client, Import, LINES, Server, forge, world};
 
 const ROLES: [&str; 4] = ["VIEWER", "MEMBER", "ADMIN", "OWNER"];
 
-/// What is asked, with `$id` for a conversation, and the least role that may; `None` for everybody, also
+/// What is asked, with `$id` for a conversation and other names for what is not there, and the least role that may; `None` for everybody, also
 /// those who have not signed in.
 const TABLE: &[(&str, &str, Option<&str>)] = &[
     ("viewer", "{ viewer { role } }", None),
@@ -41,7 +41,7 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
     ),
     (
         "revokeApiKey",
-        "mutation { revokeApiKey(input: { id: \"x\" }) { userErrors { code } } }",
+        "mutation($key: ID!) { revokeApiKey(input: { id: $key }) { userErrors { code } } }",
         Some("MEMBER"),
     ),
     (
@@ -51,7 +51,7 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
     ),
     (
         "setMemberRole",
-        "mutation { setMemberRole(input: { userId: \"x\", role: VIEWER }) { userErrors { code } } }",
+        "mutation($user: ID!) { setMemberRole(input: { userId: $user, role: VIEWER }) { userErrors { code } } }",
         Some("ADMIN"),
     ),
     (
@@ -76,10 +76,15 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
     ),
     (
         "deleteConversation",
-        "mutation { deleteConversation(input: { id: \"x\" }) { userErrors { code } } }",
+        "mutation($gone: ID!) { deleteConversation(input: { id: $gone }) { userErrors { code } } }",
         Some("MEMBER"),
     ),
 ];
+
+/// An id of a kind that names nothing.
+fn nobody(letter: u8) -> String {
+    forge(&[&[letter][..], &[7; 16]].concat())
+}
 
 /// Of each role an API key: a session would not outlive `logOut`.
 async fn keys(server: &Server) -> Vec<(&'static str, Client)> {
@@ -99,7 +104,11 @@ async fn each_role_may_what_the_table_says_and_no_more() {
     let id = server.owner().imported(Import { text: LINES, ..Import::default() }).await;
     let keys = keys(&server).await;
     let code = async |client: &Client, query: &str| {
-        let variables = if query.contains("$id") { json!({ "id": id }) } else { json!({}) };
+        let known =
+            [("id", id.clone()), ("key", nobody(b'k')), ("user", nobody(b'u')), ("gone", nobody(b'c'))];
+        let used = known.into_iter().filter(|(name, _)| query.contains(&format!("${name}:")));
+        let variables =
+            used.map(|(name, id)| (name.to_owned(), id.into())).collect::<serde_json::Map<_, _>>().into();
         let answer = client.ask(query, variables).await;
         assert_eq!(answer.status, 200, "{query}: {answer:#?}");
         answer.body["errors"][0]["extensions"]["code"].as_str().map(str::to_owned)

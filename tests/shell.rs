@@ -8,12 +8,13 @@ use crate::support::{LINES, SRT, VTT, World, left_out, workspace, world};
 
 fn folder_of_talks(world: &World) -> String {
     let talks = world.folder().join("talks");
-    fs::create_dir_all(talks.join("deeper")).unwrap();
-    fs::write(talks.join("walk.vtt"), VTT).unwrap();
-    fs::write(talks.join("deeper/outage.srt"), SRT).unwrap();
-    fs::write(talks.join("numbers.txt"), LINES).unwrap();
-    fs::write(talks.join("broken.vtt"), "WEBVTT\n\n00:00 --> 00:01\nHi.\n").unwrap();
-    fs::write(talks.join("picture.png"), b"\x89PNG").unwrap();
+    fs::create_dir_all(talks.join("deeper")).expect("a folder");
+    let write = |name: &str, bytes: &[u8]| fs::write(talks.join(name), bytes).expect("a file");
+    write("walk.vtt", VTT.as_bytes());
+    write("deeper/outage.srt", SRT.as_bytes());
+    write("numbers.txt", LINES.as_bytes());
+    write("broken.vtt", b"WEBVTT\n\n00:00 --> 00:01\nHi.\n");
+    write("picture.png", b"\x89PNG");
     talks.display().to_string()
 }
 
@@ -22,8 +23,8 @@ fn outcomes(lines: &[Value]) -> Vec<(String, &str)> {
         .iter()
         .filter(|line| line["file"].is_string())
         .map(|line| {
-            let file = line["file"].as_str().unwrap().rsplit('/').next().unwrap();
-            (file.to_owned(), line["outcome"].as_str().unwrap())
+            let file = line["file"].as_str().and_then(|path| path.rsplit('/').next()).expect("a file's name");
+            (file.to_owned(), line["outcome"].as_str().expect("an outcome"))
         })
         .collect();
     found.sort();
@@ -91,7 +92,8 @@ async fn a_search_prints_what_people_and_programs_read() {
     let hits = found.json();
     let hit = &hits[0][0];
     assert_eq!(hit["conversation"]["title"], "walk");
-    assert!(hit["passage"]["text"].as_str().unwrap().contains("lighthouse"), "{hit:#?}");
+    let marked = hit["fragments"].as_array().unwrap().iter().find(|piece| piece["isMatch"] == true);
+    assert_eq!(marked.unwrap()["text"], "lighthouse", "{hit:#?}");
     let shown = world.run(&["search", "lighthouse"]).await.well();
     assert!(shown.contains("walk") && shown.contains("lighthouse"), "{shown}");
     let narrowed = world.run(&["search", "--mode", "text", "--speaker", "sam", "lighthouse"]).await.well();
@@ -182,6 +184,8 @@ async fn the_settings_are_shown_without_their_secrets() {
     fs::write(world.folder().join("colloquy.toml"), "[auth]\nsign_up = \"closed\"\ninvitation_days = 3\n")
         .unwrap();
     world.set("COLLOQUY_AUTH_INVITATION_DAYS", "4");
+    world.set("COLLOQUY_HTTP_LIVE_MAX_CONNECTIONS", "17");
+    world.set("COLLOQUY_WORKER_CONCURRENCY_EMBED", "3");
     for args in [&["config"][..], &["config", "--json"]] {
         let shown = world.run(args).await.well();
         assert!(!shown.contains("hunter2"), "{shown}");
@@ -194,6 +198,8 @@ async fn the_settings_are_shown_without_their_secrets() {
     assert_eq!(shown["auth"]["sign_up"], "closed", "from the file");
     assert_eq!(shown["auth"]["invitation_days"], 4, "the environment comes after the file");
     assert_eq!(shown["http"]["max_upload_files"], 3, "and the command line last");
+    assert_eq!(shown["http"]["live"]["max_connections"], 17, "a section within a section");
+    assert_eq!(shown["worker"]["concurrency"]["embed"], 3);
     assert_eq!(shown["data"]["dir"].as_str(), world.data().to_str());
 }
 
@@ -258,7 +264,7 @@ async fn the_tour_shows_every_step_and_ends_well() {
     ] {
         world.unset(variable);
     }
-    world.set("COLLOQUY_EMBEDDING_MODEL", "mini-lm");
+    world.unset("COLLOQUY_EMBEDDING_MODEL");
     let tour = world.run(&["demo", "--once"]).await;
     assert_eq!(tour.code, Some(0), "{tour:#?}");
     for part in ["coaching-session", "backend-interview", "career-advice", "product-meeting"] {

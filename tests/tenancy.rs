@@ -166,8 +166,12 @@ async fn no_id_of_another_tenant_opens_anything() {
     }
     let after: String = sql.query_one(dump, &[]).await.unwrap().get(0);
     assert_eq!(before, after, "nothing of anybody's has changed");
-    // Nor does the text lead there.
-    assert_eq!(ada.titles(&format!("query: \"{SECRET}\"")).await, ["Untitled conversation"; 0]);
+    // Nor does the text lead there; meaning finds what is least unlike among one's own.
+    for mode in ["TEXT", "SEMANTIC", "HYBRID"] {
+        let hits = ada.search(&format!("query: \"{SECRET} talk\", mode: {mode}, filter: {{}}")).await;
+        let own = hits.iter().filter(|hit| hit["conversation"]["id"] == own.as_str()).count();
+        assert_eq!(own, hits.len(), "{mode}: {hits:#?}");
+    }
     let data = ada.data("{ tags { tag { name } } conversations { edges { node { id } } } }", json!({})).await;
     assert_eq!(data["tags"], json!([]));
     assert_eq!(data["conversations"]["edges"], json!([{ "node": { "id": own } }]));

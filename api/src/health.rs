@@ -2,19 +2,33 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_graphql::Executor;
 use axum::{
-    Json,
+    Json, Router,
     extract::State,
     response::{IntoResponse, Response},
+    routing::get,
 };
 use http::{StatusCode, header};
 use serde::Serialize;
 
 use crate::{
-    edge::{Check, Readiness},
-    server::Server,
+    edge::{Check, Edge, Readiness},
+    server::Lifecycle,
 };
+
+#[derive(Clone)]
+struct Watched {
+    edge: Arc<dyn Edge>,
+    lifecycle: Lifecycle,
+}
+
+pub(crate) fn routes(edge: Arc<dyn Edge>, lifecycle: Lifecycle) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(Watched { edge, lifecycle })
+}
 
 /// A dependency that takes longer to answer is not well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,20 +39,20 @@ struct Report {
     checks: Vec<Check>,
 }
 
-pub(crate) async fn livez() -> &'static str {
+async fn livez() -> &'static str {
     "ok\n"
 }
 
-pub(crate) async fn readyz<E: Executor>(State(server): State<Arc<Server<E>>>) -> Response {
+async fn readyz(State(watched): State<Watched>) -> Response {
     let failing = |name: &'static str, detail: &'static str| Check {
         name: name.into(),
         ok: false,
         detail: detail.into(),
     };
-    let readiness = if server.lifecycle.shutdown.is_cancelled() {
+    let readiness = if watched.lifecycle.shutdown.is_cancelled() {
         Readiness { checks: vec![failing("process", "is shutting down")] }
     } else {
-        match tokio::time::timeout(PATIENCE, server.edge.ready()).await {
+        match tokio::time::timeout(PATIENCE, watched.edge.ready()).await {
             Ok(readiness) => readiness,
             Err(_elapsed) => {
                 Readiness { checks: vec![failing("readiness", "the checks did not end in time")] }
@@ -51,6 +65,6 @@ pub(crate) async fn readyz<E: Executor>(State(server): State<Arc<Server<E>>>) ->
     (status, [(header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
-pub(crate) async fn metrics<E: Executor>(State(server): State<Arc<Server<E>>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], server.edge.metrics())
+async fn metrics(State(watched): State<Watched>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], watched.edge.metrics())
 }

@@ -41,6 +41,7 @@ use server::{Server, Shared};
 pub fn router<E: Executor>(schema: E, parts: Parts, settings: HttpSettings) -> Router {
     let origin = observe::Origin { ids: parts.ids.clone(), trace: parts.trace.clone() };
     let cors = cors(&settings.cors_origins);
+    let health = health::routes(parts.edge.clone(), parts.lifecycle.clone());
     let server = Shared::new(Server::new(schema, parts, settings));
     let router = Router::new()
         .route("/", get(graphql::home))
@@ -50,16 +51,21 @@ pub fn router<E: Executor>(schema: E, parts: Parts, settings: HttpSettings) -> R
             get(graphql::get_stream::<E>).post(graphql::post_stream::<E>).fallback(graphql::other_method),
         )
         .route("/graphql/ws", any(websocket::get::<E>))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz::<E>))
-        .route("/metrics", get(health::metrics::<E>))
         .fallback(not_found)
-        .with_state(server);
+        .with_state(server)
+        .merge(health);
     let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,
     };
     router.layer(middleware::from_fn_with_state(origin, observe::observe))
+}
+
+/// Health and metrics alone, for a process that serves nothing else.
+pub fn health_router(parts: Parts) -> Router {
+    let origin = observe::Origin { ids: parts.ids, trace: parts.trace };
+    health::routes(parts.edge, parts.lifecycle)
+        .layer(middleware::from_fn_with_state(origin, observe::observe))
 }
 
 async fn not_found(Extension(id): Extension<RequestId>) -> Response {

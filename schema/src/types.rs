@@ -52,7 +52,7 @@ pub(crate) enum Stage {
     Imported,
     /// Found by word.
     Indexed,
-    /// Found by meaning.
+    /// Found by meaning; reached at once where the server has no embedding model.
     Embedded,
     Analyzed,
     /// A job died: the stage that it stood for does not come by itself.

@@ -132,7 +132,7 @@ impl Client {
         let variables = json!({ "query": query, "mode": mode, "filter": filter, "first": first });
         let Data { search } = self.query(DOCUMENT, variables).await?;
         let nodes: Vec<Value> = search.edges.into_iter().map(|edge| edge.node).collect();
-        let shape = |source| Trouble::Shape { server: self.server.clone(), source };
+        let shape = |cause| Trouble::Shape { server: self.server.clone(), cause };
         let hits = nodes.iter().map(Hit::deserialize).collect::<Result<_, _>>().map_err(shape)?;
         Ok(Searched { degraded: search.degraded, hits, nodes, more: search.page_info.has_next_page })
     }

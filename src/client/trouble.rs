@@ -6,22 +6,23 @@ use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+/// Each says all there is to say: no cause stands behind it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
-    #[error("could not reach {server}: {}", root(source))]
-    Unreachable { server: Url, source: reqwest::Error },
+    #[error("could not reach {server}: {}", root(cause))]
+    Unreachable { server: Url, cause: reqwest::Error },
     #[error("{server} did not answer in time")]
     Slow { server: Url },
-    #[error("the connection to {server} broke off: {}", root(source))]
-    BrokeOff { server: Url, source: reqwest::Error },
+    #[error("the connection to {server} broke off: {}", root(cause))]
+    BrokeOff { server: Url, cause: reqwest::Error },
     #[error("{server} does not answer as Colloquy does (HTTP {status}); is the address right?")]
     NotGraphql { server: Url, status: StatusCode, retry_after: Option<Duration> },
     #[error("{}{}", told(errors), advice(server, *status, errors))]
     Refused { server: Url, status: StatusCode, errors: Vec<GraphqlError>, retry_after: Option<Duration> },
     #[error(
-        "{server} answers differently from what this version expects; are both of one version? ({source})"
+        "{server} answers differently from what this version expects; are both of one version? ({cause})"
     )]
-    Shape { server: Url, source: serde_json::Error },
+    Shape { server: Url, cause: serde_json::Error },
 }
 
 /// An error of a GraphQL response.
@@ -63,14 +64,14 @@ impl std::fmt::Display for UserError {
 }
 
 impl Trouble {
-    pub(super) fn transport(server: &Url, source: reqwest::Error) -> Self {
+    pub(super) fn transport(server: &Url, cause: reqwest::Error) -> Self {
         let server = server.clone();
-        if source.is_connect() {
-            Self::Unreachable { server, source }
-        } else if source.is_timeout() {
+        if cause.is_connect() {
+            Self::Unreachable { server, cause }
+        } else if cause.is_timeout() {
             Self::Slow { server }
         } else {
-            Self::BrokeOff { server, source }
+            Self::BrokeOff { server, cause }
         }
     }
 
@@ -173,6 +174,16 @@ mod tests {
         assert!(!refused(200, "INVALID", false).passes());
         assert!(refused(401, "UNAUTHENTICATED", false).is_lasting());
         assert!(!refused(200, "INVALID", false).is_lasting());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_told_in_one_sentence() {
+        let server: Url = "http://127.0.0.1:9/".parse().unwrap();
+        let cause = reqwest::get(server.clone()).await.unwrap_err();
+        let trouble = Trouble::transport(&server, cause);
+        assert!(trouble.passes() && trouble.is_lasting());
+        let told = format!("{:#}", anyhow::Error::new(trouble));
+        assert_eq!(told, "could not reach http://127.0.0.1:9/: connection refused");
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(crate) async fn run(common: &Common, args: Demo, config: Config) -> Result<O
 }
 
 async fn show(common: &Common, args: Demo, running: &Running, started: Instant) -> Result<Outcome> {
-    output::line(format_args!("ready after {:.1} s at {}\n", started.elapsed().as_secs_f64(), running.url))?;
+    output::line(format_args!("ready after {:.1} s at {}", started.elapsed().as_secs_f64(), running.url))?;
     let client = Client::new(running.url.clone(), Some(&running.token))?;
     let mut tour = Tour { client, verbose: common.verbose, imported: Vec::new(), failures: Vec::new() };
     let interrupted = tokio::select! {
@@ -231,12 +231,12 @@ impl Tour {
                 let found = hit.conversation.as_ref().map(|conversation| &conversation.id);
                 found.is_some() && found == expected.map(|imported| &imported.id)
             });
-            for (place, hit) in
-                searched.hits.iter().enumerate().take(SHOWN_HITS.max(at.map_or(0, |at| at + 1)))
-            {
+            let shown = SHOWN_HITS.max(at.map_or(0, |at| at + 1)).min(searched.hits.len());
+            for (place, hit) in searched.hits.iter().enumerate().take(shown) {
                 output::line(search::show(place + 1, hit, output::width(), self.verbose))?;
             }
-            output::line(faint(count(searched.hits.len(), "hit")))?;
+            let hits = count(searched.hits.len(), "hit");
+            output::line(faint(format_args!("{hits}, of which {shown} shown")))?;
             if at.is_none() {
                 let first = count(usize::from(FIRST_HITS), "hit");
                 self.failures

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    files::{Found, Place},
+    files::{ENDINGS, Found, Place},
     report::{Fate, FileResult, Summary},
 };
 use super::{Outcome, Usage, text::count};
@@ -104,10 +104,8 @@ impl Run {
             let names = found.passed_over.iter().take(shown).map(|path| plain(&path.display().to_string()));
             let names = names.collect::<Vec<_>>().join(", ");
             let more = if found.passed_over.len() > shown { ", …" } else { "" };
-            let number = count(found.passed_over.len(), "file");
-            output::note(faint(format_args!(
-                "passed over {number} that do not look like transcripts: {names}{more}"
-            )));
+            let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
+            output::note(faint(format_args!("passed over, since not one of {endings}: {names}{more}")));
         }
         for (path, reason) in &found.problems {
             self.tell(&FileResult::failed(path.display().to_string(), "UNREADABLE", reason.clone()))?;
@@ -289,7 +287,7 @@ fn result(file: String, dry_run: bool, imported: Imported) -> FileResult {
         (false, true) => Fate::Created,
         (false, false) => Fate::AlreadyThere,
     };
-    FileResult { file, outcome, conversation, report, errors: Vec::new(), ready: None }
+    FileResult { file, outcome, conversation, report, errors: Vec::new(), told: Vec::new(), ready: None }
 }
 
 /// Until it is ready or failed; a reason where neither can be told.

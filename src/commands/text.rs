@@ -39,7 +39,7 @@ pub(crate) fn word(constant: &str) -> String {
 pub(crate) type Piece<'a> = (&'a str, bool);
 
 /// Pieces as lines of at most `width` columns, broken between words; a word that is wider has a line of its
-/// own. `paint` is given each run of a match within a line.
+/// own. `paint` is given each word, or part of one, that matches.
 pub(crate) fn wrap(pieces: &[Piece<'_>], width: usize, paint: impl Fn(&str) -> String) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_break_between_words_and_matches_stay_whole_within_a_line() {
+    fn lines_break_between_words_and_what_matches_is_painted() {
         let pieces = [
             ("the not", false),
             ("ice", true),

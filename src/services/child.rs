@@ -28,7 +28,7 @@ exit "$status"
 /// Servers that do not end by then are left to the kernel.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Child {
+pub(super) struct Child {
     name: &'static str,
     process: process::Child,
     pipe: Option<ChildStdin>,
@@ -36,7 +36,7 @@ pub struct Child {
 
 impl Child {
     /// Starts `program` as `owner`, with its output in `log`.
-    pub fn start(
+    pub(super) fn start(
         name: &'static str,
         owner: &Owner,
         signal: &str,
@@ -55,7 +55,7 @@ impl Child {
     }
 
     /// Waits until `ready` says so; fails with the log's end when the server ends or takes too long.
-    pub async fn wait_until(
+    pub(super) async fn wait_until(
         &mut self,
         limit: Duration,
         log: &Path,
@@ -75,7 +75,7 @@ impl Child {
     }
 
     /// Ends the server in its own good order.
-    pub async fn stop(mut self) {
+    pub(super) async fn stop(mut self) {
         drop(self.pipe.take());
         match timeout(PATIENCE, self.process.wait()).await {
             Ok(Ok(_)) => tracing::debug!(server = self.name, "ended"),

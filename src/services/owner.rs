@@ -13,13 +13,13 @@ use nix::unistd::{Uid, User, chown};
 
 use super::find_program;
 
-pub struct Owner(Option<User>);
+pub(super) struct Owner(Option<User>);
 
 /// In this order: the package's own user, then who owns nothing.
 const CANDIDATES: [&str; 2] = ["postgres", "nobody"];
 
 impl Owner {
-    pub fn choose() -> Result<Self> {
+    pub(super) fn choose() -> Result<Self> {
         if !Uid::effective().is_root() {
             return Ok(Self(None));
         }
@@ -32,7 +32,7 @@ impl Owner {
     }
 
     /// Gives the file or folder to the owner.
-    pub fn give(&self, path: &Path) -> Result<()> {
+    pub(super) fn give(&self, path: &Path) -> Result<()> {
         match &self.0 {
             Some(user) => chown(path, Some(user.uid), Some(user.gid))
                 .with_context(|| format!("could not give {} to the user {}", path.display(), user.name)),
@@ -42,7 +42,7 @@ impl Owner {
 
     /// A command that runs as the owner, with its own process group, so that Ctrl-C is this process's alone.
     /// `near` is where it works: a folder of root's that others cannot enter is no hindrance.
-    pub fn command(&self, program: &Path, near: &Path) -> Result<Command> {
+    pub(super) fn command(&self, program: &Path, near: &Path) -> Result<Command> {
         let mut command = match &self.0 {
             Some(user) if !open_to_all(near) => {
                 let mut command = Command::new(find_program("setpriv")?);

@@ -33,7 +33,7 @@ const SETTINGS: [&str; 8] = [
 ];
 
 /// The running server and its URL.
-pub async fn start(folder: &Path, owner: &Owner) -> Result<(Child, String)> {
+pub(super) async fn start(folder: &Path, owner: &Owner) -> Result<(Child, String)> {
     fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
     let folder = folder.canonicalize()?;
     owner.give(&folder)?;

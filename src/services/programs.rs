@@ -10,7 +10,7 @@ use crate::environment;
 const POSTGRES_AT_LEAST: u32 = 15;
 
 /// The program's path, or what to do to get it.
-pub fn find_program(name: &str) -> Result<PathBuf> {
+pub(crate) fn find_program(name: &str) -> Result<PathBuf> {
     places().into_iter().map(|folder| folder.join(name)).find(|path| is_program(path)).ok_or_else(|| {
         anyhow!(
             "the program `{name}` was not found; `./run` installs it, or give database.url and redis.url to use servers of your own"

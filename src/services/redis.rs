@@ -13,7 +13,7 @@ use super::{child::Child, find_program, free_port, owner::Owner, password, write
 const START: Duration = Duration::from_secs(30);
 
 /// The running server and its URL.
-pub async fn start(folder: &Path, owner: &Owner) -> Result<(Child, String)> {
+pub(super) async fn start(folder: &Path, owner: &Owner) -> Result<(Child, String)> {
     fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
     let folder = folder.canonicalize()?;
     owner.give(&folder)?;

@@ -22,7 +22,7 @@ const SCOPE: SystemScope = SystemScope::because("the indexes of every tenant are
 const PAGE: usize = 500;
 
 /// Loads the model of the settings; it takes a moment.
-pub async fn embedder(settings: &EmbeddingSettings) -> Result<Option<Arc<dyn Embedder>>> {
+pub(crate) async fn embedder(settings: &EmbeddingSettings) -> Result<Option<Arc<dyn Embedder>>> {
     match settings.model {
         EmbeddingChoice::None => Ok(None),
         EmbeddingChoice::Hashing => Ok(Some(Arc::new(HashingEmbedder::new()))),
@@ -42,7 +42,7 @@ pub async fn embedder(settings: &EmbeddingSettings) -> Result<Option<Arc<dyn Emb
 }
 
 /// The engines of this process, with all that they need.
-pub struct Engines {
+pub(crate) struct Engines {
     index: EmbeddedIndex,
     embedder: Option<Arc<dyn Embedder>>,
     rebuilt: bool,
@@ -50,7 +50,11 @@ pub struct Engines {
 
 impl Engines {
     /// Opens the indexes below `data`, which only one process can.
-    pub async fn open(data: &Path, ports: &Ports, embedder: Option<Arc<dyn Embedder>>) -> Result<Self> {
+    pub(crate) async fn open(
+        data: &Path,
+        ports: &Ports,
+        embedder: Option<Arc<dyn Embedder>>,
+    ) -> Result<Self> {
         let generation = ports.passages.generation(SCOPE).await?;
         let none = EmbeddingModel { name: "none".to_owned(), dimensions: 1 };
         let model = embedder.as_ref().map_or(&none, |embedder| embedder.model());
@@ -62,7 +66,7 @@ impl Engines {
         Ok(Self { index: opened.into_index(), embedder, rebuilt })
     }
 
-    pub fn ports(&self) -> SearchPorts {
+    pub(crate) fn ports(&self) -> SearchPorts {
         SearchPorts {
             embedder: self.embedder.clone(),
             text: Some(self.index.text()),
@@ -71,7 +75,7 @@ impl Engines {
     }
 
     /// Where the indexes began anew: enqueues every conversation for both. A crash in between begins again.
-    pub async fn fill(&self, ports: &Ports) -> Result<()> {
+    pub(crate) async fn fill(&self, ports: &Ports) -> Result<()> {
         if !self.rebuilt {
             return Ok(());
         }
@@ -98,7 +102,7 @@ impl Engines {
         Ok(())
     }
 
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.index.close().await;
     }
 }

@@ -7,7 +7,7 @@ use colloquy_domain::time::{Clock, IdGen, Timestamp};
 use rand::Rng;
 use uuid::Uuid;
 
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
@@ -15,7 +15,7 @@ impl Clock for SystemClock {
     }
 }
 
-pub struct SystemIds;
+pub(crate) struct SystemIds;
 
 impl IdGen for SystemIds {
     fn next(&self) -> Uuid {
@@ -28,7 +28,7 @@ impl IdGen for SystemIds {
 }
 
 /// From the generator that the operating system seeds.
-pub fn random_bytes<const N: usize>() -> [u8; N] {
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::rng().fill_bytes(&mut bytes);
     bytes

@@ -65,6 +65,10 @@ impl Client {
         Self { http, url: url.to_owned(), token: token.map(str::to_owned) }
     }
 
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().expect("somebody who has signed in")
+    }
+
     pub(crate) async fn ask(&self, query: &str, variables: Value) -> Answer {
         let body = json!({ "query": query, "variables": variables });
         self.send(self.post().json(&body)).await

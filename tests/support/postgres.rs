@@ -5,7 +5,6 @@ use std::{
     fs, io,
     os::unix::{
         fs::{MetadataExt, chown},
-        net::UnixStream,
         process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -122,8 +121,11 @@ fn start(bin: &Path) -> io::Result<String> {
     server.args(["-c", "max_connections=600", "-c", "shared_buffers=64MB"]);
     let mut server = server.stderr(fs::File::create(&log)?).spawn()?;
     ground().watch(server.id(), "QUIT");
-    let (socket, begun) = (folder.join(".s.PGSQL.5432"), Instant::now());
-    while UnixStream::connect(&socket).is_err() {
+    let begun = Instant::now();
+    // It says so itself, in the last line; its socket answers earlier, and only that it is starting up.
+    let is_ready =
+        || fs::read_to_string(data.join("postmaster.pid")).is_ok_and(|file| file.contains("\nready"));
+    while !is_ready() {
         if begun.elapsed() > PATIENCE || server.try_wait()?.is_some() {
             return Err(io::Error::other(fs::read_to_string(log)?));
         }

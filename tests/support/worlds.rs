@@ -54,8 +54,7 @@ impl World {
         world.set("COLLOQUY_HTTP_BIND", "127.0.0.1:0");
         world.set("COLLOQUY_EMBEDDING_MODEL", "hashing");
         world.set("COLLOQUY_SECRETS_SIGNING_KEY_FILE", &key.display().to_string());
-        // A crash gives its jobs back soon.
-        world.set("COLLOQUY_WORKER_LEASE_MS", "3000");
+        // A crash is noticed soon, once the leases have ended.
         world.set("COLLOQUY_STEWARD_RECONCILE_EVERY_MS", "250");
         Some(world)
     }
@@ -81,10 +80,6 @@ impl World {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
-    }
-
-    pub(crate) fn database_url(&self) -> &str {
-        &self.database_url
     }
 
     /// The binary with this world's settings.

@@ -1,6 +1,6 @@
 //! The sections `worker` and `steward` of the configuration.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use colloquy_domain::jobs::Queue;
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,18 @@ pub struct WorkerSettings {
     /// A queue whose oldest job has been due for so long, while nothing was received, is read from PostgreSQL
     /// directly until dispatch serves again.
     pub stuck_after_ms: u64,
+    /// Where a `worker` process serves `/livez`, `/readyz` and `/metrics`; nowhere unless it is given.
+    pub health_bind: Option<SocketAddr>,
 }
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { concurrency: Concurrency::default(), lease_ms: 9_000, stuck_after_ms: 20_000 }
+        Self {
+            concurrency: Concurrency::default(),
+            lease_ms: 9_000,
+            stuck_after_ms: 20_000,
+            health_bind: None,
+        }
     }
 }
 

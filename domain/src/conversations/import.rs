@@ -140,8 +140,8 @@ fn existing(inserted: Inserted, cursor: LogPosition) -> Result<Option<Imported>>
         })),
         Inserted::ExternalIdTaken(conversation) => {
             let message = format!(
-                "the externalId names conversation {} of other content; choose another externalId or delete that one first",
-                conversation.id
+                "the externalId names the conversation “{}”, whose content is another; choose another externalId or delete that one first",
+                conversation.title
             );
             Err(Error::Conflict(Problem::new("EXTERNAL_ID_TAKEN", message).at("externalId")))
         }

@@ -61,7 +61,7 @@ pub async fn watch(
             run.over_with(state.reached.iter().filter(|(_, at)| *at < old).map(|(stage, _)| *stage));
             let before = feed.kept_until(tenant, topic, after).await?;
             let stages: Vec<Stage> = before.iter().filter_map(|event| run.stage_of(&event.kind)).collect();
-            run.over_with(stages.into_iter());
+            run.told.extend(stages);
         }
     }
     let from = after.unwrap_or(now);
@@ -95,8 +95,9 @@ pub async fn watch(
 /// How far one watch has come.
 struct Run {
     revision: RevisionNumber,
+    /// To this watcher, also before its cursor: a job may run twice and leave its event twice.
     told: HashSet<Stage>,
-    /// Told to this watcher before, or too long ago to be told.
+    /// Reached so long ago that no event need come any more.
     passed: HashSet<Stage>,
 }
 

@@ -2,14 +2,14 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use colloquy_domain::{
-    accounts::{self, Actor, Credential, SignedIn},
+    accounts::{self, Actor, Credential, SignedIn, Tenant},
     ids::UserId,
     ports::store::accounts as store,
     time::Timestamp,
 };
 
 use super::Role;
-use crate::{Wired, errors::fault, global_id, guards::actor, loaders::MemberById};
+use crate::{Wired, errors::fault, global_id, loaders::MemberById};
 
 /// Who is signed in, and as what.
 pub(crate) struct Viewer(pub(crate) Actor);
@@ -18,7 +18,7 @@ pub(crate) struct Viewer(pub(crate) Actor);
 impl Viewer {
     /// The user; for an API key, the one who made it.
     async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        find_user(ctx, self.0.user_id).await
+        find_user(ctx, self.0.tenant(), self.0.user_id).await
     }
 
     /// What the caller may do: the member's role, or less for an API key.
@@ -28,7 +28,7 @@ impl Viewer {
 
     async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
         let organization = ctx.ports().accounts.find_organization(self.0.tenant()).await;
-        Ok(organization.map_err(fault)?.map(Organization))
+        Ok(organization.map_err(fault)?.map(|organization| Organization(organization, self.0.clone())))
     }
 
     /// Whether the caller came with an API key.
@@ -43,14 +43,15 @@ impl Viewer {
     }
 }
 
-/// The user, if they are still a member of the caller's organization.
-pub(crate) async fn find_user(ctx: &Context<'_>, id: UserId) -> Result<Option<User>> {
-    let key = MemberById(actor(ctx)?.tenant(), id);
+/// The user, if they are still a member of the organization.
+pub(crate) async fn find_user(ctx: &Context<'_>, tenant: Tenant, id: UserId) -> Result<Option<User>> {
+    let key = MemberById(tenant, id);
     Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(|member| User(member.user)))
 }
 
 /// A tenant: conversations, members and jobs belong to one.
-pub(crate) struct Organization(pub(crate) accounts::Organization);
+// With the member to whom it is shown: they may sign in by this very request.
+pub(crate) struct Organization(accounts::Organization, Actor);
 
 #[Object]
 impl Organization {
@@ -68,7 +69,7 @@ impl Organization {
 
     /// In the order of joining.
     async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Member>> {
-        let members = accounts::members::list_members(ctx.ports(), actor(ctx)?).await.map_err(fault)?;
+        let members = accounts::members::list_members(ctx.ports(), &self.1).await.map_err(fault)?;
         Ok(members.into_iter().map(Member::from).collect())
     }
 }
@@ -123,7 +124,7 @@ impl ApiKey {
     }
 
     async fn created_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        find_user(ctx, self.0.user_id).await
+        find_user(ctx, Tenant(self.0.organization_id), self.0.user_id).await
     }
 
     async fn created_at(&self) -> Timestamp {

@@ -77,7 +77,7 @@ impl Conversation {
     /// Who imported it, while they are a member.
     async fn created_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         match self.0.created_by {
-            Some(id) => find_user(ctx, id).await,
+            Some(id) => find_user(ctx, actor(ctx)?.tenant(), id).await,
             None => Ok(None),
         }
     }

@@ -1,7 +1,5 @@
 //! The analysis of one sample: what it claims with the words that support it, and what it measured.
 
-use std::fmt::Write;
-
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::json;
@@ -142,13 +140,14 @@ impl Analysis {
 
     pub(super) fn show(&self, width: usize) -> String {
         let mut shown = format!("{}\n", bold(format_args!("Summary ({} analyzer)", plain(&self.analyzer))));
-        for insight in self.of("SUMMARY").take(4) {
-            shown += &insight.show(width, false);
+        for evidence in self.of("SUMMARY").flat_map(|insight| &insight.evidence) {
+            let lines = wrap(&[(&evidence.said(), false)], width - 4, str::to_owned);
+            shown += &format!("  - {}\n", lines.join("\n    "));
         }
         for (kind, title) in [("DECISION", "Decisions"), ("ACTION_ITEM", "Action items")] {
             shown += &format!("\n{}\n", bold(title));
             for insight in self.of(kind).take(3) {
-                shown += &insight.show(width, true);
+                shown += &insight.show(width);
             }
         }
         shown += &format!("\n{}\n{}", bold("Measures"), self.measures.show());
@@ -157,29 +156,29 @@ impl Analysis {
 }
 
 impl Insight {
-    fn show(&self, width: usize, with_quote: bool) -> String {
+    fn show(&self, width: usize) -> String {
         let owner = self.owner.as_ref().map(|owner| format!("owner: {}", plain(owner)));
         let due = self.due.as_ref().map(|due| format!("due: {}", plain(due)));
         let about: Vec<_> = owner.into_iter().chain(due).collect();
         let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
-        let claim = plain(&self.text);
-        let mut lines = wrap(&[("- ", false), (&claim, false), (&about, false)], width - 2, str::to_owned);
-        if with_quote && let Some(evidence) = self.evidence.first() {
-            let by = evidence.segments.iter().find_map(|segment| segment.participant.as_ref());
-            let by = by.map_or_else(|| "somebody".to_owned(), |by| plain(&by.label));
-            let at = evidence.start_ms.map(|ms| format!(" at {}", time_code(ms))).unwrap_or_default();
-            let quote = format!("{by}{at}: “{}”", plain(&evidence.quote));
-            let quote = wrap(&[(&quote, false)], width - 6, str::to_owned);
-            lines.extend(quote.into_iter().map(|line| format!("    {}", faint(line))));
-        } else if let Some(ms) = self.evidence.first().and_then(|evidence| evidence.start_ms)
-            && let Some(last) = lines.last_mut()
-        {
-            last.push_str(&faint(format_args!(" {}", time_code(ms))));
+        let claim = wrap(&[(&plain(&self.text), false), (&about, false)], width - 4, str::to_owned);
+        let mut shown = format!("  - {}\n", claim.join("\n    "));
+        if let Some(evidence) = self.evidence.first() {
+            for line in wrap(&[(&evidence.said(), false)], width - 6, str::to_owned) {
+                shown += &format!("      {}\n", faint(line));
+            }
         }
-        lines.iter().fold(String::new(), |mut shown, line| {
-            let _infallible = writeln!(shown, "  {line}");
-            shown
-        })
+        shown
+    }
+}
+
+impl Evidence {
+    /// Who said what, and when.
+    fn said(&self) -> String {
+        let by = self.segments.iter().find_map(|segment| segment.participant.as_ref());
+        let by = by.map_or_else(|| "somebody".to_owned(), |by| plain(&by.label));
+        let at = self.start_ms.map(|ms| format!(" at {}", time_code(ms))).unwrap_or_default();
+        format!("{by}{at}: “{}”", plain(&self.quote))
     }
 }
 
@@ -268,7 +267,24 @@ mod tests {
     #[test]
     fn claims_are_shown_with_who_said_it_and_when() {
         let shown = analysis().show(80);
-        assert_snapshot!(anstream::adapter::strip_str(&shown), @r"");
+        assert_snapshot!(anstream::adapter::strip_str(&shown), @"
+        Summary (extractive analyzer)
+          - Hana Sato at 5:03: “Onboarding loses people, then.”
+
+        Decisions
+          - We drop the calendar step
+              Hana Sato at 5:03: “We drop the calendar step, then.”
+
+        Action items
+          - Write to the vendor (owner: Luis, due: by Friday)
+              Hana Sato at 5:03: “Write to the vendor, then.”
+
+        Measures
+          speaker        words  share  turns  questions words/min  longest turn  fillers
+          Hana Sato        100   77 %      1          4       152            61        3
+          nobody named      30      -      1          0         -             -        -
+          35:00, 130 words in 2 turns, 4 questions, 2 silences (1:01 in all)
+        ");
     }
 
     #[test]

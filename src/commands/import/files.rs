@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(names(&found, root), ["a/z.srt", "b.VTT", "c.md"]);
         let passed: Vec<_> =
             found.passed_over.iter().map(|path| path.file_name().unwrap().to_owned()).collect();
-        assert_eq!(passed, ["circle", "README", "gone.md", "notes.pdf"]);
+        assert_eq!(passed, ["README", "circle", "gone.md", "notes.pdf"]);
         assert!(found.problems.is_empty());
     }
 

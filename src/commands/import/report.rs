@@ -32,19 +32,25 @@ pub(super) struct FileResult {
     pub(super) report: Option<Report>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) errors: Vec<UserError>,
+    /// The errors as people read them.
+    #[serde(skip)]
+    pub(super) told: Vec<String>,
     /// After a wait: whether it is found by word and meaning, and analysed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ready: Option<bool>,
 }
 
 impl FileResult {
+    /// A reason found on this side: its code is for programs alone.
     pub(super) fn failed(file: String, code: &str, message: String) -> Self {
+        let told = vec![message.clone()];
         let error = UserError { code: code.to_owned(), message, field: Vec::new(), line: None };
-        Self::refused(file, vec![error])
+        Self { told, ..Self::refused(file, vec![error]) }
     }
 
     pub(super) fn refused(file: String, errors: Vec<UserError>) -> Self {
-        Self { file, outcome: Fate::Failed, conversation: None, report: None, errors, ready: None }
+        let told = errors.iter().map(ToString::to_string).collect();
+        Self { file, outcome: Fate::Failed, conversation: None, report: None, errors, told, ready: None }
     }
 
     /// For people; `whole` cuts no notes short.
@@ -56,7 +62,9 @@ impl FileResult {
             Fate::Failed => bad("failed       "),
         };
         let mut lines = vec![format!("{state}  {}", bold(plain(&self.file)))];
-        lines.extend(self.errors.iter().map(|error| plain(&error.to_string())));
+        for told in &self.told {
+            lines.extend(wrap(&[(&plain(told), false)], width - INDENT.len(), str::to_owned));
+        }
         match (&self.report, self.outcome) {
             (_, Fate::Failed) | (None, _) => {}
             (Some(_), Fate::AlreadyThere) => {
@@ -215,6 +223,7 @@ mod tests {
             conversation: Some(conversation),
             report: Some(report),
             errors: Vec::new(),
+            told: Vec::new(),
             ready: None,
         }
     }
@@ -225,21 +234,45 @@ mod tests {
 
     #[test]
     fn an_import_is_reported_with_what_is_odd_about_it() {
-        assert_snapshot!(shown(&result(), false), @r"");
+        assert_snapshot!(shown(&result(), false), @"
+        imported       talks/coaching.vtt
+                       WebVTT, 41:07: 1,204 cues read, 13 merged, 1 dropped, 1,190 segments
+                       2 speakers: Mara Lindqvist, Tobias\u{fffd}[31m Okafor
+                       line 10: the times overlap
+                       line 20: the times overlap
+                       line 30: the times overlap
+                       line 40: the times overlap
+                       line 50: the times overlap
+                       line 99: dropped: the end is before the start
+                       and 5 further notes; --verbose shows more
+        ");
         assert!(shown(&result(), true).contains("line 35: merged: goes on with the cue before"));
     }
 
     #[test]
     fn what_stands_there_or_fails_is_told_in_two_lines() {
         let again = FileResult { outcome: Fate::AlreadyThere, ..result() };
-        assert_snapshot!(shown(&again, false), @r"");
+        assert_snapshot!(shown(&again, false), @"
+        already there  talks/coaching.vtt
+                       as “Coaching session”
+        ");
         let error = UserError {
             code: "NOT_A_TRANSCRIPT".to_owned(),
             message: "this is no transcript".to_owned(),
             field: Vec::new(),
             line: Some(4),
         };
-        assert_snapshot!(shown(&FileResult::refused("x.vtt".to_owned(), vec![error]), false), @r"");
+        let missing =
+            FileResult::failed("y.vtt".to_owned(), "UNREADABLE", "there is no such file".to_owned());
+        assert_snapshot!(shown(&missing, false), @"
+        failed         y.vtt
+                       there is no such file
+        ");
+        let refused = FileResult::refused("x.vtt".to_owned(), vec![error]);
+        assert_snapshot!(shown(&refused, false), @"
+        failed         x.vtt
+                       line 4: this is no transcript (NOT_A_TRANSCRIPT)
+        ");
     }
 
     #[test]

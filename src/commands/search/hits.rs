@@ -6,8 +6,9 @@ use crate::{
     output::{bold, faint, mark, plain},
 };
 
-/// Characters of a passage that are shown; around the matches, where there are some.
+/// Characters of a passage that are shown around its matches; without one, all of it may be why it was found.
 const EXCERPT: usize = 480;
+const UNMARKED: usize = 1200;
 const INDENT: &str = "   ";
 
 /// `whole` shows the passage from end to end.
@@ -105,9 +106,10 @@ fn lines(fragments: &[Fragment]) -> Vec<Vec<Piece<'_>>> {
 fn excerpt(lengths: &[usize], matches: &[bool]) -> std::ops::Range<usize> {
     let first = matches.iter().position(|is_match| *is_match);
     let last = matches.iter().rposition(|is_match| *is_match);
+    let room = if first.is_some() { EXCERPT } else { UNMARKED };
     let (mut start, mut end) = (first.unwrap_or(0), first.unwrap_or(0) + 1);
     let mut used = lengths.get(start).copied().unwrap_or(0);
-    let fits = |used: usize, at: usize| lengths.get(at).is_some_and(|length| used + length <= EXCERPT);
+    let fits = |used: usize, at: usize| lengths.get(at).is_some_and(|length| used + length <= room);
     while last.is_some_and(|last| end <= last) && fits(used, end) {
         used += lengths[end];
         end += 1;
@@ -179,8 +181,18 @@ mod tests {
                 { "text": " of ninety-six thousand, and a review after a year.", "isMatch": false },
             ]),
         );
-        let shown = show(1, &hit, 60, false).replace(&mark("base salary"), "[base salary]");
-        assert_snapshot!(anstream::adapter::strip_str(&shown), @r"");
+        let shown = show(1, &hit, 60, false);
+        let shown = ["base", "salary"]
+            .iter()
+            .fold(shown, |shown, word| shown.replace(&mark(word), &word.to_uppercase()));
+        assert_snapshot!(anstream::adapter::strip_str(&shown), @"
+        1. Backend\u{fffd} interview  interview · 2026-03-01 · at 34:34 · Priya Raman, Jonas Weber
+           34:34 Priya Raman: And what about money? I have to ask,
+           and I would rather do so early than late.
+           34:49 Jonas Weber: A BASE SALARY of ninety-six thousand,
+           and a review after a year.
+           found by word: place 1 (7.25), by meaning: place 3 (0.61)
+        ");
     }
 
     #[test]
@@ -205,7 +217,7 @@ mod tests {
     #[test]
     fn an_excerpt_is_never_empty_and_keeps_within_its_room() {
         assert_eq!(excerpt(&[5000], &[false]), 0..1);
-        assert_eq!(excerpt(&[200; 9], &[false; 9]), 0..2);
+        assert_eq!(excerpt(&[200; 9], &[false; 9]), 0..6);
         let mut matches = [false; 9];
         matches[4] = true;
         assert_eq!(excerpt(&[200; 9], &matches), 4..6);

@@ -1,6 +1,6 @@
-// Drives the console in a real browser as a user would: opens it with a token, types a query and a subscription,
-// runs them and reads the result pane. Fails too where the page asks anything of another origin, breaks its
-// Content-Security-Policy, leaves the token in the address or in localStorage, or does not send it.
+// Drives the console in a real browser as a user would: opens it with a token, looks into the schema, types a query
+// and a subscription, runs them and reads the result pane. Fails too where the page asks anything of another origin,
+// breaks its Content-Security-Policy, leaves the token in the address or in localStorage, or does not send it.
 //
 // usage: node browser.mjs URL TOKEN QUERY SUBSCRIPTION EXPECT_QUERY_TEXT EXPECT_SUB_TEXT
 //   CHROMIUM     the browser, by default /usr/bin/chromium
@@ -10,6 +10,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { chromium } from 'playwright-core';
 
 const ARGUMENTS = ['URL', 'TOKEN', 'QUERY', 'SUBSCRIPTION', 'EXPECT_QUERY_TEXT', 'EXPECT_SUB_TEXT'];
@@ -25,7 +26,9 @@ if (process.argv.length !== 2 + ARGUMENTS.length) {
 const [address, token, query, subscription, expectedOfQuery, expectedOfSubscription] = process.argv.slice(2);
 const url = new URL(address);
 
-const profile = await mkdtemp(path.join(tmpdir(), 'colloquy-browser-'));
+// All that Node and the browser write goes here, and goes away with it.
+const home = await mkdtemp(path.join(tmpdir(), 'colloquy-browser-'));
+process.env.TMPDIR = home;
 let browser;
 let step = 'starting the browser';
 let exitCode = 0;
@@ -33,27 +36,34 @@ try {
   let timer;
   const deadline = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done after ${DEADLINE_MS / 1000} s`)), DEADLINE_MS - 5_000);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.once(signal, () => reject(new Error(`ended by ${signal}`)));
+    }
   });
   await Promise.race([drive(), deadline]);
   clearTimeout(timer);
   console.log('ok');
 } catch (error) {
-  console.error(`failed while ${step}: ${error.message.replaceAll(token, 'TOKEN')}`);
+  console.error(`failed while ${step}: ${stripVTControlCharacters(error.message).replaceAll(token, 'TOKEN')}`);
   exitCode = 1;
 } finally {
   // A browser that does not close must not hold the test up.
   const stuck = setTimeout(() => process.exit(1), 5_000);
   await browser?.close().catch(() => {});
-  await rm(profile, { recursive: true, force: true, maxRetries: 5 }).catch(() => {});
+  await rm(home, { recursive: true, force: true, maxRetries: 5 }).catch(() => {});
   clearTimeout(stuck);
 }
 process.exit(exitCode);
 
 async function drive() {
-  browser = await chromium.launchPersistentContext(profile, {
+  browser = await chromium.launchPersistentContext(path.join(home, 'profile'), {
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
     headless: true,
     timeout: STEP_MS,
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
     viewport: { width: 1280, height: 800 },
     args: [
       '--no-sandbox',
@@ -75,7 +85,17 @@ async function drive() {
   await page.locator(RESULT).waitFor();
   assert(!page.url().includes('token'), 'the token stayed in the address');
   assert((await page.getByTestId('token').inputValue()) === token, 'the token is not in its field');
+  const status = await page.getByTestId('status').filter({ hasText: /./ }).textContent();
+  assert(status.startsWith('Signed in'), `the status line says ${status}`);
   await recordResults(page);
+
+  step = 'looking into the schema';
+  await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  const explorer = page.locator('.graphiql-doc-explorer');
+  for (const root of ['Query', 'Mutation', 'Subscription']) {
+    await explorer.getByRole('link', { name: root, exact: true }).waitFor();
+  }
+  await page.getByRole('button', { name: 'Hide Documentation Explorer' }).click();
 
   step = 'running the query';
   await run(page, query);
@@ -86,8 +106,6 @@ async function drive() {
   await result(page, expectedOfSubscription);
 
   step = 'checking what the page did';
-  const status = await page.getByTestId('status').textContent();
-  assert(!/not/i.test(status), `the status line says ${status}`);
   const bearer = `Bearer ${token}`;
   assert(seen.posts.length > 0, 'no POST to /graphql was seen');
   for (const authorization of seen.posts) assert(authorization === bearer, 'a POST went without the token');
@@ -106,7 +124,7 @@ function watch(page) {
     const target = new URL(request.url());
     if (['data:', 'blob:'].includes(target.protocol)) return;
     if (target.origin !== url.origin) seen.faults.push(`a request to ${target.href}`);
-    if (target.pathname === '/graphql') seen.posts.push(request.headers().authorization);
+    if (target.pathname === '/graphql' && request.method() === 'POST') seen.posts.push(request.headers().authorization);
   });
   page.on('websocket', (socket) => {
     const target = new URL(socket.url());

@@ -29,13 +29,23 @@ impl Handler for EmbedPassages {
             return Err(wrong_payload(job));
         };
         let tenant = tenant(job)?;
-        let index = ctx.ports.search.vectors.as_deref().ok_or_else(|| no_engine(DOING))?;
+        let search = &ctx.ports.search;
+        // Who owns a text index and no model searches by word alone: then there is nothing to embed.
+        let wordy = search.text.is_some() && search.embedder.is_none();
+        let index = match search.vectors.as_deref() {
+            None if !wordy => return Err(no_engine(DOING)),
+            index => index,
+        };
         let Some(found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await? else {
-            index.remove(tenant, conversation_id).await?;
+            if let Some(index) = index {
+                index.remove(tenant, conversation_id).await?;
+            }
             return Ok(Outcome::nothing());
         };
-        let embedder = ctx.ports.search.embedder.as_deref().ok_or_else(|| no_engine(DOING))?;
         let reached = reached(tenant.0, &found.facets, Stage::Embedded);
+        let (Some(index), Some(embedder)) = (index, search.embedder.as_deref()) else {
+            return if wordy { Ok(Outcome::Done(reached)) } else { Err(no_engine(DOING)) };
+        };
         let vectors = vectors(ctx, tenant, embedder, &found.passages).await?;
         let passages = found.passages.into_iter().map(document).zip(vectors).collect();
         index.replace(tenant, found.version, found.facets, passages).await?;
