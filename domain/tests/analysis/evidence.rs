@@ -1,3 +1,5 @@
+//! Every quote stands in the segments that it names, and what does not is told apart.
+
 use colloquy_domain::{
     analysis::{Analyzer, EXTRACTIVE, Evidence, analysis_key, verify},
     conversations::Talk,

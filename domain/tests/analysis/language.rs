@@ -1,3 +1,5 @@
+//! Talk that is not English gets what needs no language, and says so.
+
 use colloquy_domain::analysis::{Details, InsightKind, analyze};
 
 use crate::talks::{of_kind, spoken};

@@ -1,3 +1,5 @@
+//! Hand-made talks with exactly the numbers that they must have.
+
 use colloquy_domain::{
     analysis::{
         analyze,

@@ -1,3 +1,5 @@
+//! Whatever is said, evidence holds, shares add up and nothing panics.
+
 use colloquy_domain::{
     analysis::{InsightKind, analyze, verify},
     conversations::Talk,

@@ -1,3 +1,5 @@
+//! What counts as an action item, a decision, a question or a risk, and what does not.
+
 use colloquy_domain::analysis::{Details, Findings, InsightKind, analyze};
 
 use crate::talks::{label, of_kind, spoken};

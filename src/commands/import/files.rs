@@ -90,9 +90,11 @@ impl Found {
     }
 }
 
+/// By its name: what a folder says of itself is no transcript.
 fn is_transcript(path: &Path) -> bool {
     let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending))
+    let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+    ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)) && !stem.eq_ignore_ascii_case("readme")
 }
 
 impl Place {
@@ -157,7 +159,7 @@ mod tests {
     fn a_folder_gives_its_transcripts_by_name_and_says_what_it_passes_over() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
-        for file in ["b.VTT", "a/z.srt", "a/.hidden.txt", ".git/x.md", "notes.pdf", "README", "c.md"] {
+        for file in ["b.VTT", "a/z.srt", "a/.hidden.txt", ".git/x.md", "notes.pdf", "README.md", "c.md"] {
             let path = root.join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
@@ -171,7 +173,7 @@ mod tests {
         assert_eq!(names(&found, root), ["a/z.srt", "b.VTT", "c.md"]);
         let passed: Vec<_> =
             found.passed_over.iter().map(|path| path.file_name().unwrap().to_owned()).collect();
-        assert_eq!(passed, ["README", "circle", "gone.md", "notes.pdf"]);
+        assert_eq!(passed, ["README.md", "circle", "gone.md", "notes.pdf"]);
         assert!(found.problems.is_empty());
     }
 
