@@ -62,8 +62,13 @@ struct Relay<'a> {
 impl Relay<'_> {
     /// The outer error is the ledger's, the inner one dispatch's.
     async fn pass(&mut self) -> Result<Result<()>> {
+        let waiting = self.ledger.waiting_queues(SCOPE).await?;
+        if waiting.is_empty() {
+            return Ok(Ok(()));
+        }
         let capacity = self.capacity().await?;
-        let queues = capacity.into_iter().filter(|(_, handlers)| *handlers > 0);
+        let queues =
+            capacity.into_iter().filter(|(queue, handlers)| *handlers > 0 && waiting.contains(queue));
         // Gathered first: an iterator with closures held over an await is not `Send`.
         let passes: Vec<_> = queues.map(|(queue, handlers)| self.queue(queue, handlers)).collect();
         let passed = join_all(passes).await;

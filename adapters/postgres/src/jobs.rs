@@ -100,6 +100,10 @@ impl Ledger for Postgres {
         Ok(all)
     }
 
+    async fn waiting_queues(&self, _scope: SystemScope) -> Result<Vec<Queue>> {
+        self.run("look for waiting jobs", async |conn| dispatch::waiting_queues(conn).await).await
+    }
+
     async fn next_due(&self, _scope: SystemScope) -> Result<Option<Duration>> {
         self.run("look for the next due job", async |conn| dispatch::next_due(conn).await).await
     }

@@ -321,7 +321,9 @@ async fn what_is_handed_back_does_not_count_and_what_is_retried_waits() {
     let new = probe(Some(org.tenant));
     db.store.enqueue(SCOPE, vec![new.clone()]).await.unwrap();
     assert_eq!(db.store.next_due(SCOPE).await.unwrap(), None);
+    assert_eq!(db.store.waiting_queues(SCOPE).await.unwrap(), [Queue::Default]);
     let claimed = claim(&db.store, Queue::Default, 1).await;
+    assert!(db.store.waiting_queues(SCOPE).await.unwrap().is_empty());
     db.store.complete(SCOPE, vec![ended(&claimed[0], Ending::HandedBack)]).await.unwrap();
     let claimed = claim(&db.store, Queue::Default, 1).await;
     assert_eq!(claimed[0].attempt, 1);

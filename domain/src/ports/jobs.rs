@@ -133,6 +133,9 @@ pub trait Ledger: Send + Sync {
     /// plan's window is full. A suspect has a dispatch of its own.
     async fn dispatch(&self, scope: SystemScope, plan: DispatchPlan) -> Result<Vec<Dispatch>>;
 
+    /// Queues in which anything is READY, due or not: the others need no pass of the relay.
+    async fn waiting_queues(&self, scope: SystemScope) -> Result<Vec<Queue>>;
+
     /// Takes back dispatches that could not be pushed.
     async fn recall(&self, scope: SystemScope, dispatches: &[Uuid]) -> Result<()>;
 

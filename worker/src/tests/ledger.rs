@@ -210,6 +210,10 @@ impl Ledger for MemoryLedger {
         unimplemented!("nothing here asks for it")
     }
 
+    async fn waiting_queues(&self, _: SystemScope) -> Result<Vec<Queue>> {
+        Ok(Queue::ALL.to_vec())
+    }
+
     async fn next_due(&self, _: SystemScope) -> Result<Option<Duration>> {
         Ok(None)
     }

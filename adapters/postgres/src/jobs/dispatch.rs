@@ -145,6 +145,26 @@ struct Wait {
     wait_ms: Option<i64>,
 }
 
+#[derive(diesel::QueryableByName)]
+struct Waiting {
+    #[diesel(sql_type = Text)]
+    queue: String,
+}
+
+/// One look into the index a queue.
+pub(super) async fn waiting_queues(conn: &mut Connection) -> Step<Vec<Queue>> {
+    let names: Vec<&str> = Queue::ALL.iter().map(|queue| queue.as_str()).collect();
+    let rows: Vec<Waiting> = diesel::sql_query(
+        "SELECT q.queue FROM unnest($1) AS q (queue) CROSS JOIN LATERAL (
+            SELECT 1 FROM jobs j WHERE j.queue = q.queue AND j.state = 'READY' LIMIT 1
+        ) AS waiting",
+    )
+    .bind::<Array<Text>, _>(names)
+    .load(conn)
+    .await?;
+    Ok(rows.iter().filter_map(|row| row.queue.parse().ok()).collect())
+}
+
 pub(super) async fn next_due(conn: &mut Connection) -> Step<Option<Duration>> {
     // `run_at > created_at` is the index's condition: what never had to wait is not in it.
     let next: Wait = diesel::sql_query(
