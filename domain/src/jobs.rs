@@ -229,6 +229,8 @@ pub struct Claim {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedJob {
     pub claim: Claim,
+    /// That brought it; `None` where it was claimed directly.
+    pub dispatch_id: Option<Uuid>,
     pub kind: JobKind,
     pub organization_id: Option<OrganizationId>,
     pub payload: Payload,

@@ -45,7 +45,7 @@ pub(crate) async fn run(shop: Arc<Shop>, queue: Queue) {
             continue;
         }
         ready.mark_unchanged();
-        let jobs = shop.claim(ClaimFrom::Queue { queue, limit: queue.chunk() }).await;
+        let jobs = shop.claimer.claim(ClaimFrom::Queue { queue, limit: queue.chunk() }).await;
         while running.try_join_next().is_some() {}
         if jobs.is_empty() {
             drop(slot);

@@ -2,6 +2,7 @@
 //! at a time, brings jobs to workers, gives back what was lost, numbers events and tidies up. Every effect
 //! goes through a port, and every right to have one through a claim.
 
+mod claimer;
 mod completer;
 mod direct;
 mod execute;

@@ -1,19 +1,24 @@
 //! From the ledger into dispatch: of each queue as many jobs as its workers will take soon, and no more, so
 //! that priority, pause and fairness hold for what comes next.
 
-use std::{convert::Infallible, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use colloquy_domain::{
     Result,
     jobs::Queue,
-    ports::jobs::{DispatchPlan, Dispatcher, Ledger, Signal, Signals},
+    ports::jobs::{DispatchPlan, Dispatched, Dispatcher, Ledger, Signal, Signals},
 };
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use crate::{steward::SCOPE, trouble::Trouble};
 
 const POLL: Duration = Duration::from_millis(500);
+/// While a window is full, the relay looks for room at first so often, then ever more seldom: quick jobs make
+/// room at once, slow ones not for minutes.
+const ROOM: Duration = Duration::from_millis(4);
+const LONGEST_ROOM: Duration = Duration::from_millis(250);
 /// After PostgreSQL failed.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a count of handlers is good for.
@@ -27,7 +32,7 @@ pub(crate) async fn run(
     dispatcher: &dyn Dispatcher,
     deadline: Duration,
 ) -> Infallible {
-    let mut relay = Relay { ledger, dispatcher, deadline, capacity: None };
+    let mut relay = Relay { ledger, dispatcher, deadline, capacity: None, room: ROOM };
     let mut passing = Trouble::new("dispatch jobs");
     let mut pushing = Trouble::new("push dispatches");
     let mut ready = signals.subscribe(Signal::Jobs);
@@ -36,8 +41,7 @@ pub(crate) async fn run(
         let wait = match passing.note(relay.pass().await) {
             None => PAUSE,
             Some(pushed) => match pushing.note(pushed) {
-                // A full window has no room, and a claim that makes some raises the signal.
-                Some(()) => relay.until_due().await,
+                Some(wait) => wait,
                 // Jobs stay READY, for workers to claim directly.
                 None => {
                     relay.until_dispatch_answers().await;
@@ -56,58 +60,62 @@ struct Relay<'a> {
     ledger: &'a dyn Ledger,
     dispatcher: &'a dyn Dispatcher,
     deadline: Duration,
-    capacity: Option<(Instant, Vec<(Queue, usize)>)>,
+    capacity: Option<(Instant, Vec<DispatchPlan>)>,
+    /// Until the next look for room.
+    room: Duration,
 }
 
 impl Relay<'_> {
-    /// The outer error is the ledger's, the inner one dispatch's.
-    async fn pass(&mut self) -> Result<Result<()>> {
-        let waiting = self.ledger.waiting_queues(SCOPE).await?;
-        if waiting.is_empty() {
-            return Ok(Ok(()));
+    /// How long nothing can be expected to change by itself. The outer error is the ledger's, the inner one
+    /// dispatch's.
+    async fn pass(&mut self) -> Result<Result<Duration>> {
+        let plans = self.plans().await?;
+        let dispatched = self.ledger.dispatch(SCOPE, &plans, self.deadline).await?;
+        let wait = self.wait(&dispatched);
+        let mut queues: BTreeMap<Queue, Vec<Uuid>> = BTreeMap::new();
+        for dispatch in dispatched.dispatches {
+            queues.entry(dispatch.queue).or_default().push(dispatch.id);
         }
-        let capacity = self.capacity().await?;
-        let queues =
-            capacity.into_iter().filter(|(queue, handlers)| *handlers > 0 && waiting.contains(queue));
         // Gathered first: an iterator with closures held over an await is not `Send`.
-        let passes: Vec<_> = queues.map(|(queue, handlers)| self.queue(queue, handlers)).collect();
-        let passed = join_all(passes).await;
-        let pushed: Result<Vec<Result<()>>> = passed.into_iter().collect();
-        Ok(pushed?.into_iter().collect())
+        let pushes: Vec<_> = queues.iter().map(|(queue, ids)| self.push(*queue, ids)).collect();
+        let pushed: Result<Vec<Result<()>>> = join_all(pushes).await.into_iter().collect();
+        Ok(pushed?.into_iter().collect::<Result<()>>().map(|()| wait))
     }
 
-    async fn queue(&self, queue: Queue, handlers: usize) -> Result<Result<()>> {
-        let chunk = queue.chunk();
-        let plan = DispatchPlan { queue, window: AHEAD * handlers * chunk, chunk, deadline: self.deadline };
-        let dispatches = self.ledger.dispatch(SCOPE, plan).await?;
-        if dispatches.is_empty() {
-            return Ok(Ok(()));
-        }
-        let ids: Vec<_> = dispatches.iter().map(|dispatch| dispatch.id).collect();
-        if let Err(error) = self.dispatcher.push(queue, &ids).await {
+    fn wait(&mut self, dispatched: &Dispatched) -> Duration {
+        self.room = match dispatched {
+            Dispatched { is_full: true, dispatches, .. } if dispatches.is_empty() => {
+                (self.room * 2).min(LONGEST_ROOM)
+            }
+            _ => ROOM,
+        };
+        let room = if dispatched.is_full { self.room } else { POLL };
+        dispatched.next_due.map_or(room, |due| due.clamp(ROOM, room))
+    }
+
+    async fn push(&self, queue: Queue, dispatches: &[Uuid]) -> Result<Result<()>> {
+        if let Err(error) = self.dispatcher.push(queue, dispatches).await {
             // Some may have arrived all the same: who claims what was recalled finds nothing.
-            self.ledger.recall(SCOPE, &ids).await?;
+            self.ledger.recall(SCOPE, dispatches).await?;
             return Ok(Err(error));
         }
         Ok(Ok(()))
     }
 
-    async fn capacity(&mut self) -> Result<Vec<(Queue, usize)>> {
-        if let Some((at, capacity)) = &self.capacity
+    async fn plans(&mut self) -> Result<Vec<DispatchPlan>> {
+        if let Some((at, plans)) = &self.capacity
             && at.elapsed() < CAPACITY_KEEPS
         {
-            return Ok(capacity.clone());
+            return Ok(plans.clone());
         }
-        let capacity = self.ledger.capacity(SCOPE).await?;
-        self.capacity = Some((Instant::now(), capacity.clone()));
-        Ok(capacity)
-    }
-
-    async fn until_due(&self) -> Duration {
-        match self.ledger.next_due(SCOPE).await {
-            Ok(Some(due)) => due.clamp(Duration::from_millis(5), POLL),
-            Ok(None) | Err(_) => POLL,
-        }
+        let plan = |(queue, handlers): (Queue, usize)| {
+            let chunk = queue.chunk();
+            DispatchPlan { queue, window: AHEAD * handlers * chunk, chunk }
+        };
+        let capacity = self.ledger.capacity(SCOPE).await?.into_iter();
+        let plans: Vec<_> = capacity.filter(|(_, handlers)| *handlers > 0).map(plan).collect();
+        self.capacity = Some((Instant::now(), plans.clone()));
+        Ok(plans)
     }
 
     async fn until_dispatch_answers(&self) {

@@ -17,7 +17,7 @@ use colloquy_domain::{
     jobs::{ClaimedJob, Queue},
     ports::{
         Ports,
-        jobs::{ClaimFrom, Completion, Dispatcher, Ledger, OnDispatch, Signals, WorkerNode},
+        jobs::{Completion, Dispatcher, Ledger, OnDispatch, Signals, WorkerNode},
     },
     time::Clock,
 };
@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    claimer::Claimer,
     completer::Completer,
     direct,
     execute::{self, Handlers, Limits, Work, execute},
@@ -96,7 +97,7 @@ impl Worker {
         let queues: Vec<_> = queues.iter().map(|queue| (*queue, settings.concurrency.of(*queue))).collect();
         let lanes = queues.iter().map(|(queue, handlers)| (*queue, Arc::new(Lane::new(*handlers)))).collect();
         let shop = Shop {
-            worker: name.clone(),
+            claimer: Claimer::new(ledger.clone(), name.clone(), settings.lease()),
             lease: settings.lease(),
             work,
             ledger,
@@ -107,7 +108,6 @@ impl Worker {
             lanes,
             stop: CancellationToken::new(),
             closing: CancellationToken::new(),
-            claiming: Mutex::new(Trouble::new("claim jobs")),
         };
         Self { name, queues, dispatcher, settings, shop: Arc::new(shop), completer }
     }
@@ -178,7 +178,7 @@ async fn beat(ledger: Arc<dyn Ledger>, node: WorkerNode, every: Duration) {
 
 /// Where claimed jobs are run.
 pub(crate) struct Shop {
-    pub(crate) worker: String,
+    pub(crate) claimer: Arc<Claimer>,
     pub(crate) lease: Duration,
     work: Arc<dyn Work>,
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -191,7 +191,6 @@ pub(crate) struct Shop {
     pub(crate) stop: CancellationToken,
     /// Handlers are stopped.
     closing: CancellationToken,
-    claiming: Mutex<Trouble>,
 }
 
 /// One queue as this process serves it.
@@ -249,12 +248,6 @@ impl Shop {
         self.lanes.iter().map(|(queue, lane)| (*queue, lane))
     }
 
-    /// What could be claimed; nothing while PostgreSQL is away.
-    pub(crate) async fn claim(&self, from: ClaimFrom) -> Vec<ClaimedJob> {
-        let claimed = self.ledger.claim(SCOPE, from, &self.worker, self.lease).await;
-        self.claiming.lock().unwrap_or_else(PoisonError::into_inner).note(claimed).unwrap_or_default()
-    }
-
     /// Runs the jobs of one claim one after another. Their leases are kept from now until their ends are
     /// written, which this does not wait for.
     pub(crate) async fn run(&self, queue: Queue, jobs: Vec<ClaimedJob>) {
@@ -293,7 +286,7 @@ impl OnDispatch for Shop {
         if self.stop.is_cancelled() {
             return;
         }
-        let jobs = self.claim(ClaimFrom::Dispatch(dispatch)).await;
+        let jobs = self.claimer.dispatch(dispatch).await;
         self.run(queue, jobs).await;
     }
 }

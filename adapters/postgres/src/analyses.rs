@@ -21,6 +21,7 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{
     Postgres,
     errors::Step,
@@ -196,6 +197,7 @@ async fn insert_insights(
     .bind::<Array<Integer>, _>((0..insights.len() as i32).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(insights.iter().map(|(_, one)| one.kind.as_str()).collect::<Vec<_>>())
     .bind::<Array<Jsonb>, _>(bodies)
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{
     Postgres,
     errors::Step,
@@ -81,6 +82,7 @@ impl EventLog for Postgres {
                 )
                 .bind::<BigInt, _>(head)
                 .bind::<BigInt, _>(rows::limit(limit))
+                .prepared()
                 .get_result(conn)
                 .await?;
                 if rows.count > 0 {
@@ -169,6 +171,7 @@ impl EventLog for Postgres {
             )
             .bind::<sql_types::Timestamptz, _>(before)
             .bind::<BigInt, _>(rows::limit(limit))
+            .prepared()
             .get_result(conn)
             .await?;
             if let Some(last) = removed.last {
@@ -211,6 +214,7 @@ pub(crate) async fn begin_log(conn: &mut Connection) -> Step<()> {
         "SELECT s.system_identifier || '/' || c.timeline_id AS cluster
         FROM pg_control_system() AS s, pg_control_checkpoint() AS c",
     )
+    .prepared()
     .get_result(conn)
     .await;
     let cluster = asked.map_or_else(|_not_allowed| UNKNOWN.to_owned(), |row| row.cluster);
@@ -228,6 +232,7 @@ pub(crate) async fn begin_log(conn: &mut Connection) -> Step<()> {
         WHERE log.cluster <> excluded.cluster AND excluded.cluster <> 'unknown'",
     )
     .bind::<sql_types::Text, _>(cluster)
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())

@@ -13,6 +13,7 @@ use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{errors::Step, pool::Connection, rows};
 
 pub(crate) mod kinds {
@@ -92,6 +93,7 @@ async fn insert_jobs(conn: &mut Connection, jobs: &[NewJob]) -> Step<bool> {
     .bind::<Array<Integer>, _>(jobs.iter().map(|job| job.kind.max_attempts() as i32).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(jobs.iter().map(|job| milliseconds(job.delay)).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(jobs.iter().map(|job| job.traceparent.as_deref()).collect::<Vec<_>>())
+    .prepared()
     .execute(conn)
     .await?;
     Ok(jobs.iter().any(|job| job.organization_id.is_some()))
@@ -157,6 +159,7 @@ async fn reach_stages(conn: &mut Connection, events: &[NewEvent]) -> Step<()> {
     .bind::<Array<Integer>, _>(revisions)
     .bind::<Array<Text>, _>(stages)
     .bind::<Array<Nullable<SqlUuid>>, _>(failed_jobs)
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())
@@ -179,6 +182,7 @@ async fn insert_events(conn: &mut Connection, events: &[NewEvent]) -> Step<()> {
     .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.conversation_id).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.job_id).collect::<Vec<_>>())
     .bind::<Array<Jsonb>, _>(rows.into_iter().map(|row| row.detail).collect::<Vec<_>>())
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())

@@ -17,7 +17,7 @@ use colloquy_domain::{
     ids::JobId,
     jobs::{Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue},
     ports::jobs::{
-        ClaimFrom, Completion, Dispatch, DispatchPlan, Follow, JobFilter, Lease, Ledger, QueueStats,
+        ClaimFrom, Completion, DispatchPlan, Dispatched, Follow, JobFilter, Lease, Ledger, QueueStats,
         Reconciled, WorkerNode,
     },
     time::Timestamp,
@@ -42,12 +42,17 @@ impl Ledger for Postgres {
         Ok(())
     }
 
-    async fn dispatch(&self, _scope: SystemScope, plan: DispatchPlan) -> Result<Vec<Dispatch>> {
-        self.run("dispatch jobs", async |conn| dispatch::dispatch(conn, plan).await).await
+    async fn dispatch(
+        &self,
+        _scope: SystemScope,
+        plans: &[DispatchPlan],
+        deadline: Duration,
+    ) -> Result<Dispatched> {
+        self.hasty("dispatch jobs", async |conn| dispatch::dispatch(conn, plans, deadline).await).await
     }
 
     async fn recall(&self, _scope: SystemScope, dispatches: &[Uuid]) -> Result<()> {
-        self.run("recall dispatches", async |conn| dispatch::recall(conn, dispatches).await).await
+        self.hasty("recall dispatches", async |conn| dispatch::recall(conn, dispatches).await).await
     }
 
     async fn claim(
@@ -57,7 +62,7 @@ impl Ledger for Postgres {
         worker: &str,
         lease: Duration,
     ) -> Result<Vec<ClaimedJob>> {
-        let claimed = self.run("claim jobs", async |conn| claim::claim(conn, from, worker, lease).await);
+        let claimed = self.hasty("claim jobs", async |conn| claim::claim(conn, from, worker, lease).await);
         let claimed = claimed.await?;
         self.announce(claimed.raised);
         if !claimed.refused.is_empty() {
@@ -67,7 +72,7 @@ impl Ledger for Postgres {
     }
 
     async fn extend(&self, _scope: SystemScope, claims: &[Claim], lease: Duration) -> Result<Vec<Lease>> {
-        self.run("extend leases", async |conn| claim::extend(conn, claims, lease).await).await
+        self.hasty("extend leases", async |conn| claim::extend(conn, claims, lease).await).await
     }
 
     async fn complete(&self, _scope: SystemScope, completions: Vec<Completion>) -> Result<Vec<bool>> {
@@ -98,14 +103,6 @@ impl Ledger for Postgres {
         all.missed_dispatches = missed.dispatches;
         self.announce(missed.raised);
         Ok(all)
-    }
-
-    async fn waiting_queues(&self, _scope: SystemScope) -> Result<Vec<Queue>> {
-        self.run("look for waiting jobs", async |conn| dispatch::waiting_queues(conn).await).await
-    }
-
-    async fn next_due(&self, _scope: SystemScope) -> Result<Option<Duration>> {
-        self.run("look for the next due job", async |conn| dispatch::next_due(conn).await).await
     }
 
     async fn beat(&self, _scope: SystemScope, worker: &WorkerNode) -> Result<()> {

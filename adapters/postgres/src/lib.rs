@@ -18,6 +18,7 @@ mod pool;
 mod rows;
 mod schema;
 mod signals;
+mod statement;
 
 use std::sync::Arc;
 
@@ -37,10 +38,15 @@ use crate::{
     signals::Bells,
 };
 
+/// One passes jobs on, the others take them and keep them.
+const HASTY_CONNECTIONS: u32 = 3;
+
 /// All store ports, the ledger, leadership and signals over one database. Clones share the connections.
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool<Connection>,
+    /// For dispatch and claims.
+    hasty: Pool<Connection>,
     connector: Arc<Connector>,
     bells: Arc<Bells>,
 }
@@ -68,8 +74,9 @@ impl Postgres {
             .await
             .map_err(|error| errors::database("reach PostgreSQL", error))?;
         let pool = connector.pool(settings.max_connections);
+        let hasty = connector.hasty().pool(HASTY_CONNECTIONS);
         let bells = Bells::hang(drawn.process, pool.clone(), connector.clone());
-        let postgres = Self { pool, connector, bells };
+        let postgres = Self { pool, hasty, connector, bells };
         if postgres.pending_migrations().await?.is_empty() {
             postgres.begin_log().await?;
         }
@@ -97,6 +104,15 @@ impl Postgres {
         F: AsyncFnOnce(&mut Connection) -> Step<T>,
     {
         let mut conn = self.connection().await?;
+        body(&mut conn).await.map_err(|failure| failure.told(doing))
+    }
+
+    /// One statement of the ledger that may be lost in a crash, and is done again then.
+    async fn hasty<T, F>(&self, doing: &'static str, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&mut Connection) -> Step<T>,
+    {
+        let mut conn = pool::get(&self.hasty).await?;
         body(&mut conn).await.map_err(|failure| failure.told(doing))
     }
 

@@ -25,6 +25,7 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{
     Postgres,
     errors::Step,
@@ -176,6 +177,7 @@ impl PassageStore for Postgres {
             )
             .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
             .bind::<SqlUuid, _>(tenant.0.0)
+            .prepared()
             .load(conn)
             .await?;
             found.into_iter().map(found_passage).collect()
@@ -222,6 +224,7 @@ impl PassageStore for Postgres {
             .bind::<Text, _>(model)
             .bind::<Array<Bytea>, _>(sorted.iter().map(|(hash, _)| hash.as_slice()).collect::<Vec<_>>())
             .bind::<Array<Bytea>, _>(sorted.iter().map(|(_, vector)| bytes(vector)).collect::<Vec<_>>())
+            .prepared()
             .execute(conn)
             .await?;
             Ok(())
@@ -232,13 +235,14 @@ impl PassageStore for Postgres {
     async fn generation(&self, _scope: SystemScope) -> Result<Generation> {
         self.run("read the search generation", async |conn| {
             let sql = "SELECT number, log_id FROM search_generation CROSS JOIN event_log";
-            let found: Option<GenerationRow> = diesel::sql_query(sql).get_result(conn).await.optional()?;
+            let found: Option<GenerationRow> =
+                diesel::sql_query(sql).prepared().get_result(conn).await.optional()?;
             let row = match found {
                 Some(row) => row,
                 None => {
                     let first = "INSERT INTO search_generation (number) VALUES (1) ON CONFLICT DO NOTHING";
-                    diesel::sql_query(first).execute(conn).await?;
-                    diesel::sql_query(sql).get_result(conn).await?
+                    diesel::sql_query(first).prepared().execute(conn).await?;
+                    diesel::sql_query(sql).prepared().get_result(conn).await?
                 }
             };
             Ok(Generation { number: row.number, log_id: row.log_id })
@@ -303,6 +307,7 @@ async fn insert(
     .bind::<Array<Nullable<BigInt>>, _>(times(|passage| rows::to_ms(passage.start_ms)))
     .bind::<Array<Nullable<BigInt>>, _>(times(|passage| rows::to_ms(passage.end_ms)))
     .bind::<Array<Jsonb>, _>(speakers)
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())

@@ -111,6 +111,18 @@ impl Connector {
         }
     }
 
+    /// For what the ledger may lose in a crash of PostgreSQL, since it would do it again: it does not wait for
+    /// the disk. Its statements are meant for their indexes, whatever the statistics of a queue that was empty
+    /// a moment ago say.
+    pub(crate) fn hasty(&self) -> Self {
+        let mut hasty = self.clone();
+        hasty.on_connect.push_str(
+            "; SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan; SET jit = off; \
+            SET enable_seqscan = off",
+        );
+        hasty
+    }
+
     pub(crate) fn pool(&self, max_connections: u32) -> Pool<AsyncPgConnection> {
         let connector = self.clone();
         let mut config = ManagerConfig::<AsyncPgConnection>::default();

@@ -1,7 +1,11 @@
 //! From columns to domain types, where more than one area needs it.
 
 use colloquy_domain::{
-    accounts::Role, conversations::ConversationKind, events::Stage, jobs::JobState, time::Millis,
+    accounts::Role,
+    conversations::ConversationKind,
+    events::Stage,
+    jobs::{JobState, Queue},
+    time::Millis,
 };
 use diesel::sql_types::BigInt;
 
@@ -26,6 +30,11 @@ pub(crate) fn conversation_kind(text: &str) -> Step<ConversationKind> {
 pub(crate) fn job_state(text: &str) -> Step<JobState> {
     let found = JobState::ALL.into_iter().find(|state| state.as_str() == text);
     Ok(found.ok_or_else(|| errors::unreadable("state", text))?)
+}
+
+pub(crate) fn queue(text: &str) -> Step<Queue> {
+    let found = Queue::ALL.into_iter().find(|queue| queue.as_str() == text);
+    Ok(found.ok_or_else(|| errors::unreadable("queue", text))?)
 }
 
 pub(crate) fn stage(text: &str) -> Option<Stage> {

@@ -21,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{
     Postgres, errors,
     pool::{self, Connection, Connector},
@@ -127,6 +128,7 @@ async fn notify(pool: &Pool<Connection>, payloads: Vec<String>) -> Result<()> {
     diesel::sql_query("SELECT pg_notify($1, payload) FROM unnest($2) AS payload")
         .bind::<Text, _>(CHANNEL)
         .bind::<Array<Text>, _>(payloads)
+        .prepared()
         .execute(&mut conn)
         .await
         .map_err(|error| errors::database("notify other processes", error))?;

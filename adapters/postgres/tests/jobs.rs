@@ -7,9 +7,9 @@ use colloquy_domain::{
     Result,
     events::{EventKind, NewEvent, Stage},
     ids::{ClaimToken, JobId},
-    jobs::{Claim, Job, JobKind, JobState, Payload, Queue},
+    jobs::{Claim, Job, JobKind, JobState, NewJob, Payload, Queue},
     ports::{
-        jobs::{ClaimFrom, Completion, DispatchPlan, Ending, Follow, JobFilter, Lease, Ledger, WorkerNode},
+        jobs::{ClaimFrom, Completion, Ending, Follow, JobFilter, Lease, Ledger, WorkerNode},
         store::{conversations::ConversationStore, events::EventLog},
     },
 };
@@ -50,8 +50,8 @@ async fn a_job_goes_from_ready_to_done_and_its_watchers_hear_of_each_step() {
 
     let sent = dispatch(&db.store, Queue::Default, 10, 10).await;
     assert_eq!(sent.len(), 1);
-    let from = ClaimFrom::Dispatch(sent[0].id);
-    let claimed = db.store.claim(SCOPE, from, "w1", LEASE).await.unwrap();
+    let from = ClaimFrom::Dispatches(vec![sent[0].id]);
+    let claimed = db.store.claim(SCOPE, from.clone(), "w1", LEASE).await.unwrap();
     assert_eq!(claimed.len(), 1);
     assert_eq!(
         (claimed[0].claim.job_id, claimed[0].attempt, &claimed[0].payload),
@@ -77,7 +77,7 @@ async fn of_many_who_claim_one_dispatch_each_job_goes_to_one() {
         let (store, dispatch) = (db.store.clone(), sent[0].id);
         tokio::spawn(async move {
             let worker = format!("w{worker}");
-            store.claim(SCOPE, ClaimFrom::Dispatch(dispatch), &worker, LEASE).await.unwrap()
+            store.claim(SCOPE, ClaimFrom::Dispatches(vec![dispatch]), &worker, LEASE).await.unwrap()
         })
     });
     let claimed = futures::future::join_all(claims).await;
@@ -128,8 +128,33 @@ async fn the_window_counts_what_is_on_its_way_and_chunks_are_no_larger_than_aske
     let taken = first[0].id;
     assert_eq!(sizes(first), [4, 4, 2]);
     assert!(dispatch(&db.store, Queue::Default, 10, 4).await.is_empty());
-    db.store.claim(SCOPE, ClaimFrom::Dispatch(taken), "w", LEASE).await.unwrap();
+    db.store.claim(SCOPE, ClaimFrom::Dispatches(vec![taken]), "w", LEASE).await.unwrap();
     assert_eq!(sizes(dispatch(&db.store, Queue::Default, 10, 100).await), [4]);
+}
+
+#[tokio::test]
+async fn one_pass_serves_every_queue_and_says_whether_more_may_wait() {
+    let Some(db) = Database::new().await else { return };
+    let mails = (0..3).map(|_| NewJob { kind: JobKind::SendEmail, ..probe(None) });
+    db.store.enqueue(SCOPE, mails.chain((0..5).map(|_| probe(None))).collect()).await.unwrap();
+    let plans = [plan(Queue::Default, 10, 2), plan(Queue::Mail, 2, 1), plan(Queue::Index, 4, 4)];
+    let passed = db.store.dispatch(SCOPE, &plans, LEASE).await.unwrap();
+    let of = |queue| passed.dispatches.iter().filter(move |one| one.queue == queue).map(|one| one.jobs);
+    assert_eq!(of(Queue::Default).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(of(Queue::Mail).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(of(Queue::Index).count(), 0);
+    assert!(passed.is_full, "mail had room for two of three");
+
+    // Claimed together, each job is still known by its dispatch.
+    let ids = passed.dispatches.iter().map(|one| one.id).collect();
+    let claimed = db.store.claim(SCOPE, ClaimFrom::Dispatches(ids), "w", LEASE).await.unwrap();
+    assert_eq!(claimed.len(), 7);
+    for dispatch in &passed.dispatches {
+        let jobs = claimed.iter().filter(|job| job.dispatch_id == Some(dispatch.id));
+        assert_eq!(jobs.count(), dispatch.jobs);
+    }
+    let passed = db.store.dispatch(SCOPE, &plans, LEASE).await.unwrap();
+    assert_eq!((passed.dispatches.len(), passed.is_full), (1, false));
 }
 
 #[tokio::test]
@@ -141,7 +166,8 @@ async fn a_small_tenant_does_not_wait_for_a_large_one() {
 
     // In one go …
     let sent = dispatch(&db.store, Queue::Default, 4, 4).await;
-    let dispatched = db.store.claim(SCOPE, ClaimFrom::Dispatch(sent[0].id), "w", LEASE).await.unwrap();
+    let dispatched =
+        db.store.claim(SCOPE, ClaimFrom::Dispatches(vec![sent[0].id]), "w", LEASE).await.unwrap();
     let of_small = |jobs: &[colloquy_domain::jobs::ClaimedJob]| {
         jobs.iter().filter(|job| job.organization_id == Some(small.tenant.0)).count()
     };
@@ -211,12 +237,13 @@ async fn a_dispatch_that_nobody_claims_comes_back_without_counting() {
     let org = organization(&db.store).await;
     let new = probe(Some(org.tenant));
     db.store.enqueue(SCOPE, vec![new.clone(), probe(None), probe(None)]).await.unwrap();
-    let plan = DispatchPlan { deadline: SOON, ..plan(Queue::Default, 10, 2) };
-    let sent = db.store.dispatch(SCOPE, plan).await.unwrap();
+    let sent = db.store.dispatch(SCOPE, &[plan(Queue::Default, 10, 2)], SOON).await.unwrap().dispatches;
     assert_eq!(sent.len(), 2);
     tokio::time::sleep(SOON * 2).await;
     assert_eq!(db.store.reconcile(SCOPE).await.unwrap().missed_dispatches, 2);
-    assert!(db.store.claim(SCOPE, ClaimFrom::Dispatch(sent[0].id), "w", LEASE).await.unwrap().is_empty());
+    assert!(
+        db.store.claim(SCOPE, ClaimFrom::Dispatches(vec![sent[0].id]), "w", LEASE).await.unwrap().is_empty()
+    );
     let after = job(&db, org.tenant, new.id).await;
     assert_eq!((after.state, after.attempts), (JobState::Ready, 0));
 
@@ -320,18 +347,16 @@ async fn what_is_handed_back_does_not_count_and_what_is_retried_waits() {
     let org = organization(&db.store).await;
     let new = probe(Some(org.tenant));
     db.store.enqueue(SCOPE, vec![new.clone()]).await.unwrap();
-    assert_eq!(db.store.next_due(SCOPE).await.unwrap(), None);
-    assert_eq!(db.store.waiting_queues(SCOPE).await.unwrap(), [Queue::Default]);
     let claimed = claim(&db.store, Queue::Default, 1).await;
-    assert!(db.store.waiting_queues(SCOPE).await.unwrap().is_empty());
     db.store.complete(SCOPE, vec![ended(&claimed[0], Ending::HandedBack)]).await.unwrap();
     let claimed = claim(&db.store, Queue::Default, 1).await;
     assert_eq!(claimed[0].attempt, 1);
     let later = Ending::Retry { message: "busy".into(), delay: Duration::from_secs(60) };
     db.store.complete(SCOPE, vec![ended(&claimed[0], later)]).await.unwrap();
     assert!(claim(&db.store, Queue::Default, 1).await.is_empty());
-    assert!(dispatch(&db.store, Queue::Default, 1, 1).await.is_empty());
-    let wait = db.store.next_due(SCOPE).await.unwrap().unwrap();
+    let passed = db.store.dispatch(SCOPE, &[plan(Queue::Default, 1, 1)], LEASE).await.unwrap();
+    assert!(passed.dispatches.is_empty() && !passed.is_full);
+    let wait = passed.next_due.unwrap();
     assert!((55..=60).contains(&wait.as_secs()), "{wait:?}");
     let told = ["probe READY", "probe RUNNING", "probe READY", "probe RUNNING", "probe READY"];
     assert_eq!(log(&db).await, told);

@@ -145,7 +145,7 @@ impl<'a> Model<'a> {
             Step::ClaimDispatch { which } => {
                 let Some(id) = pick(&self.dispatches, which) else { return };
                 let waiting = self.dispatched.values().filter(|dispatch| **dispatch == id).count();
-                let from = ClaimFrom::Dispatch(id);
+                let from = ClaimFrom::Dispatches(vec![id]);
                 let jobs = store.claim(SCOPE, from, "w", LEASE).await.unwrap();
                 assert_eq!(jobs.len(), waiting);
                 self.claimed(&jobs);

@@ -19,7 +19,19 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Dispatch {
     pub id: Uuid,
+    pub queue: Queue,
     pub jobs: usize,
+}
+
+/// What a pass over the queues came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dispatched {
+    /// By turn.
+    pub dispatches: Vec<Dispatch>,
+    /// A window has no room left, so more may wait.
+    pub is_full: bool,
+    /// When the next delayed job is due, from now; `None` where none waits.
+    pub next_due: Option<Duration>,
 }
 
 /// How many jobs of a queue may be dispatched, and how.
@@ -30,14 +42,12 @@ pub struct DispatchPlan {
     pub window: usize,
     /// Jobs a dispatch at most.
     pub chunk: usize,
-    /// After this a dispatch that nobody claimed is recalled.
-    pub deadline: Duration,
 }
 
 /// Which jobs a worker takes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum ClaimFrom {
-    Dispatch(Uuid),
+    Dispatches(Vec<Uuid>),
     /// Straight from the ledger, while dispatch does not serve. At most `limit` jobs, suspects one by one.
     Queue {
         queue: Queue,
@@ -130,11 +140,14 @@ pub trait Ledger: Send + Sync {
     async fn enqueue(&self, scope: SystemScope, jobs: Vec<NewJob>) -> Result<()>;
 
     /// Moves due jobs to DISPATCHED, by priority, then fairly between organizations, then by age, until the
-    /// plan's window is full. A suspect has a dispatch of its own.
-    async fn dispatch(&self, scope: SystemScope, plan: DispatchPlan) -> Result<Vec<Dispatch>>;
-
-    /// Queues in which anything is READY, due or not: the others need no pass of the relay.
-    async fn waiting_queues(&self, scope: SystemScope) -> Result<Vec<Queue>>;
+    /// plans' windows are full. A suspect has a dispatch of its own. What nobody claimed within `deadline` is
+    /// recalled.
+    async fn dispatch(
+        &self,
+        scope: SystemScope,
+        plans: &[DispatchPlan],
+        deadline: Duration,
+    ) -> Result<Dispatched>;
 
     /// Takes back dispatches that could not be pushed.
     async fn recall(&self, scope: SystemScope, dispatches: &[Uuid]) -> Result<()>;
@@ -157,9 +170,6 @@ pub trait Ledger: Send + Sync {
 
     /// Gives back what leases and dispatch deadlines have run out on.
     async fn reconcile(&self, scope: SystemScope) -> Result<Reconciled>;
-
-    /// When the next delayed job of the queues is due, from now; `None` where none waits.
-    async fn next_due(&self, scope: SystemScope) -> Result<Option<Duration>>;
 
     /// Marks the worker as alive; forgets those silent for long.
     async fn beat(&self, scope: SystemScope, worker: &WorkerNode) -> Result<()>;

@@ -21,8 +21,8 @@ use colloquy_domain::{
         state::{Change, Life},
     },
     ports::jobs::{
-        ClaimFrom, Completion, Dispatch, DispatchPlan, Ending, JobFilter, Lease, Ledger, QueueStats,
-        Reconciled, Signal, Signals, WorkerNode,
+        ClaimFrom, Completion, Dispatch, DispatchPlan, Dispatched, Ending, JobFilter, Lease, Ledger,
+        QueueStats, Reconciled, Signal, Signals, WorkerNode,
     },
     time::Timestamp,
 };
@@ -107,8 +107,10 @@ impl MemoryLedger {
 impl Ledger for MemoryLedger {
     async fn claim(&self, _: SystemScope, from: ClaimFrom, _: &str, _: Duration) -> Result<Vec<ClaimedJob>> {
         let mut rows = self.rows();
-        let wanted = |row: &Row| match from {
-            ClaimFrom::Dispatch(id) => row.life.state == JobState::Dispatched && row.dispatch == Some(id),
+        let wanted = |row: &Row| match &from {
+            ClaimFrom::Dispatches(ids) => {
+                row.life.state == JobState::Dispatched && row.dispatch.is_some_and(|id| ids.contains(&id))
+            }
             ClaimFrom::Queue { .. } => row.life.state == JobState::Ready,
         };
         let limit = if let ClaimFrom::Queue { limit, .. } = from { limit } else { usize::MAX };
@@ -121,6 +123,7 @@ impl Ledger for MemoryLedger {
             row.life = life;
             claimed.push(ClaimedJob {
                 claim: Claim { job_id: *id, token },
+                dispatch_id: row.dispatch,
                 kind: JobKind::Probe,
                 organization_id: None,
                 payload: Payload::Nothing {},
@@ -188,13 +191,18 @@ impl Ledger for MemoryLedger {
         unimplemented!("nothing here asks for it")
     }
 
-    async fn dispatch(&self, _: SystemScope, plan: DispatchPlan) -> Result<Vec<Dispatch>> {
-        let room = plan.window.saturating_sub(self.count(JobState::Dispatched));
-        let due = |row: &Row| row.life.state == JobState::Ready;
-        let ready: Vec<_> =
-            self.rows().iter().filter(|(_, row)| due(row)).map(|(id, _)| *id).take(room).collect();
-        let send = |jobs: &[JobId]| Dispatch { id: self.send(jobs), jobs: jobs.len() };
-        Ok(ready.chunks(plan.chunk).map(send).collect())
+    async fn dispatch(&self, _: SystemScope, plans: &[DispatchPlan], _: Duration) -> Result<Dispatched> {
+        let mut dispatched = Dispatched::default();
+        for plan in plans {
+            let room = plan.window.saturating_sub(self.count(JobState::Dispatched));
+            let due = |row: &Row| row.life.state == JobState::Ready;
+            let ready: Vec<_> =
+                self.rows().iter().filter(|(_, row)| due(row)).map(|(id, _)| *id).take(room).collect();
+            let send = |jobs: &[JobId]| Dispatch { id: self.send(jobs), queue: plan.queue, jobs: jobs.len() };
+            dispatched.dispatches.extend(ready.chunks(plan.chunk).map(send));
+            dispatched.is_full |= ready.len() == room;
+        }
+        Ok(dispatched)
     }
 
     async fn recall(&self, _: SystemScope, dispatches: &[Uuid]) -> Result<()> {
@@ -208,14 +216,6 @@ impl Ledger for MemoryLedger {
 
     async fn reconcile(&self, _: SystemScope) -> Result<Reconciled> {
         unimplemented!("nothing here asks for it")
-    }
-
-    async fn waiting_queues(&self, _: SystemScope) -> Result<Vec<Queue>> {
-        Ok(Queue::ALL.to_vec())
-    }
-
-    async fn next_due(&self, _: SystemScope) -> Result<Option<Duration>> {
-        Ok(None)
     }
 
     /// That of the bench's worker.

@@ -15,6 +15,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{
     errors::Step,
     pool::Connection,
@@ -80,6 +81,7 @@ pub(super) async fn rotate_refresh(
         FOR UPDATE",
     )
     .bind::<Bytea, _>(shown.as_slice())
+    .prepared()
     .get_result(conn)
     .await
     .optional()?;
@@ -149,6 +151,7 @@ pub(super) async fn session_actor(conn: &mut Connection, id: SessionId) -> Step<
         WHERE s.id = $1 AND s.revoked_at IS NULL",
     )
     .bind::<SqlUuid, _>(id.0)
+    .prepared()
     .get_result(conn)
     .await
     .optional()?;
@@ -163,6 +166,7 @@ pub(super) async fn api_key_actor(conn: &mut Connection, hash: TokenHash) -> Ste
         WHERE k.hash = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())",
     )
     .bind::<Bytea, _>(hash.as_slice())
+    .prepared()
     .get_result(conn)
     .await
     .optional()?;

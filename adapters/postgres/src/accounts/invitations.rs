@@ -19,6 +19,7 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::{credentials, insert_membership, insert_user};
+use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{self, Raised},
@@ -59,6 +60,7 @@ pub(super) async fn insert(
     .bind::<Text, _>(invitation.role.as_str())
     .bind::<SqlUuid, _>(invitation.invited_by.0)
     .bind::<Timestamptz, _>(invitation.expires_at)
+    .prepared()
     .execute(conn)
     .await?;
     follow::write(conn, follow).await

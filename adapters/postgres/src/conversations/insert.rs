@@ -18,6 +18,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use super::{Row, tags};
+use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{self, Raised},
@@ -144,6 +145,7 @@ async fn insert_participants(conn: &mut Connection, tenant: Tenant, new: &[Parti
     .bind::<Array<SqlUuid>, _>(new.iter().map(|one| one.conversation_id.0).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(new.iter().map(|one| one.label.as_str()).collect::<Vec<_>>())
     .bind::<Array<Integer>, _>(new.iter().map(|one| one.ordinal).collect::<Vec<_>>())
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())
@@ -176,6 +178,7 @@ async fn insert_segments(
     .bind::<Array<Text>, _>(new.iter().map(|one| one.text.as_str()).collect::<Vec<_>>())
     .bind::<Array<Nullable<BigInt>>, _>(new.iter().map(|one| rows::to_ms(one.start_ms)).collect::<Vec<_>>())
     .bind::<Array<Nullable<BigInt>>, _>(new.iter().map(|one| rows::to_ms(one.end_ms)).collect::<Vec<_>>())
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())

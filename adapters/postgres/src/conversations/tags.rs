@@ -12,6 +12,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{
     errors::Step,
     pool::Connection,
@@ -37,6 +38,7 @@ pub(super) async fn add(
     .bind::<SqlUuid, _>(tenant.0.0)
     .bind::<Array<SqlUuid>, _>(add.iter().map(|tag| tag.id.0).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(&names)
+    .prepared()
     .execute(conn)
     .await?;
     diesel::sql_query(
@@ -48,6 +50,7 @@ pub(super) async fn add(
     .bind::<SqlUuid, _>(conversation.0)
     .bind::<SqlUuid, _>(tenant.0.0)
     .bind::<Array<Text>, _>(&names)
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())
@@ -70,6 +73,7 @@ pub(super) async fn remove(
     .bind::<SqlUuid, _>(conversation.0)
     .bind::<SqlUuid, _>(tenant.0.0)
     .bind::<Array<Text>, _>(names)
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())
@@ -114,6 +118,7 @@ pub(super) async fn list(conn: &mut Connection, tenant: Tenant) -> Step<Vec<(Tag
         WHERE t.organization_id = $1 GROUP BY t.id ORDER BY lower(t.name)",
     )
     .bind::<SqlUuid, _>(tenant.0.0)
+    .prepared()
     .load(conn)
     .await?;
     let read = |row: Counted| {

@@ -17,6 +17,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{
     errors::Step,
     pool::Connection,
@@ -170,6 +171,7 @@ pub(super) async fn segment_runs(
     .bind::<Array<Integer>, _>(runs.iter().map(|(_, first, _)| *first).collect::<Vec<_>>())
     .bind::<Array<Integer>, _>(runs.iter().map(|(_, _, last)| *last).collect::<Vec<_>>())
     .bind::<SqlUuid, _>(tenant.0.0)
+    .prepared()
     .load(conn)
     .await?;
     let mut answer = vec![Vec::new(); runs.len()];

@@ -13,10 +13,11 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{Raised, milliseconds, tell},
-    jobs::{dispatch, known_kinds},
+    jobs::{dispatch::pick, known_kinds},
     pool::Connection,
     rows,
 };
@@ -37,6 +38,8 @@ struct Row {
     id: Uuid,
     #[diesel(sql_type = SqlUuid)]
     claim_token: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    dispatch_id: Option<Uuid>,
     #[diesel(sql_type = Text)]
     kind: String,
     #[diesel(sql_type = Nullable<SqlUuid>)]
@@ -58,19 +61,19 @@ struct Row {
 /// The statement that claims the rows that a condition (on `$4` and the known kinds `$1`) names. A suspect
 /// pays for its attempt now, since it may not live to pay later.
 macro_rules! claim_where {
-    ($condition:literal) => {
+    ($($condition:expr),+) => {
         concat!(
             "WITH claimed AS (
                 UPDATE jobs SET state = 'RUNNING', claim_token = gen_random_uuid(), worker = $2,
-                    deadline = now() + $3 * interval '1 millisecond', dispatch_id = NULL,
+                    deadline = now() + $3 * interval '1 millisecond',
                     started_at = coalesce(started_at, now()), attempts = attempts + suspect::int
                 WHERE kind = ANY($1) AND ",
-            $condition,
+            $($condition,)+
             " RETURNING *
             ), told AS (",
             tell!("claimed"),
             ")
-            SELECT id, claim_token, kind, organization_id, payload, attempts, suspect, max_attempts,
+            SELECT id, claim_token, dispatch_id, kind, organization_id, payload, attempts, suspect, max_attempts,
                 traceparent, created_at
             FROM claimed ORDER BY priority DESC, run_at, id"
         )
@@ -84,26 +87,35 @@ pub(super) async fn claim(
     lease: Duration,
 ) -> Step<Claimed> {
     let rows: Vec<Row> = match from {
-        ClaimFrom::Dispatch(dispatch) => {
-            diesel::sql_query(claim_where!("dispatch_id = $4 AND state = 'DISPATCHED'"))
+        ClaimFrom::Dispatches(dispatches) => {
+            diesel::sql_query(claim_where!("dispatch_id = ANY($4) AND state = 'DISPATCHED'"))
                 .bind::<Array<Text>, _>(known_kinds())
                 .bind::<Text, _>(worker)
                 .bind::<BigInt, _>(milliseconds(lease))
-                .bind::<SqlUuid, _>(dispatch)
+                .bind::<Array<SqlUuid>, _>(dispatches)
+                .prepared()
                 .load(conn)
                 .await?
         }
         ClaimFrom::Queue { queue, limit } => {
-            let due = dispatch::pick(conn, queue, rows::limit(limit)).await?;
+            // Everything up to the first suspect, or that one alone.
             diesel::sql_query(claim_where!(
                 "id = ANY(ARRAY(
-                    SELECT id FROM jobs WHERE id = ANY($4) AND state = 'READY' FOR UPDATE SKIP LOCKED
+                    WITH due AS MATERIALIZED (",
+                pick!("$4", "$5", "$1"),
+                ")
+                    SELECT j.id FROM jobs j JOIN due USING (id)
+                    WHERE j.state = 'READY' AND (turn = 1
+                        OR turn < coalesce((SELECT min(turn) FROM due WHERE suspect), 1 + $5))
+                    FOR UPDATE OF j SKIP LOCKED
                 ))"
             ))
             .bind::<Array<Text>, _>(known_kinds())
             .bind::<Text, _>(worker)
             .bind::<BigInt, _>(milliseconds(lease))
-            .bind::<Array<SqlUuid>, _>(together(&due))
+            .bind::<Text, _>(queue.as_str())
+            .bind::<BigInt, _>(rows::limit(limit))
+            .prepared()
             .load(conn)
             .await?
         }
@@ -116,6 +128,7 @@ pub(super) async fn claim(
         match (JobKind::from_name(&row.kind), serde_json::from_value(row.payload)) {
             (Some(kind), Ok(payload)) => jobs.push(ClaimedJob {
                 claim,
+                dispatch_id: row.dispatch_id,
                 kind,
                 organization_id: row.organization_id.map(OrganizationId),
                 payload,
@@ -127,15 +140,7 @@ pub(super) async fn claim(
             _ => refused.push(not_understood(claim)),
         }
     }
-    // There is room for more now.
-    Ok(Claimed { raised: Raised { jobs: !jobs.is_empty(), events: told }, jobs, refused })
-}
-
-/// What may be claimed at once: everything up to the first suspect, or that one alone.
-fn together(due: &[dispatch::Due]) -> Vec<Uuid> {
-    let alone = due.first().is_some_and(|job| job.suspect);
-    let run = due.iter().take_while(|job| !job.suspect).count();
-    due[..if alone { 1 } else { run }].iter().map(|job| job.id).collect()
+    Ok(Claimed { raised: Raised { jobs: false, events: told }, jobs, refused })
 }
 
 fn not_understood(claim: Claim) -> Completion {
@@ -162,6 +167,7 @@ pub(super) async fn extend(conn: &mut Connection, claims: &[Claim], lease: Durat
     .bind::<Array<SqlUuid>, _>(claims.iter().map(|claim| claim.job_id.0).collect::<Vec<_>>())
     .bind::<Array<SqlUuid>, _>(claims.iter().map(|claim| claim.token.0).collect::<Vec<_>>())
     .bind::<BigInt, _>(milliseconds(lease))
+    .prepared()
     .load(conn)
     .await?;
     let held: HashSet<_> = held.into_iter().map(|row| row.claim_token).collect();

@@ -15,6 +15,7 @@ use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid}
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{self, Raised, milliseconds, tell},
@@ -95,7 +96,8 @@ pub(super) async fn complete(conn: &mut Connection, completions: &[Completion]) 
         follow.events.extend(failed(job));
     }
     let told = after.values().any(|job| job.organization_id.is_some());
-    let raised = Raised { jobs: !after.is_empty(), events: told };
+    // What is over makes room, which the relay looks for by itself.
+    let raised = Raised { jobs: after.values().any(|job| job.state == "READY"), events: told };
     let raised = raised.and(follow::write(conn, &follow).await?);
     let holds = |(one, first): (&Completion, bool)| first && after.contains_key(&Some(one.claim.token.0));
     Ok(Ended { held: completions.iter().zip(first).map(holds).collect(), raised })
@@ -114,7 +116,7 @@ pub(crate) async fn complete_one(
         let message = format!("job {} was given to another worker meanwhile", claim.job_id);
         return Err(Error::conflict("CLAIM_LOST", message).into());
     }
-    Ok(Raised { jobs: true, events: true }.and(follow::write(conn, follow).await?))
+    Ok(Raised { jobs: false, events: true }.and(follow::write(conn, follow).await?))
 }
 
 async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<After>> {
@@ -159,7 +161,7 @@ async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<Aft
                 finished_at = CASE
                     WHEN r.ending IN ('DONE', 'FAIL') OR r.ending = 'RETRY' AND r.spent >= j.max_attempts
                     THEN r.at END,
-                claim_token = NULL, worker = NULL, deadline = NULL
+                dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL
             FROM running r WHERE j.id = r.id
             RETURNING j.*, r.token
         ), told AS (",
@@ -172,6 +174,7 @@ async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<Aft
     .bind::<Array<Text>, _>(endings)
     .bind::<Array<Nullable<Text>>, _>(messages)
     .bind::<Array<BigInt>, _>(delays)
+    .prepared()
     .load(conn)
     .await?)
 }

@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Jsonb, Text};
 use diesel_async::RunQueryDsl;
 use serde_json::{Map, Value};
 
+use crate::statement::Prepare;
 use crate::{errors::Step, pool::Connection};
 
 /// Workers that were seen within this count: a few heartbeats.
@@ -29,13 +30,18 @@ pub(super) async fn beat(conn: &mut Connection, worker: &WorkerNode) -> Step<()>
     )
     .bind::<Text, _>(&worker.name)
     .bind::<Jsonb, _>(Value::Object(queues))
+    .prepared()
     .execute(conn)
     .await?;
     Ok(())
 }
 
 pub(super) async fn leave(conn: &mut Connection, worker: &str) -> Step<()> {
-    diesel::sql_query("DELETE FROM workers WHERE name = $1").bind::<Text, _>(worker).execute(conn).await?;
+    diesel::sql_query("DELETE FROM workers WHERE name = $1")
+        .bind::<Text, _>(worker)
+        .prepared()
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -54,6 +60,7 @@ pub(super) async fn capacity(conn: &mut Connection) -> Step<Vec<(Queue, usize)>>
         alive!(),
         " GROUP BY queue ORDER BY queue"
     ))
+    .prepared()
     .load(conn)
     .await?;
     let known = |row: Slots| Some((Queue::from_str(&row.queue).ok()?, row.slots as usize));

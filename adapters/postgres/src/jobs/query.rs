@@ -19,6 +19,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{fleet::alive, known_kinds};
+use crate::statement::Prepare;
 use crate::{errors::Step, pool::Connection, rows, schema::jobs};
 
 #[derive(Queryable, Selectable)]
@@ -116,6 +117,7 @@ pub(super) async fn prune(conn: &mut Connection, before: Timestamp, limit: usize
     )
     .bind::<Timestamptz, _>(before)
     .bind::<BigInt, _>(rows::limit(limit))
+    .prepared()
     .execute(conn)
     .await?)
 }
@@ -165,6 +167,7 @@ pub(super) async fn queue_stats(conn: &mut Connection) -> Step<Vec<QueueStats>> 
         ") AS workers
         FROM numbers GROUP BY queue"
     ))
+    .prepared()
     .load(conn)
     .await?;
     let stats = |queue: Queue| {
@@ -202,6 +205,7 @@ pub(super) async fn counts(conn: &mut Connection) -> Step<Vec<(Queue, JobState, 
         UNION ALL
         SELECT queue, 'DEAD', count(*) FROM jobs WHERE state = 'DEAD' GROUP BY queue",
     )
+    .prepared()
     .load(conn)
     .await?;
     let known = |row: Jobs| {

@@ -5,6 +5,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::complete::{After, after, failed};
+use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{self, Raised, tell},
@@ -31,7 +32,7 @@ pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised
                 errors = j.errors || jsonb_build_object(
                     'attempt', j.attempts + (NOT j.suspect)::int, 'at', now(), 'message', $2),
                 finished_at = CASE WHEN dies THEN now() END,
-                claim_token = NULL, worker = NULL, deadline = NULL
+                dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL
             FROM gone g WHERE j.id = g.id
             RETURNING j.*, NULL::uuid AS token
         ), told AS (",
@@ -41,6 +42,7 @@ pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised
     ))
     .bind::<BigInt, _>(BATCH as i64)
     .bind::<Text, _>(VANISHED)
+    .prepared()
     .load(conn)
     .await?;
     let follow = Follow { jobs: Vec::new(), events: after.iter().filter_map(failed).collect() };
@@ -76,6 +78,7 @@ pub(super) async fn missed_dispatches(conn: &mut Connection) -> Step<Missed> {
             SELECT count(*) AS jobs, count(DISTINCT dispatch_id) AS dispatches FROM given_back",
         )
         .bind::<BigInt, _>(BATCH as i64)
+        .prepared()
         .get_result(conn)
         .await?;
         missed.dispatches += batch.dispatches as usize;

@@ -159,11 +159,11 @@ pub fn probe(tenant: Option<Tenant>) -> NewJob {
 }
 
 pub fn plan(queue: Queue, window: usize, chunk: usize) -> DispatchPlan {
-    DispatchPlan { queue, window, chunk, deadline: LEASE }
+    DispatchPlan { queue, window, chunk }
 }
 
 pub async fn dispatch(store: &Postgres, queue: Queue, window: usize, chunk: usize) -> Vec<Dispatch> {
-    store.dispatch(SCOPE, plan(queue, window, chunk)).await.unwrap()
+    store.dispatch(SCOPE, &[plan(queue, window, chunk)], LEASE).await.unwrap().dispatches
 }
 
 pub async fn claim(store: &Postgres, queue: Queue, limit: usize) -> Vec<ClaimedJob> {
