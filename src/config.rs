@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use colloquy_api::HttpSettings;
-use colloquy_domain::{accounts::AccountRules, conversations::ImportRules};
+use colloquy_domain::{accounts::AccountRules, conversations::ImportRules, jobs::limits::JobLimits};
 use colloquy_postgres::DatabaseSettings;
 use colloquy_redis::RedisSettings;
 use colloquy_worker::{StewardSettings, WorkerSettings};
@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub embedding: EmbeddingSettings,
     pub worker: WorkerSettings,
     pub steward: StewardSettings,
+    pub limits: JobLimits,
     pub telemetry: TelemetrySettings,
 }
 

@@ -94,8 +94,13 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn steward(&mut self, core: &Core, config: &Config) {
         let leaders = Arc::new(core.postgres.clone());
-        let steward =
-            Steward::new(core.ports.clone(), leaders, core.dispatcher.clone(), config.steward.clone());
+        let steward = Steward::new(
+            core.ports.clone(),
+            leaders,
+            core.dispatcher.clone(),
+            config.steward.clone(),
+            config.limits.clone(),
+        );
         self.tasks.spawn(steward.run(self.stop.clone()));
     }
 
@@ -104,6 +109,7 @@ impl Parts {
             &core.ports,
             core.dispatcher.clone(),
             config.worker.clone(),
+            config.limits.clone(),
             queues,
             core.worker_name.clone(),
         );

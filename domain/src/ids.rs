@@ -70,6 +70,7 @@ ids! {
     AnalysisId,
     InsightId,
     JobId,
+    BatchId,
     /// The fence of one claim: drawn at random each time a job is claimed.
     ClaimToken,
     /// One life of the event log; a restored database begins another.

@@ -1,6 +1,7 @@
 //! Units of background work. The ledger in PostgreSQL is the truth about them; dispatch is a hint. The rules
 //! of a job's life are in [`state`], those of trying again in [`retry`].
 
+pub mod limits;
 pub mod retry;
 pub mod state;
 
@@ -11,7 +12,8 @@ use uuid::Uuid;
 
 use crate::{
     conversations::RevisionNumber,
-    ids::{ClaimToken, ConversationId, InvitationId, JobId, OrganizationId},
+    ids::{BatchId, ClaimToken, ConversationId, InvitationId, JobId, OrganizationId},
+    money::MicroDollars,
     time::Timestamp,
 };
 
@@ -26,12 +28,13 @@ pub enum Queue {
     Embed,
     Analyze,
     Mail,
+    Batch,
     Default,
 }
 
 impl Queue {
-    pub const ALL: [Self; 6] =
-        [Self::Ingest, Self::Index, Self::Embed, Self::Analyze, Self::Mail, Self::Default];
+    pub const ALL: [Self; 7] =
+        [Self::Ingest, Self::Index, Self::Embed, Self::Analyze, Self::Mail, Self::Batch, Self::Default];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,6 +43,7 @@ impl Queue {
             Self::Embed => "embed",
             Self::Analyze => "analyze",
             Self::Mail => "mail",
+            Self::Batch => "batch",
             Self::Default => "default",
         }
     }
@@ -48,7 +52,7 @@ impl Queue {
     /// than such a job; one for slow kinds, so that they spread over the workers.
     pub fn chunk(self) -> usize {
         match self {
-            Self::Ingest => 4,
+            Self::Ingest | Self::Batch => 4,
             Self::Index => 16,
             Self::Embed | Self::Analyze => 1,
             Self::Mail => 10,
@@ -102,6 +106,9 @@ impl JobKind {
         }
     }
 
+    /// Kinds of earlier releases that nothing does any more: what waits of them is cancelled, and says why.
+    pub const RETIRED: [&str; 0] = [];
+
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
@@ -125,6 +132,12 @@ impl JobKind {
             Self::SendEmail => 60,
             Self::Probe => 10,
         })
+    }
+
+    /// Of the payload that this release writes. It understands earlier ones, and leaves later ones to a later
+    /// release.
+    pub fn payload_version(self) -> u16 {
+        1
     }
 
     pub fn max_attempts(self) -> u32 {
@@ -164,6 +177,21 @@ pub struct NewJob {
     pub delay: Duration,
     /// W3C `traceparent` of the cause.
     pub traceparent: Option<String>,
+    /// Whom its handler calls, for [`limits`]; empty where nobody.
+    pub provider: String,
+    /// While an unfinished job of this kind, organization and key stands, this one is not written.
+    pub unique_key: Option<String>,
+    /// Jobs that must be done before; one that is dead or cancelled holds this one up until it is revived.
+    pub waits_for: Vec<JobId>,
+    pub batch: Option<BatchShare>,
+}
+
+/// A job's part in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchShare {
+    pub batch_id: BatchId,
+    /// What the batch holds back for it until it has ended.
+    pub reserved: MicroDollars,
 }
 
 impl NewJob {
@@ -176,6 +204,10 @@ impl NewJob {
             priority: 0,
             delay: Duration::ZERO,
             traceparent: None,
+            provider: String::new(),
+            unique_key: None,
+            waits_for: Vec::new(),
+            batch: None,
         }
     }
 }
@@ -199,7 +231,16 @@ pub struct Job {
     pub queue: Queue,
     pub kind: JobKind,
     pub conversation_id: Option<ConversationId>,
+    pub batch_id: Option<BatchId>,
+    pub payload: serde_json::Value,
+    /// W3C `traceparent` of its cause.
+    pub traceparent: Option<String>,
     pub state: JobState,
+    pub priority: i16,
+    /// When somebody asked for it to be cancelled while it ran.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// The jobs that it still waits for, in number.
+    pub waits_for: u32,
     pub attempts: u32,
     pub max_attempts: u32,
     /// When it may run next, while it waits.
@@ -237,6 +278,9 @@ pub struct ClaimedJob {
     /// With this one, counted from 1.
     pub attempt: u32,
     pub max_attempts: u32,
+    /// Its worker vanished once: it runs with nothing beside it.
+    pub is_suspect: bool,
+    pub batch: Option<BatchShare>,
     pub traceparent: Option<String>,
     pub created_at: Timestamp,
 }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 pub mod ids;
 pub mod jobs;
+pub mod money;
 pub mod passages;
 pub mod ports;
 pub mod search;

@@ -25,13 +25,19 @@ fn change() -> impl Strategy<Value = Change> {
         2 => token().prop_map(|token| Change::HandBack { token }),
         3 => Just(Change::Expire),
         1 => Just(Change::Cancel),
+        2 => token().prop_map(|token| Change::Cancelled { token }),
+        2 => Just(Change::Release),
+        1 => Just(Change::Revive),
     ]
 }
 
 /// The token by which a change claims to hold the job.
 fn shown(change: Change) -> Option<ClaimToken> {
     match change {
-        Change::Complete { token } | Change::Fail { token, .. } | Change::HandBack { token } => Some(token),
+        Change::Complete { token }
+        | Change::Fail { token, .. }
+        | Change::HandBack { token }
+        | Change::Cancelled { token } => Some(token),
         _ => None,
     }
 }
@@ -40,15 +46,27 @@ proptest! {
     #[test]
     fn a_job_has_one_holder_spends_no_more_than_its_attempts_and_ends_once(
         max_attempts in 1..5_u32,
+        waits_for in 0..3_u32,
         changes in vec(change(), 0..80),
     ) {
-        let mut life = Life::new(max_attempts);
+        let mut life = Life::waiting_for(waits_for, max_attempts);
         for change in changes {
             let before = life;
             let Some(after) = life.after(change) else { continue };
             life = after;
 
-            prop_assert!(!before.state.is_final(), "{before:?} went on by {change:?}");
+            // A revived job has another life, and one that is cancelled still hears of those it waited for.
+            let after_death = matches!(change, Change::Revive)
+                || matches!(change, Change::Release) && life.state == before.state;
+            prop_assert!(!before.state.is_final() || after_death, "{before:?} went on by {change:?}");
+            prop_assert!(before.state != JobState::Done, "{change:?} changed what is done");
+            if before.unwanted && !matches!(change, Change::Revive) {
+                let over = matches!(life.state, JobState::Running | JobState::Done | JobState::Cancelled);
+                prop_assert!(over, "{before:?} would run again after {change:?}");
+            }
+            if life.waits_for > 0 {
+                prop_assert!(matches!(life.state, JobState::Waiting | JobState::Cancelled), "{life:?}");
+            }
             prop_assert_eq!(life.claim.is_some(), life.state == JobState::Running);
             prop_assert!(life.attempts <= max_attempts, "{life:?}");
             prop_assert_eq!(life.max_attempts, max_attempts);
@@ -59,7 +77,7 @@ proptest! {
                 let by_its_holder = matches!(change, Change::Complete { .. });
                 prop_assert!(by_its_holder, "{:?} made it DONE", change);
             }
-            if life.state == JobState::Running {
+            if life.state == JobState::Running && !matches!(change, Change::Cancel) {
                 prop_assert!(before.claim.is_none(), "a running job is not claimed");
                 let alone = matches!(change, Change::Claim { alone: true, .. });
                 prop_assert!(alone || !before.suspect, "{:?} took a suspect with others", change);

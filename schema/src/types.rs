@@ -62,6 +62,8 @@ pub(crate) enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "DomainJobState")]
 pub(crate) enum JobState {
+    /// Waits for other jobs to be done.
+    Waiting,
     /// Waits for its time, then to be dispatched.
     Ready,
     /// On its way to a worker.
@@ -82,6 +84,7 @@ pub(crate) enum Queue {
     Embed,
     Analyze,
     Mail,
+    Batch,
     Default,
 }
 

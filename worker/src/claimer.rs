@@ -3,12 +3,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use colloquy_domain::{
-    jobs::ClaimedJob,
+    jobs::{ClaimedJob, limits::JobLimits},
     ports::jobs::{ClaimFrom, Ledger},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -25,16 +25,22 @@ pub(crate) struct Claimer {
     ledger: Arc<dyn Ledger>,
     worker: String,
     lease: Duration,
+    limits: JobLimits,
     wanted: mpsc::UnboundedSender<Wanted>,
     trouble: Mutex<Trouble>,
 }
 
 impl Claimer {
     /// With the task that claims what dispatch brings, which ends with the last of its clones.
-    pub(crate) fn new(ledger: Arc<dyn Ledger>, worker: String, lease: Duration) -> Arc<Self> {
+    pub(crate) fn new(
+        ledger: Arc<dyn Ledger>,
+        worker: String,
+        lease: Duration,
+        limits: JobLimits,
+    ) -> Arc<Self> {
         let (wanted, wanting) = mpsc::unbounded_channel();
         let trouble = Mutex::new(Trouble::new("claim jobs"));
-        let claimer = Arc::new(Self { ledger, worker, lease, wanted, trouble });
+        let claimer = Arc::new(Self { ledger, worker, lease, limits, wanted, trouble });
         tokio::spawn(serve(Arc::downgrade(&claimer), wanting));
         claimer
     }
@@ -51,12 +57,12 @@ impl Claimer {
 
     /// What could be claimed; nothing while PostgreSQL is away.
     pub(crate) async fn claim(&self, from: ClaimFrom) -> Vec<ClaimedJob> {
-        let claimed = self.ledger.claim(SCOPE, from, &self.worker, self.lease).await;
+        let claimed = self.ledger.claim(SCOPE, from, &self.worker, self.lease, &self.limits).await;
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).note(claimed).unwrap_or_default()
     }
 }
 
-async fn serve(claimer: std::sync::Weak<Claimer>, mut wanting: mpsc::UnboundedReceiver<Wanted>) {
+async fn serve(claimer: Weak<Claimer>, mut wanting: mpsc::UnboundedReceiver<Wanted>) {
     let mut batch = Vec::with_capacity(BATCH);
     while wanting.recv_many(&mut batch, BATCH).await > 0 {
         let Some(claimer) = claimer.upgrade() else { return };

@@ -14,7 +14,7 @@ use colloquy_domain::{
     },
     ports::{
         Ports,
-        jobs::{Completion, Ending, Follow},
+        jobs::{Completion, Ending},
     },
 };
 use futures::FutureExt;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info_span};
 
 use crate::{
-    handler::{JobContext, Outcome, handler},
+    handler::{Done, JobContext, Outcome, handler},
     meters::{self, Ran},
 };
 
@@ -65,6 +65,8 @@ impl Work for Handlers {
 pub(crate) struct Limits {
     /// The lease is lost.
     pub(crate) lost: CancellationToken,
+    /// Somebody wants the job cancelled.
+    pub(crate) unwanted: CancellationToken,
     /// The process must end.
     pub(crate) closing: CancellationToken,
 }
@@ -88,6 +90,7 @@ enum End {
     Panic,
     TimeOut,
     Lost,
+    Unwanted,
     Closing,
 }
 
@@ -104,19 +107,26 @@ async fn run(work: &dyn Work, job: &ClaimedJob, limits: &Limits) -> End {
             Err(_elapsed) => End::TimeOut,
         },
         () = limits.lost.cancelled() => End::Lost,
+        () = limits.unwanted.cancelled() => End::Unwanted,
         () = limits.closing.cancelled() => End::Closing,
     }
 }
 
 fn conclude(job: &ClaimedJob, end: End) -> (Ran, Option<Completion>) {
-    let done = |follow| completion(job, Ending::Done, follow);
+    let ended = |ending| Completion::new(job.claim, ending);
     match end {
-        End::Handler(Ok(Outcome::Done(follow))) => (Ran::Done, Some(done(follow))),
+        End::Handler(Ok(Outcome::Done(done))) => {
+            let Done { follow, spent, skipped } = done;
+            (Ran::Done, Some(Completion { follow, spent, skipped, ..ended(Ending::Done) }))
+        }
         End::Handler(Ok(Outcome::Committed)) => (Ran::Done, None),
         End::Handler(Err(JobError::Fail(error))) => {
             tracing::error!(error = error.chain(), "the job failed for good");
             let ending = Ending::Fail { message: message(&error) };
-            (Ran::Failed, Some(completion(job, ending, Follow::default())))
+            (Ran::Failed, Some(ended(ending)))
+        }
+        End::Handler(Err(JobError::PutOff { after })) => {
+            (Ran::HandedBack, Some(ended(Ending::PutOff { delay: after })))
         }
         End::Handler(Err(JobError::Retry { error, after })) => {
             let delay = after.unwrap_or_else(|| backoff(job.attempt, jitter()));
@@ -131,12 +141,20 @@ fn conclude(job: &ClaimedJob, end: End) -> (Ran, Option<Completion>) {
             tracing::warn!("the lease was lost, the handler was stopped");
             (Ran::Lost, None)
         }
+        End::Unwanted => {
+            tracing::info!("the job was cancelled, the handler was stopped");
+            (Ran::Cancelled, Some(ended(Ending::Cancelled)))
+        }
         End::Closing => (Ran::HandedBack, Some(hand_back(job))),
     }
 }
 
 pub(crate) fn hand_back(job: &ClaimedJob) -> Completion {
-    completion(job, Ending::HandedBack, Follow::default())
+    Completion::new(job.claim, Ending::HandedBack)
+}
+
+pub(crate) fn put_off(job: &ClaimedJob, delay: Duration) -> Completion {
+    Completion::new(job.claim, Ending::PutOff { delay })
 }
 
 fn retry(job: &ClaimedJob, message: String, delay: Duration) -> (Ran, Option<Completion>) {
@@ -148,11 +166,7 @@ fn retry(job: &ClaimedJob, message: String, delay: Duration) -> (Ran, Option<Com
         tracing::warn!(error = message, retry_in_ms, "the job failed");
     }
     let how = if is_last { Ran::Failed } else { Ran::Retried };
-    (how, Some(completion(job, Ending::Retry { message, delay }, Follow::default())))
-}
-
-fn completion(job: &ClaimedJob, ending: Ending, follow: Follow) -> Completion {
-    Completion { claim: job.claim, ending, follow }
+    (how, Some(Completion::new(job.claim, Ending::Retry { message, delay })))
 }
 
 fn message(error: &Error) -> String {

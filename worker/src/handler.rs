@@ -5,6 +5,7 @@ use colloquy_domain::{
     Error,
     accounts::Tenant,
     jobs::{Claim, ClaimedJob, JobKind, NewJob, Payload, retry::JobError},
+    money::MicroDollars,
     ports::{Ports, jobs::Follow},
 };
 use tokio_util::sync::CancellationToken;
@@ -15,15 +16,28 @@ use crate::handlers;
 #[derive(Debug)]
 pub enum Outcome {
     /// The effect stands; the job is completed with what follows.
-    Done(Follow),
+    Done(Done),
     /// The store wrote the completion together with the effect.
     Committed,
 }
 
+#[derive(Debug, Default)]
+pub struct Done {
+    pub follow: Follow,
+    /// What the run cost.
+    pub spent: MicroDollars,
+    /// There was nothing to do.
+    pub skipped: bool,
+}
+
 impl Outcome {
-    /// Nothing was to be done, and nothing follows.
+    /// Nothing follows.
     pub fn nothing() -> Self {
-        Self::Done(Follow::default())
+        Self::Done(Done::default())
+    }
+
+    pub fn follow(follow: Follow) -> Self {
+        Self::Done(Done { follow, ..Done::default() })
     }
 }
 

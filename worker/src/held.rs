@@ -1,5 +1,5 @@
 //! The claims that this process holds. One task extends all their leases; a handler whose lease is lost is
-//! cancelled, since nothing that it does will count.
+//! cancelled, since nothing that it does will count, and one whose job nobody wants any more, too.
 
 use std::{
     collections::HashMap,
@@ -23,14 +23,22 @@ const SCOPE: SystemScope = SystemScope::because("a worker's leases are over jobs
 const PAGE: usize = 1000;
 
 #[derive(Default)]
-pub(crate) struct Held(Mutex<HashMap<ClaimToken, (Claim, CancellationToken)>>);
+pub(crate) struct Held(Mutex<HashMap<ClaimToken, (Claim, Stops)>>);
+
+/// What stops a handler, by why.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stops {
+    /// The lease is lost.
+    pub(crate) lost: CancellationToken,
+    /// Somebody wants the job cancelled.
+    pub(crate) unwanted: CancellationToken,
+}
 
 impl Held {
-    /// The token is cancelled when the lease is lost.
-    pub(crate) fn take(&self, claim: Claim) -> CancellationToken {
-        let lost = CancellationToken::new();
-        self.lock().insert(claim.token, (claim, lost.clone()));
-        lost
+    pub(crate) fn take(&self, claim: Claim) -> Stops {
+        let stops = Stops::default();
+        self.lock().insert(claim.token, (claim, stops.clone()));
+        stops
     }
 
     /// Completed, or given up.
@@ -43,8 +51,14 @@ impl Held {
     }
 
     fn lose(&self, claim: Claim) {
-        if let Some((_, lost)) = self.lock().remove(&claim.token) {
-            lost.cancel();
+        if let Some((_, stops)) = self.lock().remove(&claim.token) {
+            stops.lost.cancel();
+        }
+    }
+
+    fn refuse(&self, claim: Claim) {
+        if let Some((_, stops)) = self.lock().get(&claim.token) {
+            stops.unwanted.cancel();
         }
     }
 
@@ -52,7 +66,7 @@ impl Held {
         self.lock().values().map(|(claim, _)| *claim).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClaimToken, (Claim, CancellationToken)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClaimToken, (Claim, Stops)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,8 +84,10 @@ pub(crate) async fn keep(held: Arc<Held>, ledger: Arc<dyn Ledger>, lease: Durati
                 break;
             };
             for (claim, lease) in claims.iter().zip(leases) {
-                if lease == Lease::Lost {
-                    held.lose(*claim);
+                match lease {
+                    Lease::Held => {}
+                    Lease::Unwanted => held.refuse(*claim),
+                    Lease::Lost => held.lose(*claim),
                 }
             }
         }

@@ -15,6 +15,7 @@ pub(crate) enum Ran {
     Retried,
     Failed,
     HandedBack,
+    Cancelled,
     Lost,
 }
 
@@ -25,6 +26,7 @@ impl Ran {
             Self::Retried => "retried",
             Self::Failed => "failed",
             Self::HandedBack => "handed_back",
+            Self::Cancelled => "cancelled",
             Self::Lost => "lost",
         }
     }
@@ -56,7 +58,8 @@ pub(crate) fn claimed_directly(queue: Queue, jobs: usize) {
 }
 
 /// States that are counted; how many jobs were done is a counter.
-const COUNTED: [JobState; 4] = [JobState::Ready, JobState::Dispatched, JobState::Running, JobState::Dead];
+const COUNTED: [JobState; 5] =
+    [JobState::Waiting, JobState::Ready, JobState::Dispatched, JobState::Running, JobState::Dead];
 
 /// The state of the queues. Only the leading steward shows it; one that led before shows zeros, so that sums
 /// over processes are right.
@@ -68,8 +71,19 @@ pub(crate) fn queues(counts: &[(Queue, JobState, u64)], stats: &[QueueStats]) {
             metrics::gauge!("colloquy_jobs", "queue" => queue.as_str(), "state" => state.as_str())
                 .set(jobs as f64);
         }
-        let oldest_ms = stats.iter().find(|of| of.queue == queue).and_then(|of| of.oldest_ready_ms);
-        metrics::gauge!("colloquy_queue_oldest_ready_seconds", "queue" => queue.as_str())
-            .set(oldest_ms.unwrap_or(0) as f64 / 1000.0);
+        let stats = stats.iter().find(|of| of.queue == queue);
+        let gauge = |name: &'static str, value: Option<f64>| {
+            metrics::gauge!(name, "queue" => queue.as_str()).set(value.unwrap_or(0.0));
+        };
+        let seconds = |ms: u64| ms as f64 / 1000.0;
+        gauge("colloquy_queue_oldest_ready_seconds", stats.and_then(|of| of.oldest_ready_ms).map(seconds));
+        gauge("colloquy_queue_delayed", stats.map(|of| of.delayed as f64));
+        gauge("colloquy_queue_workers", stats.map(|of| of.workers as f64));
+        gauge("colloquy_queue_paused", stats.map(|of| f64::from(u8::from(of.is_paused))));
+        gauge("colloquy_queue_rate_in", stats.and_then(|of| of.rate_in));
+        gauge("colloquy_queue_rate_out", stats.and_then(|of| of.rate_out));
+        // Without a forecast there is no value: zero would say that it is empty.
+        let drain = stats.and_then(QueueStats::drain_time).map_or(f64::NAN, |time| time.as_secs_f64());
+        gauge("colloquy_queue_drain_seconds", Some(drain));
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use colloquy_domain::{
     Result,
-    jobs::Queue,
+    jobs::{Queue, limits::JobLimits},
     ports::jobs::{DispatchPlan, Dispatched, Dispatcher, Ledger, Signal, Signals},
 };
 use futures::future::join_all;
@@ -31,8 +31,9 @@ pub(crate) async fn run(
     signals: &dyn Signals,
     dispatcher: &dyn Dispatcher,
     deadline: Duration,
+    limits: &JobLimits,
 ) -> Infallible {
-    let mut relay = Relay { ledger, dispatcher, deadline, capacity: None, room: ROOM };
+    let mut relay = Relay { ledger, dispatcher, deadline, limits, capacity: None, room: ROOM };
     let mut passing = Trouble::new("dispatch jobs");
     let mut pushing = Trouble::new("push dispatches");
     let mut ready = signals.subscribe(Signal::Jobs);
@@ -60,6 +61,7 @@ struct Relay<'a> {
     ledger: &'a dyn Ledger,
     dispatcher: &'a dyn Dispatcher,
     deadline: Duration,
+    limits: &'a JobLimits,
     capacity: Option<(Instant, Vec<DispatchPlan>)>,
     /// Until the next look for room.
     room: Duration,
@@ -70,7 +72,7 @@ impl Relay<'_> {
     /// dispatch's.
     async fn pass(&mut self) -> Result<Result<Duration>> {
         let plans = self.plans().await?;
-        let dispatched = self.ledger.dispatch(SCOPE, &plans, self.deadline).await?;
+        let dispatched = self.ledger.dispatch(SCOPE, &plans, self.deadline, self.limits).await?;
         let wait = self.wait(&dispatched);
         let mut queues: BTreeMap<Queue, Vec<Uuid>> = BTreeMap::new();
         for dispatch in dispatched.dispatches {

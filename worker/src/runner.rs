@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use colloquy_domain::{
     accounts::SystemScope,
-    jobs::{ClaimedJob, Queue},
+    jobs::{ClaimedJob, Queue, limits::JobLimits},
     ports::{
         Ports,
         jobs::{Completion, Dispatcher, Ledger, OnDispatch, Signals, WorkerNode},
@@ -22,7 +22,7 @@ use colloquy_domain::{
     time::Clock,
 };
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{RwLock, Semaphore, mpsc, watch},
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -34,7 +34,7 @@ use crate::{
     completer::Completer,
     direct,
     execute::{self, Handlers, Limits, Work, execute},
-    held::{self, Held},
+    held::{self, Held, Stops},
     meters,
     settings::WorkerSettings,
     trouble::Trouble,
@@ -43,6 +43,8 @@ use crate::{
 pub(crate) const SCOPE: SystemScope = SystemScope::because("a worker runs the jobs of every organization");
 /// For dispatch and completions to end once every handler has.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long a suspect waits until nothing runs beside it, and how long it is put off where something still does.
+const SOLITUDE: Duration = Duration::from_secs(20);
 
 /// A name that no other run of any process has, for logs, leases and dispatch.
 pub fn process_name(run: Uuid) -> String {
@@ -70,12 +72,23 @@ impl Worker {
         ports: &Ports,
         dispatcher: Arc<dyn Dispatcher>,
         settings: WorkerSettings,
+        limits: JobLimits,
         queues: &[Queue],
         name: String,
     ) -> Self {
         let work = Arc::new(Handlers { ports: ports.clone() });
         let (ledger, signals) = (ports.ledger.clone(), ports.signals.clone());
-        Self::with_work(work, ledger, signals, ports.clock.clone(), dispatcher, settings, queues, name)
+        Self::with_work(
+            work,
+            ledger,
+            signals,
+            ports.clock.clone(),
+            dispatcher,
+            settings,
+            limits,
+            queues,
+            name,
+        )
     }
 
     #[expect(
@@ -89,6 +102,7 @@ impl Worker {
         clock: Arc<dyn Clock>,
         dispatcher: Arc<dyn Dispatcher>,
         settings: WorkerSettings,
+        limits: JobLimits,
         queues: &[Queue],
         name: String,
     ) -> Self {
@@ -97,7 +111,7 @@ impl Worker {
         let queues: Vec<_> = queues.iter().map(|queue| (*queue, settings.concurrency.of(*queue))).collect();
         let lanes = queues.iter().map(|(queue, handlers)| (*queue, Arc::new(Lane::new(*handlers)))).collect();
         let shop = Shop {
-            claimer: Claimer::new(ledger.clone(), name.clone(), settings.lease()),
+            claimer: Claimer::new(ledger.clone(), name.clone(), settings.lease(), limits),
             lease: settings.lease(),
             work,
             ledger,
@@ -108,6 +122,7 @@ impl Worker {
             lanes,
             stop: CancellationToken::new(),
             closing: CancellationToken::new(),
+            company: RwLock::new(()),
         };
         Self { name, queues, dispatcher, settings, shop: Arc::new(shop), completer }
     }
@@ -120,9 +135,8 @@ impl Worker {
         // Ends with this function, however that ends.
         let mut background = JoinSet::new();
         background.spawn(held::keep(shop.held.clone(), ledger.clone(), shop.lease));
-        let node = WorkerNode { name: name.clone(), queues: queues.clone() };
         let mut beating = JoinSet::new();
-        beating.spawn(beat(ledger.clone(), node, shop.lease / 3));
+        beating.spawn(beat(shop.clone(), name.clone(), queues.clone()));
 
         let mut serving = JoinSet::new();
         for (queue, handlers) in &queues {
@@ -165,14 +179,23 @@ async fn drain(mut serving: JoinSet<()>, shop: &Shop, grace: Duration) {
     }
 }
 
-/// Says that the worker lives, and what it serves.
-async fn beat(ledger: Arc<dyn Ledger>, node: WorkerNode, every: Duration) {
+/// Says that the worker lives, what it serves, and how much has ended here.
+async fn beat(shop: Arc<Shop>, name: String, queues: Vec<(Queue, usize)>) {
     let mut trouble = Trouble::new("tell that the worker lives");
-    let mut ticks = interval(every);
+    let mut ticks = interval(shop.lease / 3);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        trouble.note(ledger.beat(SCOPE, &node).await);
+        let ended: Vec<_> =
+            shop.lanes().map(|(queue, lane)| (queue, lane.ended.swap(0, Ordering::Relaxed))).collect();
+        let node = WorkerNode { name: name.clone(), queues: queues.clone(), ended };
+        if trouble.note(shop.ledger.beat(SCOPE, &node).await).is_none() {
+            for (queue, jobs) in node.ended {
+                if let Some(lane) = shop.lane(queue) {
+                    lane.ended.fetch_add(jobs, Ordering::Relaxed);
+                }
+            }
+        }
     }
 }
 
@@ -191,6 +214,8 @@ pub(crate) struct Shop {
     pub(crate) stop: CancellationToken,
     /// Handlers are stopped.
     closing: CancellationToken,
+    /// Held together by handlers, and alone by a suspect's.
+    company: RwLock<()>,
 }
 
 /// One queue as this process serves it.
@@ -202,6 +227,8 @@ pub(crate) struct Lane {
     lively: Mutex<Instant>,
     /// Dispatches received since the start.
     received: AtomicUsize,
+    /// Jobs that have ended since the last heartbeat.
+    ended: AtomicU64,
     /// Whether the queue is claimed from the ledger directly.
     pub(crate) direct: watch::Sender<bool>,
 }
@@ -213,6 +240,7 @@ impl Lane {
             busy: AtomicUsize::new(0),
             lively: Mutex::new(Instant::now()),
             received: AtomicUsize::new(0),
+            ended: AtomicU64::new(0),
             direct: watch::Sender::new(false),
         }
     }
@@ -255,23 +283,41 @@ impl Shop {
         lane.enter();
         let now = self.clock.now();
         let taken: Vec<_> = jobs.into_iter().map(|job| (self.held.take(job.claim), job)).collect();
-        for (lost, job) in taken {
+        for (stops, job) in taken {
             meters::picked_up(&job, now);
-            let completion = if lost.is_cancelled() {
+            let completion = if stops.lost.is_cancelled() {
                 None
             } else if self.stop.is_cancelled() {
                 Some(execute::hand_back(&job))
+            } else if job.is_suspect {
+                self.execute_alone(&job, stops).await
             } else {
-                let limits = Limits { lost, closing: self.closing.clone() };
-                execute(self.work.as_ref(), &job, &limits).await
+                let _beside_others = self.company.read().await;
+                self.execute(&job, stops).await
             };
             match completion {
-                // It fails only when the completer is gone, and then the lease ends by itself.
-                Some(completion) => drop(self.completions.send(completion).await),
+                Some(completion) => {
+                    lane.ended.fetch_add(1, Ordering::Relaxed);
+                    // It fails only when the completer is gone, and then the lease ends by itself.
+                    drop(self.completions.send(completion).await);
+                }
                 None => self.held.release(job.claim),
             }
         }
         lane.leave();
+    }
+
+    async fn execute(&self, job: &ClaimedJob, stops: Stops) -> Option<Completion> {
+        let limits = Limits { lost: stops.lost, unwanted: stops.unwanted, closing: self.closing.clone() };
+        execute(self.work.as_ref(), job, &limits).await
+    }
+
+    /// With nothing else in this process beside it, that it could take along.
+    async fn execute_alone(&self, job: &ClaimedJob, stops: Stops) -> Option<Completion> {
+        match timeout(SOLITUDE, self.company.write()).await {
+            Ok(_alone) => self.execute(job, stops).await,
+            Err(_elapsed) => Some(execute::put_off(job, SOLITUDE)),
+        }
     }
 }
 

@@ -49,12 +49,13 @@ pub struct Concurrency {
     pub embed: usize,
     pub analyze: usize,
     pub mail: usize,
+    pub batch: usize,
     pub default: usize,
 }
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self { ingest: 4, index: 4, embed: 1, analyze: 2, mail: 2, default: 8 }
+        Self { ingest: 4, index: 4, embed: 1, analyze: 2, mail: 2, batch: 2, default: 8 }
     }
 }
 
@@ -67,6 +68,7 @@ impl Concurrency {
             embed: handlers,
             analyze: handlers,
             mail: handlers,
+            batch: handlers,
             default: handlers,
         }
     }
@@ -79,6 +81,7 @@ impl Concurrency {
             Queue::Embed => self.embed,
             Queue::Analyze => self.analyze,
             Queue::Mail => self.mail,
+            Queue::Batch => self.batch,
             Queue::Default => self.default,
         };
         handlers.max(1)

@@ -7,6 +7,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use colloquy_domain::{
     Error, Result,
     accounts::SystemScope,
+    jobs::limits::JobLimits,
     ports::{
         Ports,
         jobs::{Dispatcher, Leaders, Leadership, Office},
@@ -28,6 +29,7 @@ pub struct Steward {
     leaders: Arc<dyn Leaders>,
     dispatcher: Arc<dyn Dispatcher>,
     settings: StewardSettings,
+    limits: JobLimits,
 }
 
 impl Steward {
@@ -36,8 +38,9 @@ impl Steward {
         leaders: Arc<dyn Leaders>,
         dispatcher: Arc<dyn Dispatcher>,
         settings: StewardSettings,
+        limits: JobLimits,
     ) -> Self {
-        Self { ports, leaders, dispatcher, settings }
+        Self { ports, leaders, dispatcher, settings, limits }
     }
 
     /// Stands for the office, and holds it when elected, until `stop` is cancelled.
@@ -63,13 +66,13 @@ impl Steward {
 
     /// Until the office is lost; everything stops in the middle then, which every port call survives.
     async fn lead(&self, lead: Box<dyn Leadership>) -> Error {
-        let Self { ports, dispatcher, settings, .. } = self;
+        let Self { ports, dispatcher, settings, limits, .. } = self;
         let deadline = settings.dispatch_deadline();
         tokio::select! {
             error = hold(lead) => error,
             never = async {
                 tokio::join!(
-                    relay::run(ports.ledger.as_ref(), ports.signals.as_ref(), dispatcher.as_ref(), deadline),
+                    relay::run(ports.ledger.as_ref(), ports.signals.as_ref(), dispatcher.as_ref(), deadline, limits),
                     reconciler::run(ports, settings),
                     numbering::run(ports),
                     schedule::run(ports, settings),
@@ -99,6 +102,7 @@ async fn gauges(ports: &Ports) -> Infallible {
 }
 
 async fn show(ports: &Ports) -> Result<()> {
+    ports.ledger.sample(SCOPE).await?;
     let counts = ports.ledger.counts(SCOPE).await?;
     let stats = ports.ledger.queue_stats(SCOPE).await?;
     meters::queues(&counts, &stats);

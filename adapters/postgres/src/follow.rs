@@ -71,14 +71,22 @@ async fn insert_jobs(conn: &mut Connection, jobs: &[NewJob]) -> Step<bool> {
     let organizations: Vec<_> = jobs.iter().map(|job| job.organization_id.map(Uuid::from)).collect();
     let conversations: Vec<_> =
         jobs.iter().map(|job| job.payload.conversation_id().map(Uuid::from)).collect();
+    let batches: Vec<_> = jobs.iter().map(|job| job.batch.map(|share| share.batch_id.0)).collect();
+    let reserved: Vec<_> =
+        jobs.iter().map(|job| job.batch.map_or(0, |share| share.reserved.0 as i64)).collect();
     diesel::sql_query(concat!(
         "WITH added AS (
-            INSERT INTO jobs (id, organization_id, queue, kind, payload, conversation_id, priority,
-                max_attempts, run_at, traceparent)
-            SELECT id, organization_id, queue, kind, payload, conversation_id, priority, max_attempts,
-                now() + delay_ms * interval '1 millisecond', traceparent
-            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS new (id, organization_id, queue, kind,
-                payload, conversation_id, priority, max_attempts, delay_ms, traceparent)
+            INSERT INTO jobs (id, organization_id, queue, kind, payload, payload_version, conversation_id,
+                priority, max_attempts, run_at, traceparent, provider, unique_key, waits_for, state, batch_id,
+                reserved)
+            SELECT id, organization_id, queue, kind, payload, payload_version, conversation_id, priority,
+                max_attempts, now() + delay_ms * interval '1 millisecond', traceparent, provider, unique_key,
+                waits_for, CASE WHEN waits_for > 0 THEN 'WAITING' ELSE 'READY' END, batch_id, reserved
+            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AS new (id,
+                organization_id, queue, kind, payload, payload_version, conversation_id, priority, max_attempts,
+                delay_ms, traceparent, provider, unique_key, waits_for, batch_id, reserved)
+            ON CONFLICT (lane, kind, unique_key) WHERE unique_key IS NOT NULL
+                AND state IN ('WAITING', 'READY', 'DISPATCHED', 'RUNNING') DO NOTHING
             RETURNING id, organization_id, kind, conversation_id, state
         ) ",
         tell!("added")
@@ -88,15 +96,58 @@ async fn insert_jobs(conn: &mut Connection, jobs: &[NewJob]) -> Step<bool> {
     .bind::<Array<Text>, _>(jobs.iter().map(|job| job.kind.queue().as_str()).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(jobs.iter().map(|job| job.kind.as_str()).collect::<Vec<_>>())
     .bind::<Array<Jsonb>, _>(payloads)
+    .bind::<Array<SmallInt>, _>(jobs.iter().map(|job| job.kind.payload_version() as i16).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(conversations)
     .bind::<Array<SmallInt>, _>(jobs.iter().map(|job| job.priority).collect::<Vec<_>>())
     .bind::<Array<Integer>, _>(jobs.iter().map(|job| job.kind.max_attempts() as i32).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(jobs.iter().map(|job| milliseconds(job.delay)).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(jobs.iter().map(|job| job.traceparent.as_deref()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(jobs.iter().map(|job| job.provider.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(jobs.iter().map(|job| job.unique_key.as_deref()).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(jobs.iter().map(|job| job.waits_for.len() as i32).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(batches)
+    .bind::<Array<BigInt>, _>(reserved)
     .prepared()
     .execute(conn)
     .await?;
+    depend(conn, jobs).await?;
     Ok(jobs.iter().any(|job| job.organization_id.is_some()))
+}
+
+/// Ties jobs that have just been written to those that they wait for. Those are held meanwhile, so that none ends
+/// unnoticed; what is done already, or has gone, is not waited for.
+async fn depend(conn: &mut Connection, jobs: &[NewJob]) -> Step<()> {
+    let pairs = || jobs.iter().flat_map(|job| job.waits_for.iter().map(move |other| (job.id.0, other.0)));
+    if pairs().next().is_none() {
+        return Ok(());
+    }
+    diesel::sql_query(concat!(
+        "WITH pairs AS MATERIALIZED (
+            SELECT DISTINCT job_id, waits_for FROM unnest($1, $2) AS pair (job_id, waits_for)
+        ), others AS MATERIALIZED (
+            SELECT id, state FROM jobs WHERE id = ANY(ARRAY(SELECT waits_for FROM pairs)) ORDER BY id FOR SHARE
+        ), tied AS (
+            INSERT INTO job_dependencies (job_id, waits_for)
+            SELECT p.job_id, p.waits_for FROM pairs p JOIN others o ON o.id = p.waits_for
+            WHERE o.state <> 'DONE' AND EXISTS (SELECT FROM jobs j WHERE j.id = p.job_id)
+            RETURNING job_id
+        ), counted AS (
+            SELECT job_id, (SELECT count(*) FROM tied t WHERE t.job_id = p.job_id)::int AS waits_for
+            FROM (SELECT DISTINCT job_id FROM pairs) p
+        ), released AS (
+            UPDATE jobs j SET waits_for = c.waits_for,
+                state = CASE WHEN c.waits_for = 0 THEN 'READY' ELSE 'WAITING' END
+            FROM counted c WHERE j.id = c.job_id AND j.waits_for <> c.waits_for
+            RETURNING j.*
+        ) ",
+        tell!("released"),
+    ))
+    .bind::<Array<SqlUuid>, _>(pairs().map(|(job, _)| job).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(pairs().map(|(_, other)| other).collect::<Vec<_>>())
+    .prepared()
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 pub(crate) fn milliseconds(duration: Duration) -> i64 {

@@ -5,6 +5,8 @@ mod claim;
 mod complete;
 mod dispatch;
 mod fleet;
+mod limits;
+mod manage;
 mod query;
 mod reconcile;
 
@@ -15,16 +17,21 @@ use colloquy_domain::{
     Result,
     accounts::{SystemScope, Tenant},
     ids::JobId,
-    jobs::{Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue},
+    jobs::{Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue, limits::JobLimits},
     ports::jobs::{
-        ClaimFrom, Completion, DispatchPlan, Dispatched, Follow, JobFilter, Lease, Ledger, QueueStats,
-        Reconciled, WorkerNode,
+        Cancelled, ClaimFrom, Completion, DispatchPlan, Dispatched, Follow, JobFilter, Lease, Ledger,
+        QueueStats, Reconciled, WorkerNode,
     },
     time::Timestamp,
 };
 use uuid::Uuid;
 
-use crate::{Postgres, follow};
+use crate::{
+    Postgres,
+    follow::{self, Raised},
+    jobs::limits::Rooms,
+    pool::{self, Connection},
+};
 
 pub(crate) use complete::complete_one;
 
@@ -47,8 +54,18 @@ impl Ledger for Postgres {
         _scope: SystemScope,
         plans: &[DispatchPlan],
         deadline: Duration,
+        limits: &JobLimits,
     ) -> Result<Dispatched> {
-        self.hasty("dispatch jobs", async |conn| dispatch::dispatch(conn, plans, deadline).await).await
+        const DOING: &str = "dispatch jobs";
+        if limits.is_empty() {
+            let all = Rooms::default();
+            return self
+                .hasty(DOING, async |conn| dispatch::dispatch(conn, plans, deadline, &all).await)
+                .await;
+        }
+        let within =
+            async |conn: &mut Connection| dispatch::dispatch_within(conn, plans, deadline, limits).await;
+        pool::transaction(&self.hasty, DOING, within).await
     }
 
     async fn recall(&self, _scope: SystemScope, dispatches: &[Uuid]) -> Result<()> {
@@ -61,9 +78,18 @@ impl Ledger for Postgres {
         from: ClaimFrom,
         worker: &str,
         lease: Duration,
+        limits: &JobLimits,
     ) -> Result<Vec<ClaimedJob>> {
-        let claimed = self.hasty("claim jobs", async |conn| claim::claim(conn, from, worker, lease).await);
-        let claimed = claimed.await?;
+        const DOING: &str = "claim jobs";
+        let claimed = if limits.is_empty() || matches!(from, ClaimFrom::Dispatches(_)) {
+            // Dispatch has kept to the limits already.
+            let all = Rooms::default();
+            self.hasty(DOING, async |conn| claim::claim(conn, &from, worker, lease, &all).await).await?
+        } else {
+            let within =
+                async |conn: &mut Connection| claim::claim_within(conn, &from, worker, lease, limits).await;
+            pool::transaction(&self.hasty, DOING, within).await?
+        };
         self.announce(claimed.raised);
         if !claimed.refused.is_empty() {
             self.complete(scope, claimed.refused).await?;
@@ -99,14 +125,70 @@ impl Ledger for Postgres {
                 break;
             }
         }
+        loop {
+            let (retired, raised) = self
+                .transaction(DOING, async |conn| reconcile::retire(conn, &JobKind::RETIRED).await)
+                .await?;
+            self.announce(raised);
+            if retired < reconcile::BATCH {
+                break;
+            }
+        }
         let missed = self.run(DOING, async |conn| reconcile::missed_dispatches(conn).await).await?;
         all.missed_dispatches = missed.dispatches;
         self.announce(missed.raised);
         Ok(all)
     }
 
+    async fn abandon(&self, _scope: SystemScope, worker: &str) -> Result<usize> {
+        self.run("give back a worker's jobs", async |conn| reconcile::abandon(conn, worker).await).await
+    }
+
+    async fn cancel(&self, tenant: Tenant, filter: &JobFilter, limit: usize) -> Result<Cancelled> {
+        const DOING: &str = "cancel jobs";
+        let (cancelled, raised) =
+            self.transaction(DOING, async |conn| manage::cancel(conn, tenant, filter, limit).await).await?;
+        self.announce(raised);
+        Ok(cancelled)
+    }
+
+    async fn revive(&self, tenant: Tenant, filter: &JobFilter, limit: usize) -> Result<usize> {
+        const DOING: &str = "retry jobs";
+        let (revived, raised) =
+            self.transaction(DOING, async |conn| manage::revive(conn, tenant, filter, limit).await).await?;
+        self.announce(raised);
+        Ok(revived)
+    }
+
+    async fn discard(&self, tenant: Tenant, filter: &JobFilter, limit: usize) -> Result<usize> {
+        const DOING: &str = "discard jobs";
+        let (discarded, raised) =
+            self.transaction(DOING, async |conn| manage::discard(conn, tenant, filter, limit).await).await?;
+        self.announce(raised);
+        Ok(discarded)
+    }
+
+    async fn pause(&self, queue: Queue, whose: Option<Tenant>) -> Result<bool> {
+        self.transaction("pause a queue", async |conn| manage::pause(conn, queue, whose).await).await
+    }
+
+    async fn resume(&self, queue: Queue, whose: Option<Tenant>) -> Result<bool> {
+        let resumed =
+            self.run("resume a queue", async |conn| manage::resume(conn, queue, whose).await).await?;
+        self.announce(Raised { jobs: resumed, events: false });
+        Ok(resumed)
+    }
+
+    async fn paused(&self, tenant: Tenant) -> Result<Vec<Queue>> {
+        self.run("look which queues are paused", async |conn| manage::paused(conn, tenant).await).await
+    }
+
+    async fn sample(&self, _scope: SystemScope) -> Result<()> {
+        self.run("sample queues", async |conn| query::sample(conn).await).await
+    }
+
     async fn beat(&self, _scope: SystemScope, worker: &WorkerNode) -> Result<()> {
-        self.run("note a heartbeat", async |conn| fleet::beat(conn, worker).await).await
+        self.hasty("note a heartbeat", async |conn| fleet::beat(conn, worker).await).await
     }
 
     async fn leave(&self, _scope: SystemScope, worker: &str) -> Result<()> {

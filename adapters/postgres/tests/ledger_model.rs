@@ -4,12 +4,13 @@
 use std::{collections::HashMap, time::Duration};
 
 use colloquy_domain::{
+    accounts::Tenant,
     ids::JobId,
     jobs::{
-        Claim, ClaimedJob, JobState, Queue,
+        Claim, ClaimedJob, JobState, NewJob, Queue,
         state::{Change, Life},
     },
-    ports::jobs::{ClaimFrom, Completion, Ending, Follow, Ledger},
+    ports::jobs::{ClaimFrom, Completion, Ending, JobFilter, Lease, Ledger},
 };
 use proptest::{
     collection::vec,
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use crate::support::{
     Database,
-    fixtures::{LEASE, SCOPE, dispatch, probe},
+    fixtures::{FREE, LEASE, SCOPE, dispatch, organization, probe},
 };
 
 #[derive(Debug, Clone)]
@@ -48,6 +49,14 @@ enum Step {
     },
     /// All dispatches miss their deadline, and the reconciler comes.
     Miss,
+    /// The leases of all running jobs are extended, as a worker does that hears of cancellations so.
+    Extend,
+    Cancel {
+        which: usize,
+    },
+    Revive {
+        which: usize,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +65,8 @@ enum How {
     Retry,
     Fail,
     HandBack,
+    PutOff,
+    Cancelled,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -64,6 +75,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(How::Retry),
         1 => Just(How::Fail),
         1 => Just(How::HandBack),
+        1 => Just(How::PutOff),
+        2 => Just(How::Cancelled),
     ];
     prop_oneof![
         3 => (1..6_usize, 1..4_usize).prop_map(|(window, chunk)| Step::Dispatch { window, chunk }),
@@ -73,6 +86,9 @@ fn step() -> impl Strategy<Value = Step> {
         5 => vec((any::<usize>(), how), 1..4).prop_map(|claims| Step::End { claims }),
         2 => vec(any::<usize>(), 1..3).prop_map(|which| Step::Expire { which }),
         1 => Just(Step::Miss),
+        1 => Just(Step::Extend),
+        2 => any::<usize>().prop_map(|which| Step::Cancel { which }),
+        2 => any::<usize>().prop_map(|which| Step::Revive { which }),
     ]
 }
 
@@ -83,6 +99,10 @@ struct Model<'a> {
     dispatched: HashMap<JobId, Uuid>,
     dispatches: Vec<Uuid>,
     claims: Vec<Claim>,
+    tenant: Tenant,
+    jobs: Vec<JobId>,
+    /// The jobs that each of these waits for.
+    waits: HashMap<JobId, Vec<JobId>>,
 }
 
 const JOBS: usize = 5;
@@ -90,12 +110,35 @@ const ATTEMPTS: i32 = 2;
 
 impl<'a> Model<'a> {
     async fn new(db: &'a Database) -> Self {
-        db.execute("TRUNCATE jobs").await;
-        let jobs: Vec<_> = (0..JOBS).map(|_| probe(None)).collect();
+        db.execute("TRUNCATE jobs CASCADE").await;
+        let tenant = organization(&db.store).await.tenant;
+        let mut jobs: Vec<_> = (0..JOBS).map(|_| probe(Some(tenant))).collect();
+        // Of the five, the fourth waits for the first and the second, the last for the fourth.
+        jobs[3].waits_for = vec![jobs[0].id, jobs[1].id];
+        jobs[4].waits_for = vec![jobs[3].id];
         db.store.enqueue(SCOPE, jobs.clone()).await.unwrap();
         db.execute(&format!("UPDATE jobs SET max_attempts = {ATTEMPTS}")).await;
-        let lives = jobs.iter().map(|job| (job.id, Life::new(ATTEMPTS as u32))).collect();
-        Self { db, lives, dispatched: HashMap::new(), dispatches: Vec::new(), claims: Vec::new() }
+        let life = |job: &NewJob| (job.id, Life::waiting_for(job.waits_for.len() as u32, ATTEMPTS as u32));
+        Self {
+            db,
+            lives: jobs.iter().map(life).collect(),
+            dispatched: HashMap::new(),
+            dispatches: Vec::new(),
+            claims: Vec::new(),
+            tenant,
+            jobs: jobs.iter().map(|job| job.id).collect(),
+            waits: jobs.iter().map(|job| (job.id, job.waits_for.clone())).collect(),
+        }
+    }
+
+    fn waiting_on(&self, job: JobId) -> Vec<JobId> {
+        self.waits.iter().filter(|(_, others)| others.contains(&job)).map(|(id, _)| *id).collect()
+    }
+
+    /// With all that wait for it.
+    fn cancel(&mut self, job: JobId) {
+        self.change(job, Change::Cancel);
+        self.waiting_on(job).into_iter().for_each(|other| self.cancel(other));
     }
 
     fn change(&mut self, job: JobId, change: Change) -> bool {
@@ -105,6 +148,11 @@ impl<'a> Model<'a> {
             *life = after;
             if after.state != JobState::Dispatched {
                 self.dispatched.remove(&job);
+            }
+            if after.state == JobState::Done {
+                for other in self.waiting_on(job) {
+                    self.change(other, Change::Release);
+                }
             }
         }
         after.is_some()
@@ -146,14 +194,14 @@ impl<'a> Model<'a> {
                 let Some(id) = pick(&self.dispatches, which) else { return };
                 let waiting = self.dispatched.values().filter(|dispatch| **dispatch == id).count();
                 let from = ClaimFrom::Dispatches(vec![id]);
-                let jobs = store.claim(SCOPE, from, "w", LEASE).await.unwrap();
+                let jobs = store.claim(SCOPE, from, "w", LEASE, &FREE).await.unwrap();
                 assert_eq!(jobs.len(), waiting);
                 self.claimed(&jobs);
             }
             Step::ClaimQueue { limit } => {
                 let ready = self.count(JobState::Ready);
                 let from = ClaimFrom::Queue { queue: Queue::Default, limit };
-                let jobs = store.claim(SCOPE, from, "w", LEASE).await.unwrap();
+                let jobs = store.claim(SCOPE, from, "w", LEASE, &FREE).await.unwrap();
                 assert!(jobs.len() <= limit && (ready == 0) == jobs.is_empty());
                 self.claimed(&jobs);
             }
@@ -181,7 +229,8 @@ impl<'a> Model<'a> {
                         How::Done => Change::Complete { token },
                         How::Retry => Change::Fail { token, fatal: false },
                         How::Fail => Change::Fail { token, fatal: true },
-                        How::HandBack => Change::HandBack { token },
+                        How::HandBack | How::PutOff => Change::HandBack { token },
+                        How::Cancelled => Change::Cancelled { token },
                     };
                     assert_eq!(self.change(claim.job_id, change), held);
                 }
@@ -208,6 +257,30 @@ impl<'a> Model<'a> {
                 let all: Vec<_> = self.dispatched.keys().copied().collect();
                 all.into_iter().for_each(|job| assert!(self.change(job, Change::Recall)));
             }
+            Step::Extend => {
+                let leases = store.extend(SCOPE, &self.claims, LEASE).await.unwrap();
+                for (claim, lease) in self.claims.iter().zip(leases) {
+                    let expected = match self.holds(claim) {
+                        true if self.lives[&claim.job_id].unwanted => Lease::Unwanted,
+                        true => Lease::Held,
+                        false => Lease::Lost,
+                    };
+                    assert_eq!(lease, expected);
+                }
+            }
+            Step::Cancel { which } => {
+                let job = self.jobs[which % JOBS];
+                let is_final = self.lives[&job].state.is_final();
+                store.cancel(self.tenant, &only(job), 10).await.unwrap();
+                if !is_final {
+                    self.cancel(job);
+                }
+            }
+            Step::Revive { which } => {
+                let job = self.jobs[which % JOBS];
+                let revived = store.revive(self.tenant, &only(job), 10).await.unwrap();
+                assert_eq!(self.change(job, Change::Revive), revived == 1);
+            }
         }
     }
 
@@ -221,7 +294,9 @@ impl<'a> Model<'a> {
     }
 
     async fn agrees(&self) {
-        let sql = "SELECT id, state, attempts, claim_token, suspect FROM jobs";
+        let sql =
+            "SELECT id, state, attempts, claim_token, suspect, waits_for, cancel_requested_at IS NOT NULL
+            FROM jobs";
         let rows = self.db.sql.query(sql, &[]).await.unwrap();
         assert_eq!(rows.len(), self.lives.len());
         for row in rows {
@@ -231,8 +306,14 @@ impl<'a> Model<'a> {
             assert_eq!(state, life.state.as_str());
             assert_eq!((attempts as u32, suspect), (life.attempts, life.suspect));
             assert_eq!(token, life.claim.map(|token| token.0));
+            let (waits_for, unwanted): (i32, bool) = (row.get(5), row.get(6));
+            assert_eq!((waits_for as u32, unwanted), (life.waits_for, life.unwanted));
         }
     }
+}
+
+fn only(job: JobId) -> JobFilter {
+    JobFilter { ids: vec![job], ..JobFilter::default() }
 }
 
 fn pick<T: Copy>(from: &[T], which: usize) -> Option<T> {
@@ -246,8 +327,10 @@ fn completion(claim: Claim, how: How) -> Completion {
         How::Retry => Ending::Retry { message, delay: Duration::ZERO },
         How::Fail => Ending::Fail { message },
         How::HandBack => Ending::HandedBack,
+        How::PutOff => Ending::PutOff { delay: Duration::ZERO },
+        How::Cancelled => Ending::Cancelled,
     };
-    Completion { claim, ending, follow: Follow::default() }
+    Completion::new(claim, ending)
 }
 
 #[test]

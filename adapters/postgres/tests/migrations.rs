@@ -5,7 +5,10 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{Database, fixtures::organization};
 
-const DOWN: &str = include_str!("../../../migrations/2026-11-21-000001_begin/down.sql");
+const DOWN: [&str; 2] = [
+    include_str!("../../../migrations/2026-11-21-000002_batches/down.sql"),
+    include_str!("../../../migrations/2026-11-21-000001_begin/down.sql"),
+];
 
 #[tokio::test]
 async fn migrations_go_up_down_and_up_again() {
@@ -18,7 +21,7 @@ async fn migrations_go_up_down_and_up_again() {
     assert!(db.store.migrate().await.unwrap().is_empty());
     organization(&db.store).await;
 
-    db.execute(&format!("{DOWN}; DELETE FROM __diesel_schema_migrations")).await;
+    db.execute(&format!("{}; DELETE FROM __diesel_schema_migrations", DOWN.join(";"))).await;
     let left = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'public' AND c.relkind IN ('r', 'S', 'v') AND relname <> '__diesel_schema_migrations'";
     assert_eq!(db.number(left).await, 0);

@@ -22,6 +22,8 @@ pub enum JobError {
     Retry { error: Error, after: Option<Duration> },
     /// No attempt will succeed.
     Fail(Error),
+    /// Not now, and it is nobody's fault: goes back without counting.
+    PutOff { after: Duration },
 }
 
 impl JobError {
@@ -33,9 +35,10 @@ impl JobError {
         Self::Fail(error)
     }
 
-    pub fn error(&self) -> &Error {
+    pub fn error(&self) -> Option<&Error> {
         match self {
-            Self::Retry { error, .. } | Self::Fail(error) => error,
+            Self::Retry { error, .. } | Self::Fail(error) => Some(error),
+            Self::PutOff { .. } => None,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The life of a job as a pure function, so that it can be tested over every interleaving; the ledger applies
 //! it in SQL and its contract tests hold the two together.
 //!
-//! READY → DISPATCHED → RUNNING → DONE | READY (retry) | DEAD, and CANCELLED from any waiting state. A job
-//! whose worker vanished goes back to READY as a *suspect*: it runs alone from then on, so that one that
+//! WAITING (for other jobs) → READY → DISPATCHED → RUNNING → DONE | READY (retry) | DEAD, and CANCELLED from
+//! any state that is not final: at once where nobody runs the job, else as soon as its handler has stopped. A
+//! dead or cancelled job can be revived, which gives it all its attempts anew. A job whose worker vanished goes back to READY as a *suspect*: it runs alone from then on, so that one that
 //! kills its worker burns its own attempts and nobody else's.
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,8 @@ use crate::ids::ClaimToken;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobState {
+    /// Waits for other jobs to be done.
+    Waiting,
     /// Waits for its time, then to be dispatched.
     Ready,
     /// On its way to a worker.
@@ -24,11 +27,19 @@ pub enum JobState {
 }
 
 impl JobState {
-    pub const ALL: [Self; 6] =
-        [Self::Ready, Self::Dispatched, Self::Running, Self::Done, Self::Dead, Self::Cancelled];
+    pub const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Ready,
+        Self::Dispatched,
+        Self::Running,
+        Self::Done,
+        Self::Dead,
+        Self::Cancelled,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Waiting => "WAITING",
             Self::Ready => "READY",
             Self::Dispatched => "DISPATCHED",
             Self::Running => "RUNNING",
@@ -51,6 +62,10 @@ pub struct Life {
     pub max_attempts: u32,
     pub claim: Option<ClaimToken>,
     pub suspect: bool,
+    /// Somebody wants it cancelled while it runs.
+    pub unwanted: bool,
+    /// Jobs that must be done before.
+    pub waits_for: u32,
 }
 
 /// What happens to a job.
@@ -80,19 +95,34 @@ pub enum Change {
     /// The lease ran out: the worker is gone, or as good as gone.
     Expire,
     Cancel,
+    /// The handler was stopped since somebody wanted it.
+    Cancelled {
+        token: ClaimToken,
+    },
+    /// A job that this one waits for is done.
+    Release,
+    /// All attempts anew, for what is dead or cancelled.
+    Revive,
 }
 
 impl Life {
     pub fn new(max_attempts: u32) -> Self {
-        Self { state: JobState::Ready, attempts: 0, max_attempts, claim: None, suspect: false }
+        Self::waiting_for(0, max_attempts)
+    }
+
+    pub fn waiting_for(waits_for: u32, max_attempts: u32) -> Self {
+        let state = if waits_for == 0 { JobState::Ready } else { JobState::Waiting };
+        Self { state, attempts: 0, max_attempts, claim: None, suspect: false, unwanted: false, waits_for }
     }
 
     /// The life after `change`, or `None` where the change comes too late or from one who lost the claim;
     /// then nothing happens.
     pub fn after(self, change: Change) -> Option<Self> {
-        use JobState::{Cancelled, Dead, Dispatched, Done, Ready, Running};
+        use JobState::{Cancelled, Dead, Dispatched, Done, Ready, Running, Waiting};
         let holds = |token| self.state == Running && self.claim == Some(token);
         let unclaimed = |state| Self { state, claim: None, ..self };
+        // What is unwanted does not run again.
+        let again = || if self.unwanted { Cancelled } else { Ready };
         match change {
             Change::Dispatch if self.state == Ready => Some(unclaimed(Dispatched)),
             Change::Recall if self.state == Dispatched => Some(unclaimed(Ready)),
@@ -109,18 +139,37 @@ impl Life {
             }
             Change::Fail { token, fatal } if holds(token) => {
                 let attempts = self.spent();
-                let state = if fatal || attempts >= self.max_attempts { Dead } else { Ready };
+                let state = match fatal || attempts >= self.max_attempts {
+                    true if !self.unwanted => Dead,
+                    _ => again(),
+                };
                 Some(Self { attempts, suspect: false, ..unclaimed(state) })
             }
             Change::HandBack { token } if holds(token) => {
                 let attempts = self.attempts - u32::from(self.suspect);
-                Some(Self { attempts, ..unclaimed(Ready) })
+                Some(Self { attempts, ..unclaimed(again()) })
             }
             Change::Expire if self.state == Running => {
-                let state = if self.suspect && self.attempts >= self.max_attempts { Dead } else { Ready };
-                Some(Self { suspect: true, ..unclaimed(state) })
+                let dies = self.suspect && self.attempts >= self.max_attempts && !self.unwanted;
+                Some(Self { suspect: true, ..unclaimed(if dies { Dead } else { again() }) })
             }
-            Change::Cancel if matches!(self.state, Ready | Dispatched) => Some(unclaimed(Cancelled)),
+            Change::Cancel if matches!(self.state, Waiting | Ready | Dispatched) => {
+                Some(unclaimed(Cancelled))
+            }
+            Change::Cancel if self.state == Running => Some(Self { unwanted: true, ..self }),
+            Change::Cancelled { token } if holds(token) => {
+                Some(Self { attempts: self.spent(), suspect: false, ..unclaimed(Cancelled) })
+            }
+            // One that was cancelled knows it too, for when it is revived.
+            Change::Release if matches!(self.state, Waiting | Cancelled) => {
+                let waits_for = self.waits_for.saturating_sub(1);
+                let state = if self.state == Waiting && waits_for == 0 { Ready } else { self.state };
+                Some(Self { waits_for, ..unclaimed(state) })
+            }
+            Change::Revive if matches!(self.state, Dead | Cancelled) => {
+                let state = if self.waits_for == 0 { Ready } else { Waiting };
+                Some(Self { attempts: 0, suspect: false, unwanted: false, ..unclaimed(state) })
+            }
             _ => None,
         }
     }

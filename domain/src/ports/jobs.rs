@@ -10,8 +10,9 @@ use crate::{
     Result,
     accounts::{SystemScope, Tenant},
     events::NewEvent,
-    ids::{ConversationId, JobId},
-    jobs::{Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue},
+    ids::{BatchId, ConversationId, JobId},
+    jobs::{Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue, limits::JobLimits},
+    money::MicroDollars,
     time::Timestamp,
 };
 
@@ -66,6 +67,10 @@ pub enum Ending {
     Fail { message: String },
     /// Was not begun, or was interrupted by the worker's own end: goes back without counting.
     HandedBack,
+    /// Is not for this release, or not now: goes back without counting, and waits.
+    PutOff { delay: Duration },
+    /// Was stopped, since somebody wanted it cancelled.
+    Cancelled,
 }
 
 /// What is written when a job ends, in one transaction with the check of its claim.
@@ -75,6 +80,17 @@ pub struct Completion {
     pub ending: Ending,
     /// Written only when the ending is [`Ending::Done`].
     pub follow: Follow,
+    /// What this run cost, however it ended. Its batch pays.
+    pub spent: MicroDollars,
+    /// There was nothing to do: its batch counts it as skipped.
+    pub skipped: bool,
+}
+
+impl Completion {
+    /// That cost nothing, and that nothing follows.
+    pub fn new(claim: Claim, ending: Ending) -> Self {
+        Self { claim, ending, follow: Follow::default(), spent: MicroDollars::ZERO, skipped: false }
+    }
 }
 
 /// What follows a change, in the change's own transaction.
@@ -88,6 +104,8 @@ pub struct Follow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lease {
     Held,
+    /// Held still, but somebody wants the job cancelled: stop, and complete it as [`Ending::Cancelled`].
+    Unwanted,
     /// Somebody else has the job, or it is gone: stop, nothing that is done now will count.
     Lost,
 }
@@ -112,16 +130,52 @@ pub struct QueueStats {
     pub dead: u64,
     /// Age of the oldest job that is due and not running.
     pub oldest_ready_ms: Option<u64>,
+    /// Waiting for other jobs.
+    pub waiting: u64,
     /// Workers seen lately that serve it.
     pub workers: u64,
+    /// For every organization.
+    pub is_paused: bool,
+    /// Jobs a second over the last minute, that came and that ended; `None` until they have been watched for
+    /// some seconds.
+    pub rate_in: Option<f64>,
+    pub rate_out: Option<f64>,
 }
 
+impl QueueStats {
+    /// When the backlog will be gone if rates stay; `None` where it does not shrink.
+    pub fn drain_time(&self) -> Option<Duration> {
+        let backlog = (self.ready + self.running) as f64;
+        if backlog == 0.0 {
+            return Some(Duration::ZERO);
+        }
+        let shrinks = self.rate_out? - self.rate_in?;
+        let seconds = backlog / shrinks;
+        (shrinks > 0.0 && seconds < 1e9).then(|| Duration::from_secs_f64(seconds))
+    }
+}
+
+/// Within a list any value will do; between fields all must hold.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
+    pub ids: Vec<JobId>,
     pub kinds: Vec<JobKind>,
     pub queues: Vec<Queue>,
     pub states: Vec<JobState>,
     pub conversation_id: Option<ConversationId>,
+    pub batch_id: Option<BatchId>,
+    /// Words that stand next to each other in the message of one of its errors.
+    pub error: Option<String>,
+    pub created_from: Option<Timestamp>,
+    pub created_before: Option<Timestamp>,
+}
+
+/// What happened to the jobs of a filter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cancelled {
+    pub cancelled: usize,
+    /// Run still, and stop soon.
+    pub asked: usize,
 }
 
 /// A worker process as the fleet knows it: it counts as alive for a few heartbeats after the last one.
@@ -131,12 +185,14 @@ pub struct WorkerNode {
     pub name: String,
     /// Queues it serves and how many handlers it runs at once in each.
     pub queues: Vec<(Queue, usize)>,
+    /// Jobs that have ended here since the last beat, however they ended.
+    pub ended: Vec<(Queue, u64)>,
 }
 
 /// What writes here raises the [`Signal`]s of what it wrote, once that is committed.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Writes jobs that no other change causes.
+    /// Writes jobs that no other change causes, except those whose unique key an unfinished job has.
     async fn enqueue(&self, scope: SystemScope, jobs: Vec<NewJob>) -> Result<()>;
 
     /// Moves due jobs to DISPATCHED, by priority, then fairly between organizations, then by age, until the
@@ -147,6 +203,7 @@ pub trait Ledger: Send + Sync {
         scope: SystemScope,
         plans: &[DispatchPlan],
         deadline: Duration,
+        limits: &JobLimits,
     ) -> Result<Dispatched>;
 
     /// Takes back dispatches that could not be pushed.
@@ -159,6 +216,7 @@ pub trait Ledger: Send + Sync {
         from: ClaimFrom,
         worker: &str,
         lease: Duration,
+        limits: &JobLimits,
     ) -> Result<Vec<ClaimedJob>>;
 
     /// Extends leases; the answer is in the order of `claims`.
@@ -168,8 +226,11 @@ pub trait Ledger: Send + Sync {
     /// Dead jobs of a conversation leave a FAILED progress event.
     async fn complete(&self, scope: SystemScope, completions: Vec<Completion>) -> Result<Vec<bool>>;
 
-    /// Gives back what leases and dispatch deadlines have run out on.
+    /// Gives back what leases and dispatch deadlines have run out on, and cancels what is of a retired kind.
     async fn reconcile(&self, scope: SystemScope) -> Result<Reconciled>;
+
+    /// A worker has ended without a word, and its supervisor knows: its leases run out at once.
+    async fn abandon(&self, scope: SystemScope, worker: &str) -> Result<usize>;
 
     /// Marks the worker as alive; forgets those silent for long.
     async fn beat(&self, scope: SystemScope, worker: &WorkerNode) -> Result<()>;
@@ -196,6 +257,27 @@ pub trait Ledger: Send + Sync {
     ) -> Result<Vec<Job>>;
 
     async fn find(&self, tenant: Tenant, ids: &[JobId]) -> Result<Vec<Job>>;
+
+    /// Cancels at most `limit` unfinished jobs, and those that wait for them.
+    async fn cancel(&self, tenant: Tenant, filter: &JobFilter, limit: usize) -> Result<Cancelled>;
+
+    /// Gives at most `limit` dead or cancelled jobs all their attempts anew; what went wrong stays written.
+    async fn revive(&self, tenant: Tenant, filter: &JobFilter, limit: usize) -> Result<usize>;
+
+    /// Deletes at most `limit` dead jobs; what waits for them is cancelled.
+    async fn discard(&self, tenant: Tenant, filter: &JobFilter, limit: usize) -> Result<usize>;
+
+    /// Nothing of the queue begins any more, for one organization or for all. Whether it was not paused yet.
+    async fn pause(&self, queue: Queue, whose: Option<Tenant>) -> Result<bool>;
+
+    /// Whether it was paused.
+    async fn resume(&self, queue: Queue, whose: Option<Tenant>) -> Result<bool>;
+
+    /// Queues that this organization has paused for itself.
+    async fn paused(&self, tenant: Tenant) -> Result<Vec<Queue>>;
+
+    /// Notes how far each queue has come, for rates.
+    async fn sample(&self, scope: SystemScope) -> Result<()>;
 
     /// Deletes finished jobs older than `before`, at most `limit`; dead ones are kept.
     async fn prune(&self, scope: SystemScope, before: Timestamp, limit: usize) -> Result<usize>;

@@ -100,11 +100,16 @@ impl From<jobs::AttemptError> for AttemptError {
 /// Narrows the list of jobs. Within a list any value will do; between fields all must hold.
 #[derive(InputObject, Default)]
 pub(crate) struct JobFilter {
+    ids: Option<Vec<ID>>,
     /// Such as `index_passages`.
     kinds: Option<Vec<String>>,
     queues: Option<Vec<Queue>>,
     states: Option<Vec<JobState>>,
     conversation_id: Option<ID>,
+    /// Words that stand next to each other in the message of one of its errors.
+    error: Option<String>,
+    created_from: Option<Timestamp>,
+    created_before: Option<Timestamp>,
 }
 
 impl JobFilter {
@@ -113,11 +118,17 @@ impl JobFilter {
             jobs::JobKind::from_name(&name).ok_or_else(|| colloquy_domain::Error::not_found("job kind", name))
         };
         let conversation_id = self.conversation_id.as_ref().map(global_id::require).transpose()?;
+        let ids = self.ids.unwrap_or_default();
         Ok(ports::JobFilter {
+            ids: ids.iter().map(global_id::require).collect::<Result<_, _>>()?,
             kinds: self.kinds.unwrap_or_default().into_iter().map(kind).collect::<Result<_, _>>()?,
             queues: self.queues.unwrap_or_default().into_iter().map(Into::into).collect(),
             states: self.states.unwrap_or_default().into_iter().map(Into::into).collect(),
             conversation_id,
+            batch_id: None,
+            error: self.error,
+            created_from: self.created_from,
+            created_before: self.created_before,
         })
     }
 }

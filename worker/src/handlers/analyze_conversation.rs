@@ -27,7 +27,7 @@ impl Handler for AnalyzeConversation {
         let parameters = serde_json::json!({});
         let key = analysis::analysis_key(conversation_id, revision, &EXTRACTIVE, &parameters);
         if let Some(analysis) = ctx.ports.analyses.find_by_key(tenant, key).await? {
-            return Ok(Outcome::Done(analyzed(tenant, conversation_id, revision, analysis.id)));
+            return Ok(Outcome::follow(analyzed(tenant, conversation_id, revision, analysis.id)));
         }
         let Some(talk) = ctx.ports.conversations.find_talk(tenant, conversation_id).await? else {
             return Ok(Outcome::nothing());

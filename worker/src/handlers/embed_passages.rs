@@ -44,12 +44,12 @@ impl Handler for EmbedPassages {
         };
         let reached = reached(tenant.0, &found.facets, Stage::Embedded);
         let (Some(index), Some(embedder)) = (index, search.embedder.as_deref()) else {
-            return if wordy { Ok(Outcome::Done(reached)) } else { Err(no_engine(DOING)) };
+            return if wordy { Ok(Outcome::follow(reached)) } else { Err(no_engine(DOING)) };
         };
         let vectors = vectors(ctx, tenant, embedder, &found.passages).await?;
         let passages = found.passages.into_iter().map(document).zip(vectors).collect();
         index.replace(tenant, found.version, found.facets, passages).await?;
-        Ok(Outcome::Done(reached))
+        Ok(Outcome::follow(reached))
     }
 }
 

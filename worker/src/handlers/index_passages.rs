@@ -30,7 +30,7 @@ impl Handler for IndexPassages {
         let reached = reached(tenant.0, &found.facets, Stage::Indexed);
         let documents = found.passages.into_iter().map(document).collect();
         text.replace(tenant, found.version, found.facets, documents).await?;
-        Ok(Outcome::Done(reached))
+        Ok(Outcome::follow(reached))
     }
 }
 

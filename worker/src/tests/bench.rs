@@ -15,7 +15,7 @@ use chrono::DateTime;
 use colloquy_domain::{
     Error, Result,
     ids::JobId,
-    jobs::{ClaimedJob, JobKind, Queue, retry::JobError},
+    jobs::{ClaimedJob, JobKind, Queue, limits::JobLimits, retry::JobError},
     ports::jobs::{Dispatcher, OnDispatch, Signal, Signals},
     time::{Clock, Timestamp},
 };
@@ -186,6 +186,7 @@ impl Bench {
             Arc::new(Epoch),
             line.clone(),
             settings,
+            JobLimits::default(),
             &[Queue::Default],
             "bench".to_owned(),
         );
@@ -199,7 +200,14 @@ impl Bench {
         let (ledger, signals, line) = (self.ledger.clone(), self.signals.clone(), self.line.clone());
         let mut relay = JoinSet::new();
         relay.spawn(async move {
-            relay::run(ledger.as_ref(), signals.as_ref(), line.as_ref(), Duration::from_secs(15)).await
+            relay::run(
+                ledger.as_ref(),
+                signals.as_ref(),
+                line.as_ref(),
+                Duration::from_secs(15),
+                &JobLimits::default(),
+            )
+            .await
         });
         relay
     }

@@ -18,11 +18,12 @@ use colloquy_domain::{
     ids::{ClaimToken, JobId},
     jobs::{
         Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Payload, Queue,
+        limits::JobLimits,
         state::{Change, Life},
     },
     ports::jobs::{
-        ClaimFrom, Completion, Dispatch, DispatchPlan, Dispatched, Ending, JobFilter, Lease, Ledger,
-        QueueStats, Reconciled, Signal, Signals, WorkerNode,
+        Cancelled, ClaimFrom, Completion, Dispatch, DispatchPlan, Dispatched, Ending, JobFilter, Lease,
+        Ledger, QueueStats, Reconciled, Signal, Signals, WorkerNode,
     },
     time::Timestamp,
 };
@@ -105,7 +106,14 @@ impl MemoryLedger {
 
 #[async_trait]
 impl Ledger for MemoryLedger {
-    async fn claim(&self, _: SystemScope, from: ClaimFrom, _: &str, _: Duration) -> Result<Vec<ClaimedJob>> {
+    async fn claim(
+        &self,
+        _: SystemScope,
+        from: ClaimFrom,
+        _: &str,
+        _: Duration,
+        _: &JobLimits,
+    ) -> Result<Vec<ClaimedJob>> {
         let mut rows = self.rows();
         let wanted = |row: &Row| match &from {
             ClaimFrom::Dispatches(ids) => {
@@ -129,6 +137,8 @@ impl Ledger for MemoryLedger {
                 payload: Payload::Nothing {},
                 attempt: life.attempts + u32::from(!life.suspect),
                 max_attempts: life.max_attempts,
+                is_suspect: life.suspect,
+                batch: None,
                 traceparent: None,
                 created_at: DateTime::UNIX_EPOCH,
             });
@@ -140,6 +150,7 @@ impl Ledger for MemoryLedger {
     async fn extend(&self, _: SystemScope, claims: &[Claim], _: Duration) -> Result<Vec<Lease>> {
         let rows = self.rows();
         let lease = |claim: &Claim| match rows[&claim.job_id].life.claim {
+            Some(token) if token == claim.token && rows[&claim.job_id].life.unwanted => Lease::Unwanted,
             Some(token) if token == claim.token => Lease::Held,
             _ => Lease::Lost,
         };
@@ -161,7 +172,8 @@ impl Ledger for MemoryLedger {
                 Ending::Done => (Change::Complete { token }, None),
                 Ending::Retry { message, .. } => (Change::Fail { token, fatal: false }, Some(message)),
                 Ending::Fail { message } => (Change::Fail { token, fatal: true }, Some(message)),
-                Ending::HandedBack => (Change::HandBack { token }, None),
+                Ending::HandedBack | Ending::PutOff { .. } => (Change::HandBack { token }, None),
+                Ending::Cancelled => (Change::Cancelled { token }, None),
             };
             let Some(life) = row.life.after(change) else {
                 return false;
@@ -191,7 +203,13 @@ impl Ledger for MemoryLedger {
         unimplemented!("nothing here asks for it")
     }
 
-    async fn dispatch(&self, _: SystemScope, plans: &[DispatchPlan], _: Duration) -> Result<Dispatched> {
+    async fn dispatch(
+        &self,
+        _: SystemScope,
+        plans: &[DispatchPlan],
+        _: Duration,
+        _: &JobLimits,
+    ) -> Result<Dispatched> {
         let mut dispatched = Dispatched::default();
         for plan in plans {
             let room = plan.window.saturating_sub(self.count(JobState::Dispatched));
@@ -236,6 +254,38 @@ impl Ledger for MemoryLedger {
     }
 
     async fn prune(&self, _: SystemScope, _: Timestamp, _: usize) -> Result<usize> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn abandon(&self, _: SystemScope, _: &str) -> Result<usize> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn cancel(&self, _: Tenant, _: &JobFilter, _: usize) -> Result<Cancelled> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn revive(&self, _: Tenant, _: &JobFilter, _: usize) -> Result<usize> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn discard(&self, _: Tenant, _: &JobFilter, _: usize) -> Result<usize> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn pause(&self, _: Queue, _: Option<Tenant>) -> Result<bool> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn resume(&self, _: Queue, _: Option<Tenant>) -> Result<bool> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn paused(&self, _: Tenant) -> Result<Vec<Queue>> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn sample(&self, _: SystemScope) -> Result<()> {
         unimplemented!("nothing here asks for it")
     }
 }

@@ -1,14 +1,17 @@
 //! Taking jobs under a fresh token each, and keeping them.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
     ids::{ClaimToken, JobId, OrganizationId},
-    jobs::{Claim, ClaimedJob, JobKind},
-    ports::jobs::{ClaimFrom, Completion, Ending, Follow, Lease},
+    jobs::{BatchShare, Claim, ClaimedJob, JobKind, limits::JobLimits},
+    money::MicroDollars,
+    ports::jobs::{ClaimFrom, Completion, Ending, Lease},
 };
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
@@ -17,7 +20,11 @@ use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{Raised, milliseconds, tell},
-    jobs::{dispatch::pick, known_kinds},
+    jobs::{
+        dispatch::{fitting, pick, rooms},
+        known_kinds,
+        limits::{self, Picked, Rooms},
+    },
     pool::Connection,
     rows,
 };
@@ -25,11 +32,13 @@ use crate::{
 /// Before a job is tried again whose payload this release does not understand: perhaps by a later one.
 const NOT_UNDERSTOOD: Duration = Duration::from_secs(60);
 
+#[derive(Default)]
 pub(super) struct Claimed {
     pub(super) jobs: Vec<ClaimedJob>,
     /// Endings of those that this release cannot run.
     pub(super) refused: Vec<Completion>,
     pub(super) raised: Raised,
+    picked: Picked,
 }
 
 #[derive(diesel::QueryableByName)]
@@ -56,10 +65,18 @@ struct Row {
     traceparent: Option<String>,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
+    #[diesel(sql_type = Text)]
+    provider: String,
+    #[diesel(sql_type = SmallInt)]
+    payload_version: i16,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    batch_id: Option<Uuid>,
+    #[diesel(sql_type = BigInt)]
+    reserved: i64,
 }
 
-/// The statement that claims the rows that a condition (on `$4` and the known kinds `$1`) names. A suspect
-/// pays for its attempt now, since it may not live to pay later.
+/// The statement that claims the rows that a condition names, of the known kinds `$1`. A suspect pays for its
+/// attempt now, since it may not live to pay later.
 macro_rules! claim_where {
     ($($condition:expr),+) => {
         concat!(
@@ -74,7 +91,7 @@ macro_rules! claim_where {
             tell!("claimed"),
             ")
             SELECT id, claim_token, dispatch_id, kind, organization_id, payload, attempts, suspect, max_attempts,
-                traceparent, created_at
+                traceparent, created_at, provider, payload_version, batch_id, reserved
             FROM claimed ORDER BY priority DESC, run_at, id"
         )
     };
@@ -82,27 +99,36 @@ macro_rules! claim_where {
 
 pub(super) async fn claim(
     conn: &mut Connection,
-    from: ClaimFrom,
+    from: &ClaimFrom,
     worker: &str,
     lease: Duration,
+    rooms: &Rooms,
 ) -> Step<Claimed> {
     let rows: Vec<Row> = match from {
         ClaimFrom::Dispatches(dispatches) => {
-            diesel::sql_query(claim_where!("dispatch_id = ANY($4) AND state = 'DISPATCHED'"))
-                .bind::<Array<Text>, _>(known_kinds())
-                .bind::<Text, _>(worker)
-                .bind::<BigInt, _>(milliseconds(lease))
-                .bind::<Array<SqlUuid>, _>(dispatches)
-                .prepared()
-                .load(conn)
-                .await?
+            diesel::sql_query(claim_where!(
+                "dispatch_id = ANY($4) AND state = 'DISPATCHED' AND NOT EXISTS (
+                    SELECT FROM paused_queues p
+                    WHERE p.queue = jobs.queue AND (p.lane IS NULL OR p.lane = jobs.lane))"
+            ))
+            .bind::<Array<Text>, _>(known_kinds())
+            .bind::<Text, _>(worker)
+            .bind::<BigInt, _>(milliseconds(lease))
+            .bind::<Array<SqlUuid>, _>(dispatches)
+            .prepared()
+            .load(conn)
+            .await?
         }
         ClaimFrom::Queue { queue, limit } => {
             // Everything up to the first suspect, or that one alone.
             diesel::sql_query(claim_where!(
                 "id = ANY(ARRAY(
-                    WITH due AS MATERIALIZED (",
-                pick!("$4", "$5", "$1"),
+                    WITH ",
+                rooms!("$6", "$7", "$8", "$9"),
+                ", picked AS MATERIALIZED (",
+                pick!("$4", "least($5, $11)", "$1", "$10"),
+                "), due AS MATERIALIZED (",
+                fitting!("picked"),
                 ")
                     SELECT j.id FROM jobs j JOIN due USING (id)
                     WHERE j.state = 'READY' AND (turn = 1
@@ -114,44 +140,70 @@ pub(super) async fn claim(
             .bind::<Text, _>(worker)
             .bind::<BigInt, _>(milliseconds(lease))
             .bind::<Text, _>(queue.as_str())
-            .bind::<BigInt, _>(rows::limit(limit))
+            .bind::<BigInt, _>(rows::limit(*limit))
+            .bind::<Array<SqlUuid>, _>(&rooms.lanes)
+            .bind::<Array<BigInt>, _>(&rooms.lane_rooms)
+            .bind::<Array<Text>, _>(&rooms.providers)
+            .bind::<Array<BigInt>, _>(&rooms.provider_rooms)
+            .bind::<Nullable<BigInt>, _>(rooms.any_lane)
+            .bind::<BigInt, _>(rooms.of(*queue))
             .prepared()
             .load(conn)
             .await?
         }
     };
     let told = rows.iter().any(|row| row.organization_id.is_some());
-    let mut jobs = Vec::with_capacity(rows.len());
-    let mut refused = Vec::new();
+    let mut claimed = Claimed { raised: Raised { jobs: false, events: told }, ..Claimed::default() };
     for row in rows {
         let claim = Claim { job_id: JobId(row.id), token: ClaimToken(row.claim_token) };
-        match (JobKind::from_name(&row.kind), serde_json::from_value(row.payload)) {
-            (Some(kind), Ok(payload)) => jobs.push(ClaimedJob {
-                claim,
-                dispatch_id: row.dispatch_id,
-                kind,
-                organization_id: row.organization_id.map(OrganizationId),
-                payload,
-                attempt: (row.attempts + i32::from(!row.suspect)) as u32,
-                max_attempts: row.max_attempts as u32,
-                traceparent: row.traceparent,
-                created_at: row.created_at,
+        let known =
+            JobKind::from_name(&row.kind).filter(|kind| row.payload_version as u16 <= kind.payload_version());
+        let (Some(kind), Ok(payload)) = (known, serde_json::from_value(row.payload)) else {
+            tracing::warn!(job_id = %claim.job_id, kind = row.kind, "a job of another release is put off");
+            claimed.refused.push(Completion::new(claim, Ending::PutOff { delay: NOT_UNDERSTOOD }));
+            continue;
+        };
+        claimed.picked.add(kind.queue(), row.organization_id, &row.provider, 1);
+        claimed.jobs.push(ClaimedJob {
+            claim,
+            dispatch_id: row.dispatch_id,
+            kind,
+            organization_id: row.organization_id.map(OrganizationId),
+            payload,
+            attempt: (row.attempts + i32::from(!row.suspect)) as u32,
+            max_attempts: row.max_attempts as u32,
+            is_suspect: row.suspect,
+            batch: row.batch_id.map(|id| BatchShare {
+                batch_id: id.into(),
+                reserved: MicroDollars(row.reserved.unsigned_abs()),
             }),
-            _ => refused.push(not_understood(claim)),
-        }
+            traceparent: row.traceparent,
+            created_at: row.created_at,
+        });
     }
-    Ok(Claimed { raised: Raised { jobs: false, events: told }, jobs, refused })
+    Ok(claimed)
 }
 
-fn not_understood(claim: Claim) -> Completion {
-    let message = "this release does not understand the job's payload".to_owned();
-    Completion { claim, ending: Ending::Retry { message, delay: NOT_UNDERSTOOD }, follow: Follow::default() }
+/// Within a transaction, under limits.
+pub(super) async fn claim_within(
+    conn: &mut Connection,
+    from: &ClaimFrom,
+    worker: &str,
+    lease: Duration,
+    limits: &JobLimits,
+) -> Step<Claimed> {
+    let rooms = limits::rooms(conn, limits).await?;
+    let claimed = claim(conn, from, worker, lease, &rooms).await?;
+    limits::spend(conn, limits, &claimed.picked).await?;
+    Ok(claimed)
 }
 
 #[derive(diesel::QueryableByName)]
 struct Held {
     #[diesel(sql_type = SqlUuid)]
     claim_token: Uuid,
+    #[diesel(sql_type = Bool)]
+    unwanted: bool,
 }
 
 pub(super) async fn extend(conn: &mut Connection, claims: &[Claim], lease: Duration) -> Step<Vec<Lease>> {
@@ -162,7 +214,7 @@ pub(super) async fn extend(conn: &mut Connection, claims: &[Claim], lease: Durat
         "UPDATE jobs j SET deadline = now() + $3 * interval '1 millisecond'
         FROM unnest($1, $2) AS claim (id, token)
         WHERE j.id = claim.id AND j.claim_token = claim.token AND j.state = 'RUNNING'
-        RETURNING j.claim_token",
+        RETURNING j.claim_token, j.cancel_requested_at IS NOT NULL AS unwanted",
     )
     .bind::<Array<SqlUuid>, _>(claims.iter().map(|claim| claim.job_id.0).collect::<Vec<_>>())
     .bind::<Array<SqlUuid>, _>(claims.iter().map(|claim| claim.token.0).collect::<Vec<_>>())
@@ -170,9 +222,11 @@ pub(super) async fn extend(conn: &mut Connection, claims: &[Claim], lease: Durat
     .prepared()
     .load(conn)
     .await?;
-    let held: HashSet<_> = held.into_iter().map(|row| row.claim_token).collect();
-    let answer = |claim: &Claim| {
-        if held.contains(&claim.token.0) { Lease::Held } else { Lease::Lost }
+    let held: HashMap<_, _> = held.into_iter().map(|row| (row.claim_token, row.unwanted)).collect();
+    let answer = |claim: &Claim| match held.get(&claim.token.0) {
+        Some(false) => Lease::Held,
+        Some(true) => Lease::Unwanted,
+        None => Lease::Lost,
     };
     Ok(claims.iter().map(answer).collect())
 }

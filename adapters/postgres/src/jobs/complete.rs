@@ -11,7 +11,7 @@ use colloquy_domain::{
     jobs::Claim,
     ports::jobs::{Completion, Ending, Follow},
 };
-use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -64,10 +64,60 @@ macro_rules! after {
 }
 pub(super) use after;
 
+/// Of a WITH query of changed jobs: what waited for those that are done now waits for fewer.
+macro_rules! release {
+    ($changed:literal) => {
+        concat!(
+            "released AS (
+                UPDATE jobs d SET waits_for = d.waits_for - n.jobs,
+                    state = CASE WHEN d.state = 'WAITING' AND d.waits_for <= n.jobs THEN 'READY' ELSE d.state END
+                FROM (
+                    SELECT x.job_id, count(*)::int AS jobs
+                    FROM job_dependencies x JOIN ",
+            $changed,
+            " c ON c.id = x.waits_for WHERE c.state = 'DONE' GROUP BY x.job_id
+                ) n
+                WHERE d.id = n.job_id AND d.state IN ('WAITING', 'CANCELLED')
+                RETURNING d.*
+            ), told_released AS (",
+            tell!("released"),
+            ")"
+        )
+    };
+}
+
+/// Of a WITH query of changed jobs, with the columns `cost` and `skipped`: their batches count them, and hold
+/// nothing back any more for those that have ended.
+macro_rules! settle {
+    ($changed:literal) => {
+        concat!(
+            "settled AS (
+                UPDATE batches b SET done = b.done + s.done, skipped = b.skipped + s.skipped,
+                    failed = b.failed + s.failed, cancelled = b.cancelled + s.cancelled,
+                    reserved = b.reserved - s.released, spent = b.spent + s.cost
+                FROM (
+                    SELECT batch_id,
+                        count(*) FILTER (WHERE state = 'DONE' AND NOT skipped) AS done,
+                        count(*) FILTER (WHERE state = 'DONE' AND skipped) AS skipped,
+                        count(*) FILTER (WHERE state = 'DEAD') AS failed,
+                        count(*) FILTER (WHERE state = 'CANCELLED') AS cancelled,
+                        coalesce(sum(reserved) FILTER (WHERE state IN ('DONE', 'DEAD', 'CANCELLED')), 0)::bigint
+                            AS released,
+                        coalesce(sum(cost), 0)::bigint AS cost
+                    FROM ",
+            $changed,
+            " WHERE batch_id IS NOT NULL GROUP BY batch_id
+                ) s WHERE b.id = s.batch_id
+            )"
+        )
+    };
+}
+pub(super) use settle;
+
 /// Whether all is done in one statement.
 pub(super) fn is_plain(completions: &[Completion]) -> bool {
     let plain = |one: &Completion| {
-        matches!(one.ending, Ending::Done | Ending::HandedBack)
+        matches!(one.ending, Ending::Done | Ending::HandedBack | Ending::PutOff { .. } | Ending::Cancelled)
             && one.follow.jobs.is_empty()
             && one.follow.events.is_empty()
     };
@@ -110,7 +160,7 @@ pub(crate) async fn complete_one(
     claim: Claim,
     follow: &Follow,
 ) -> Step<Raised> {
-    let completion = Completion { claim, ending: Ending::Done, follow: Follow::default() };
+    let completion = Completion::new(claim, Ending::Done);
     let after = end(conn, &[&completion]).await?;
     if after.as_slice().first().and_then(|job| job.organization_id) != Some(tenant.0.0) {
         let message = format!("job {} was given to another worker meanwhile", claim.job_id);
@@ -130,6 +180,8 @@ async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<Aft
         let (ending, message, delay) = match &one.ending {
             Ending::Done => ("DONE", None, 0),
             Ending::HandedBack => ("HANDED_BACK", None, 0),
+            Ending::PutOff { delay } => ("PUT_OFF", None, milliseconds(*delay)),
+            Ending::Cancelled => ("CANCELLED", None, 0),
             Ending::Retry { message, delay } => ("RETRY", Some(cut(message)), milliseconds(*delay)),
             Ending::Fail { message } => ("FAIL", Some(cut(message)), 0),
         };
@@ -138,33 +190,41 @@ async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<Aft
         delays.push(delay);
     }
     Ok(diesel::sql_query(concat!(
-        "WITH running AS MATERIALIZED (
-            SELECT j.id, token, ending, message, delay_ms, now() AS at,
-                j.attempts + CASE WHEN ending = 'HANDED_BACK' THEN -j.suspect::int
-                    ELSE (NOT j.suspect)::int END AS spent
-            FROM jobs j JOIN unnest($1, $2, $3, $4, $5) AS e (id, token, ending, message, delay_ms)
+        "WITH held AS MATERIALIZED (
+            SELECT j.id, token, ending, message, delay_ms, cost, skipped, now() AS at, j.max_attempts,
+                j.cancel_requested_at IS NOT NULL AS unwanted,
+                j.attempts + CASE WHEN ending IN ('HANDED_BACK', 'PUT_OFF') THEN -j.suspect::int
+                    ELSE (NOT j.suspect)::int END AS tried
+            FROM jobs j JOIN unnest($1, $2, $3, $4, $5, $6, $7)
+                AS e (id, token, ending, message, delay_ms, cost, skipped)
                 ON j.id = e.id AND j.claim_token = e.token
             WHERE j.state = 'RUNNING'
             ORDER BY j.id FOR UPDATE OF j
+        ), running AS MATERIALIZED (
+            SELECT held.*, CASE
+                WHEN ending = 'DONE' THEN 'DONE'
+                WHEN unwanted OR ending = 'CANCELLED' THEN 'CANCELLED'
+                WHEN ending = 'FAIL' OR ending = 'RETRY' AND tried >= max_attempts THEN 'DEAD'
+                ELSE 'READY' END AS next
+            FROM held
         ), ended AS (
             UPDATE jobs j SET
-                state = CASE
-                    WHEN r.ending = 'DONE' THEN 'DONE'
-                    WHEN r.ending = 'FAIL' OR r.ending = 'RETRY' AND r.spent >= j.max_attempts THEN 'DEAD'
-                    ELSE 'READY' END,
-                attempts = r.spent,
-                suspect = j.suspect AND r.ending = 'HANDED_BACK',
-                run_at = CASE r.ending WHEN 'RETRY' THEN r.at + r.delay_ms * interval '1 millisecond'
-                    ELSE j.run_at END,
+                state = r.next,
+                attempts = r.tried,
+                suspect = j.suspect AND r.ending IN ('HANDED_BACK', 'PUT_OFF'),
+                run_at = CASE WHEN r.ending IN ('RETRY', 'PUT_OFF')
+                    THEN r.at + r.delay_ms * interval '1 millisecond' ELSE j.run_at END,
                 errors = CASE WHEN r.message IS NULL THEN j.errors ELSE j.errors || jsonb_build_object(
-                    'attempt', r.spent, 'at', r.at, 'message', r.message) END,
-                finished_at = CASE
-                    WHEN r.ending IN ('DONE', 'FAIL') OR r.ending = 'RETRY' AND r.spent >= j.max_attempts
-                    THEN r.at END,
+                    'attempt', r.tried, 'at', r.at, 'message', r.message) END,
+                finished_at = CASE WHEN r.next <> 'READY' THEN r.at END,
                 dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL
             FROM running r WHERE j.id = r.id
-            RETURNING j.*, r.token
-        ), told AS (",
+            RETURNING j.*, r.token, r.cost, r.skipped
+        ), ",
+        release!("ended"),
+        ", ",
+        settle!("ended"),
+        ", told AS (",
         tell!("ended"),
         ") ",
         after!("ended")
@@ -174,6 +234,8 @@ async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<Aft
     .bind::<Array<Text>, _>(endings)
     .bind::<Array<Nullable<Text>>, _>(messages)
     .bind::<Array<BigInt>, _>(delays)
+    .bind::<Array<BigInt>, _>(completions.iter().map(|one| one.spent.0 as i64).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(completions.iter().map(|one| one.skipped).collect::<Vec<_>>())
     .prepared()
     .load(conn)
     .await?)

@@ -3,64 +3,129 @@
 
 use std::time::Duration;
 
-use colloquy_domain::ports::jobs::{Dispatch, DispatchPlan, Dispatched};
+use colloquy_domain::{
+    jobs::limits::JobLimits,
+    ports::jobs::{Dispatch, DispatchPlan, Dispatched},
+};
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::statement::Prepare;
-use crate::{errors::Step, follow::milliseconds, jobs::known_kinds, pool::Connection, rows};
+use crate::{
+    errors::Step,
+    follow::milliseconds,
+    jobs::{
+        known_kinds,
+        limits::{self, Picked, Rooms},
+    },
+    pool::Connection,
+    rows,
+    statement::Prepare,
+};
+
+/// Tables of the room that limits leave; `$lanes`, `$lane_rooms`, `$providers` and `$provider_rooms` are SQL.
+macro_rules! rooms {
+    ($lanes:literal, $lane_rooms:literal, $providers:literal, $provider_rooms:literal) => {
+        concat!(
+            "lane_rooms AS MATERIALIZED (SELECT * FROM unnest(",
+            $lanes,
+            ", ",
+            $lane_rooms,
+            ") AS r (lane, room)), provider_rooms AS MATERIALIZED (SELECT * FROM unnest(",
+            $providers,
+            ", ",
+            $provider_rooms,
+            ") AS r (provider, room))"
+        )
+    };
+}
+pub(super) use rooms;
 
 /// Due jobs of one queue in the order in which they should run: by priority, then fairly between lanes, then by
-/// age; `turn` numbers them. The arguments are SQL for the queue, for how many, and for the known kinds.
+/// age; `turn` numbers them. The arguments are SQL for the queue, for how many, for the known kinds, and for
+/// the room of a lane that [`rooms`] does not name.
 ///
-/// The walk hops through the index from lane to lane (a loose index scan), and takes from each no more than
+/// The walk hops through the index from stream to stream (a loose index scan), and takes from each no more than
 /// is wanted in all: a tenant's hundred thousand waiting jobs cost no more than its first `limit`. A lane's
 /// turns are counted from what it has under way, so that it is fair also where one job is picked at a time.
 macro_rules! pick {
-    ($queue:literal, $limit:literal, $kinds:literal) => {
+    ($queue:literal, $limit:literal, $kinds:literal, $any_lane:literal) => {
         concat!(
-            "WITH RECURSIVE lanes AS (
-                (SELECT j.priority, j.lane, j.run_at FROM jobs j WHERE j.queue = ",
+            "WITH RECURSIVE streams AS (
+                (SELECT j.priority, j.lane, j.provider, j.run_at FROM jobs j WHERE j.queue = ",
             $queue,
             " AND j.state = 'READY'
-                ORDER BY j.priority DESC, j.lane DESC, j.run_at LIMIT 1)
+                ORDER BY j.priority DESC, j.lane DESC, j.provider DESC, j.run_at LIMIT 1)
                 UNION ALL
-                SELECT next.* FROM lanes l CROSS JOIN LATERAL (
-                    SELECT j.priority, j.lane, j.run_at FROM jobs j
+                SELECT next.* FROM streams s CROSS JOIN LATERAL (
+                    SELECT j.priority, j.lane, j.provider, j.run_at FROM jobs j
                     WHERE j.queue = ",
             $queue,
-            " AND j.state = 'READY' AND (j.priority, j.lane) < (l.priority, l.lane)
-                    ORDER BY j.priority DESC, j.lane DESC, j.run_at LIMIT 1
+            " AND j.state = 'READY'
+                        AND (j.priority, j.lane, j.provider) < (s.priority, s.lane, s.provider)
+                    ORDER BY j.priority DESC, j.lane DESC, j.provider DESC, j.run_at LIMIT 1
                 ) AS next
             ), under_way AS (
                 SELECT u.lane, count(*) AS jobs FROM jobs u
                 WHERE u.queue = ",
             $queue,
             " AND u.state IN ('DISPATCHED', 'RUNNING') GROUP BY u.lane
-            )
-            SELECT of_lane.id, of_lane.suspect, row_number() OVER (
-                ORDER BY l.priority DESC, coalesce(u.jobs, 0) + of_lane.place, of_lane.run_at, of_lane.id) AS turn
-            FROM lanes l LEFT JOIN under_way u USING (lane) CROSS JOIN LATERAL (
-                SELECT j.id, j.run_at, j.suspect, row_number() OVER (ORDER BY j.run_at, j.id) AS place
-                FROM jobs j
-                WHERE j.queue = ",
+            ), open AS (
+                SELECT s.*, coalesce(u.jobs, 0) AS under_way,
+                    coalesce(lr.room, CASE WHEN s.lane = '00000000-0000-0000-0000-000000000000'
+                        THEN NULL ELSE ",
+            $any_lane,
+            " END, 1000000000) AS lane_room,
+                    coalesce(pr.room, 1000000000) AS provider_room
+                FROM streams s LEFT JOIN under_way u USING (lane) LEFT JOIN lane_rooms lr USING (lane)
+                    LEFT JOIN provider_rooms pr USING (provider)
+                WHERE s.run_at <= now() AND NOT EXISTS (
+                    SELECT FROM paused_queues p
+                    WHERE p.queue = ",
             $queue,
-            " AND j.state = 'READY' AND j.priority = l.priority AND j.lane = l.lane
-                    AND j.run_at <= now() AND j.kind = ANY(",
+            " AND (p.lane IS NULL OR p.lane = s.lane)
+                )
+            )
+            SELECT placed.*, row_number() OVER (
+                ORDER BY priority DESC, under_way + place, run_at, id) AS turn
+            FROM (
+                SELECT due.*, o.priority, o.lane, o.provider, o.under_way, o.lane_room, o.provider_room,
+                    row_number() OVER (PARTITION BY o.priority, o.lane ORDER BY due.run_at, due.id) AS place
+                FROM open o CROSS JOIN LATERAL (
+                    SELECT j.id, j.run_at, j.suspect FROM jobs j
+                    WHERE j.queue = ",
+            $queue,
+            " AND j.state = 'READY' AND j.priority = o.priority AND j.lane = o.lane
+                        AND j.provider = o.provider AND j.run_at <= now() AND j.kind = ANY(",
             $kinds,
             ")
-                ORDER BY j.run_at, j.id LIMIT ",
+                    ORDER BY j.run_at, j.id LIMIT least(",
             $limit,
-            "
-            ) AS of_lane
-            WHERE l.run_at <= now()
+            ", o.lane_room, o.provider_room)
+                ) AS due
+            ) AS placed
             ORDER BY turn LIMIT ",
             $limit
         )
     };
 }
 pub(super) use pick;
+
+/// Of a WITH query of picked jobs, those that fit into the rooms together.
+macro_rules! fitting {
+    ($picked:literal) => {
+        concat!(
+            "SELECT * FROM (
+                SELECT p.*, row_number() OVER (PARTITION BY lane ORDER BY turn, id) AS of_lane,
+                    row_number() OVER (PARTITION BY provider ORDER BY turn, id) AS of_provider
+                FROM ",
+            $picked,
+            " p
+            ) AS p WHERE of_lane <= lane_room AND of_provider <= provider_room"
+        )
+    };
+}
+pub(super) use fitting;
 
 #[derive(diesel::QueryableByName)]
 struct Row {
@@ -82,40 +147,48 @@ pub(super) async fn dispatch(
     conn: &mut Connection,
     plans: &[DispatchPlan],
     deadline: Duration,
+    rooms: &Rooms,
 ) -> Step<Dispatched> {
+    let places = plans.iter().map(|plan| rows::limit(plan.window));
+    let of_queue = plans.iter().map(|plan| rooms.of(plan.queue));
     let rows: Vec<Row> = diesel::sql_query(concat!(
-        "WITH plan AS MATERIALIZED (
-            SELECT p.queue, p.chunk, p.places - (
-                SELECT count(*) FROM jobs d WHERE d.queue = p.queue AND d.state = 'DISPATCHED') AS room
-            FROM unnest($1, $2, $3) AS p (queue, places, chunk)
-        ), due AS MATERIALIZED (
-            SELECT p.queue, d.id, d.suspect, d.turn, CASE WHEN d.suspect THEN d.turn ELSE
-                (row_number() OVER (PARTITION BY p.queue, d.suspect ORDER BY d.turn) - 1) / p.chunk
-                END AS chunk
+        "WITH ",
+        rooms!("$6", "$7", "$8", "$9"),
+        ", plan AS MATERIALIZED (
+            SELECT p.queue, p.chunk, least(of_queue, p.places - (
+                SELECT count(*) FROM jobs d WHERE d.queue = p.queue AND d.state = 'DISPATCHED')) AS room
+            FROM unnest($1, $2, $11, $3) AS p (queue, places, of_queue, chunk)
+        ), picked AS MATERIALIZED (
+            SELECT p.queue, p.chunk AS size, d.*
             FROM plan p CROSS JOIN LATERAL (",
-        pick!("p.queue", "p.room", "$5"),
+        pick!("p.queue", "p.room", "$5", "$10"),
         ") AS d
             WHERE p.room > 0
+        ), fitting AS MATERIALIZED (",
+        fitting!("picked"),
+        "), due AS MATERIALIZED (
+            SELECT queue, id, suspect, turn, CASE WHEN suspect THEN turn ELSE
+                (row_number() OVER (PARTITION BY queue, suspect ORDER BY turn) - 1) / size END AS chunk
+            FROM fitting
         ), free AS MATERIALIZED (
-            SELECT id FROM jobs WHERE id = ANY(ARRAY(SELECT id FROM due)) AND state = 'READY'
-            FOR UPDATE SKIP LOCKED
-        ), chunks AS MATERIALIZED (
-            SELECT queue, suspect, chunk, min(turn) AS turn, gen_random_uuid() AS dispatch_id
-            FROM due JOIN free USING (id) GROUP BY queue, suspect, chunk
+            SELECT d.*, gen_random_uuid() AS drawn FROM due d JOIN jobs j ON j.id = d.id
+            WHERE j.state = 'READY' FOR UPDATE OF j SKIP LOCKED
         ), sent AS (
-            UPDATE jobs j SET state = 'DISPATCHED', dispatch_id = c.dispatch_id,
+            UPDATE jobs j SET state = 'DISPATCHED', dispatch_id = f.dispatch_id,
                 deadline = now() + $4 * interval '1 millisecond'
-            FROM due d JOIN free USING (id) JOIN chunks c USING (queue, suspect, chunk)
-            WHERE j.id = d.id
-            RETURNING j.dispatch_id
+            FROM (
+                SELECT id, queue, turn,
+                    first_value(drawn) OVER (PARTITION BY queue, suspect, chunk ORDER BY turn) AS dispatch_id
+                FROM free
+            ) AS f WHERE j.id = f.id
+            RETURNING f.queue, f.turn, j.dispatch_id
         ), told AS (
-            SELECT c.queue, c.turn, c.dispatch_id, count(*) AS jobs
-            FROM sent JOIN chunks c USING (dispatch_id) GROUP BY c.queue, c.turn, c.dispatch_id
+            SELECT queue, dispatch_id, min(turn) AS turn, count(*) AS jobs FROM sent GROUP BY queue, dispatch_id
         )
         SELECT t.queue, t.dispatch_id, t.jobs, state.* FROM (
             SELECT
                 EXISTS (
-                    SELECT FROM plan p WHERE p.room <= (SELECT count(*) FROM due d WHERE d.queue = p.queue)
+                    SELECT FROM plan p WHERE p.room <= (SELECT count(*) FROM picked d WHERE d.queue = p.queue)
                 ) AS full,
                 (SELECT (extract(epoch FROM w.run_at - now()) * 1000)::bigint FROM jobs w
                     WHERE w.state = 'READY' AND w.run_at > w.created_at AND w.run_at > now()
@@ -123,10 +196,16 @@ pub(super) async fn dispatch(
         ) AS state LEFT JOIN told t ON true ORDER BY t.turn"
     ))
     .bind::<Array<Text>, _>(plans.iter().map(|plan| plan.queue.as_str()).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(plans.iter().map(|plan| rows::limit(plan.window)).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(places.collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(plans.iter().map(|plan| rows::limit(plan.chunk)).collect::<Vec<_>>())
     .bind::<BigInt, _>(milliseconds(deadline))
     .bind::<Array<Text>, _>(known_kinds())
+    .bind::<Array<SqlUuid>, _>(&rooms.lanes)
+    .bind::<Array<BigInt>, _>(&rooms.lane_rooms)
+    .bind::<Array<Text>, _>(&rooms.providers)
+    .bind::<Array<BigInt>, _>(&rooms.provider_rooms)
+    .bind::<Nullable<BigInt>, _>(rooms.any_lane)
+    .bind::<Array<BigInt>, _>(of_queue.collect::<Vec<_>>())
     .prepared()
     .load(conn)
     .await?;
@@ -139,6 +218,48 @@ pub(super) async fn dispatch(
             dispatched.dispatches.push(Dispatch { id, queue, jobs: jobs as usize });
         }
     }
+    Ok(dispatched)
+}
+
+#[derive(diesel::QueryableByName)]
+struct Sent {
+    #[diesel(sql_type = Text)]
+    queue: String,
+    #[diesel(sql_type = SqlUuid)]
+    lane: Uuid,
+    #[diesel(sql_type = Text)]
+    provider: String,
+    #[diesel(sql_type = BigInt)]
+    jobs: i64,
+}
+
+/// Within a transaction, under limits.
+pub(super) async fn dispatch_within(
+    conn: &mut Connection,
+    plans: &[DispatchPlan],
+    deadline: Duration,
+    limits: &JobLimits,
+) -> Step<Dispatched> {
+    let rooms = limits::rooms(conn, limits).await?;
+    let dispatched = dispatch(conn, plans, deadline, &rooms).await?;
+    let sent: Vec<Sent> = diesel::sql_query(
+        "SELECT queue, lane, provider, count(*) AS jobs FROM jobs
+        WHERE dispatch_id = ANY($1) AND state = 'DISPATCHED' GROUP BY queue, lane, provider",
+    )
+    .bind::<Array<SqlUuid>, _>(dispatched.dispatches.iter().map(|one| one.id).collect::<Vec<_>>())
+    .prepared()
+    .load(conn)
+    .await?;
+    let mut picked = Picked::default();
+    for row in sent {
+        picked.add(
+            rows::queue(&row.queue)?,
+            (!row.lane.is_nil()).then_some(row.lane),
+            &row.provider,
+            row.jobs,
+        );
+    }
+    limits::spend(conn, limits, &picked).await?;
     Ok(dispatched)
 }
 

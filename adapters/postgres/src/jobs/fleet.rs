@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use colloquy_domain::{jobs::Queue, ports::jobs::WorkerNode};
-use diesel::sql_types::{BigInt, Jsonb, Text};
+use diesel::sql_types::{Array, BigInt, Jsonb, Text};
 use diesel_async::RunQueryDsl;
 use serde_json::{Map, Value};
 
@@ -24,12 +24,17 @@ pub(super) async fn beat(conn: &mut Connection, worker: &WorkerNode) -> Step<()>
     diesel::sql_query(
         "WITH forgotten AS (
             DELETE FROM workers WHERE name <> $1 AND seen_at < now() - interval '10 minutes'
+        ), totals AS (
+            INSERT INTO queue_totals AS t (queue, ended) SELECT * FROM unnest($3, $4)
+            ON CONFLICT (queue) DO UPDATE SET ended = t.ended + excluded.ended
         )
         INSERT INTO workers (name, queues, seen_at) VALUES ($1, $2, now())
         ON CONFLICT (name) DO UPDATE SET queues = excluded.queues, seen_at = excluded.seen_at",
     )
     .bind::<Text, _>(&worker.name)
     .bind::<Jsonb, _>(Value::Object(queues))
+    .bind::<Array<Text>, _>(worker.ended.iter().map(|(queue, _)| queue.as_str()).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(worker.ended.iter().map(|(_, jobs)| *jobs as i64).collect::<Vec<_>>())
     .prepared()
     .execute(conn)
     .await?;

@@ -5,14 +5,13 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
     accounts::Tenant,
-    ids::{ConversationId, JobId, OrganizationId},
+    ids::{BatchId, ConversationId, JobId, OrganizationId},
     jobs::{Job, JobKind, JobState, Queue},
     ports::jobs::{JobFilter, QueueStats},
     time::Timestamp,
 };
-use diesel::{
-    ExpressionMethods, QueryDsl, Queryable, Selectable, SelectableHelper,
-    sql_types::{BigInt, Nullable, Text, Timestamptz},
+use diesel::sql_types::{
+    Array, BigInt, Bool, Double, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
@@ -20,23 +19,47 @@ use uuid::Uuid;
 
 use super::{fleet::alive, known_kinds};
 use crate::statement::Prepare;
-use crate::{errors::Step, pool::Connection, rows, schema::jobs};
+use crate::{errors::Step, pool::Connection, rows};
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
+#[derive(diesel::QueryableByName)]
 struct Row {
+    #[diesel(sql_type = SqlUuid)]
     id: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
     organization_id: Option<Uuid>,
+    #[diesel(sql_type = Text)]
     queue: String,
+    #[diesel(sql_type = Text)]
     kind: String,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
     conversation_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    batch_id: Option<Uuid>,
+    #[diesel(sql_type = Jsonb)]
+    payload: Value,
+    #[diesel(sql_type = Nullable<Text>)]
+    traceparent: Option<String>,
+    #[diesel(sql_type = Text)]
     state: String,
+    #[diesel(sql_type = SmallInt)]
+    priority: i16,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    cancel_requested_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Integer)]
+    waits_for: i32,
+    #[diesel(sql_type = Integer)]
     attempts: i32,
+    #[diesel(sql_type = Integer)]
     max_attempts: i32,
+    #[diesel(sql_type = Timestamptz)]
     run_at: DateTime<Utc>,
+    #[diesel(sql_type = Jsonb)]
     errors: Value,
+    #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
     started_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
     finished_at: Option<DateTime<Utc>>,
 }
 
@@ -53,7 +76,13 @@ fn read(found: Vec<Row>) -> Step<Vec<Job>> {
             queue,
             kind,
             conversation_id: row.conversation_id.map(ConversationId),
+            batch_id: row.batch_id.map(BatchId),
+            payload: row.payload,
+            traceparent: row.traceparent,
             state: rows::job_state(&row.state)?,
+            priority: row.priority,
+            cancel_requested_at: row.cancel_requested_at,
+            waits_for: row.waits_for.unsigned_abs(),
             attempts: row.attempts as u32,
             max_attempts: row.max_attempts as u32,
             run_at: row.run_at,
@@ -67,12 +96,103 @@ fn read(found: Vec<Row>) -> Step<Vec<Job>> {
 }
 
 pub(super) async fn find(conn: &mut Connection, tenant: Tenant, ids: &[JobId]) -> Step<Vec<Job>> {
-    let found = jobs::table
-        .filter(jobs::organization_id.eq(tenant.0.0))
-        .filter(jobs::id.eq_any(ids.iter().map(|id| id.0)))
-        .filter(jobs::kind.eq_any(known_kinds()))
-        .select(Row::as_select());
+    let sql = "SELECT * FROM jobs WHERE id = ANY($1) AND organization_id = $2 AND kind = ANY($3)";
+    let found = diesel::sql_query(sql)
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind::<SqlUuid, _>(tenant.0.0)
+        .bind::<Array<Text>, _>(known_kinds())
+        .prepared();
     read(found.load(conn).await?)
+}
+
+/// Jobs of a filter, newest first. Where it names nothing that few jobs have, the walk hops through the index
+/// from kind to kind and from state to state and reads a page of each, so that it is as quick where next to
+/// none of ten million match. It is planned for the very values: a condition that is not set folds away.
+macro_rules! matching {
+    ($columns:literal) => {
+        concat!(
+            "SELECT j.* FROM unnest($1) AS k (kind) CROSS JOIN unnest($2) AS s (state) CROSS JOIN LATERAL (
+                SELECT ",
+            $columns,
+            " FROM jobs j
+                WHERE j.organization_id = $3 AND j.kind = k.kind AND j.state = s.state AND j.id < $4 AND j.id >= $5
+                    AND ($6::timestamptz IS NULL OR j.created_at >= $6)
+                    AND ($7::timestamptz IS NULL OR j.created_at < $7)
+                ORDER BY j.id DESC LIMIT $8
+            ) AS j
+            ORDER BY j.id DESC LIMIT $8"
+        )
+    };
+}
+
+/// The same where the filter names what few jobs have: ids, a conversation, a batch, an error's text.
+macro_rules! matching_few {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM jobs j
+            WHERE j.kind = ANY($1) AND j.state = ANY($2) AND j.organization_id = $3 AND j.id < $4 AND j.id >= $5
+                AND ($6::timestamptz IS NULL OR j.created_at >= $6)
+                AND ($7::timestamptz IS NULL OR j.created_at < $7)
+                AND ($9::uuid[] IS NULL OR j.id = ANY($9))
+                AND ($10::uuid IS NULL OR j.conversation_id = $10)
+                AND ($11::uuid IS NULL OR j.batch_id = $11)
+                AND ($12::text IS NULL OR
+                    j.errors <> '[]' AND to_tsvector('simple', j.errors) @@ phraseto_tsquery('simple', $12))
+            ORDER BY j.id DESC LIMIT $8"
+        )
+    };
+}
+
+/// Binds what both need.
+macro_rules! of {
+    ($sql:expr, $tenant:expr, $filter:expr, $states:expr, $after:expr, $limit:expr) => {
+        diesel::sql_query($sql)
+            .bind::<Array<Text>, _>(kinds($filter))
+            .bind::<Array<Text>, _>($states)
+            .bind::<SqlUuid, _>($tenant.0.0)
+            .bind::<SqlUuid, _>($after.map_or(Uuid::max(), Uuid::from))
+            .bind::<SqlUuid, _>(oldest($filter.created_from))
+            .bind::<Nullable<Timestamptz>, _>($filter.created_from)
+            .bind::<Nullable<Timestamptz>, _>($filter.created_before)
+            .bind::<BigInt, _>(rows::limit($limit))
+    };
+    (few $sql:expr, $tenant:expr, $filter:expr, $states:expr, $after:expr, $limit:expr) => {
+        of!($sql, $tenant, $filter, $states, $after, $limit)
+            .bind::<Nullable<Array<SqlUuid>>, _>(
+                (!$filter.ids.is_empty()).then(|| $filter.ids.iter().map(|id| id.0).collect::<Vec<_>>()),
+            )
+            .bind::<Nullable<SqlUuid>, _>($filter.conversation_id.map(Uuid::from))
+            .bind::<Nullable<SqlUuid>, _>($filter.batch_id.map(Uuid::from))
+            .bind::<Nullable<Text>, _>($filter.error.as_deref())
+    };
+}
+
+fn names_few(filter: &JobFilter) -> bool {
+    !filter.ids.is_empty()
+        || filter.conversation_id.is_some()
+        || filter.batch_id.is_some()
+        || filter.error.is_some()
+}
+
+fn kinds(filter: &JobFilter) -> Vec<&'static str> {
+    let of_kind = |kind: &JobKind| filter.kinds.is_empty() || filter.kinds.contains(kind);
+    let of_queue = |kind: &JobKind| filter.queues.is_empty() || filter.queues.contains(&kind.queue());
+    JobKind::ALL.into_iter().filter(of_kind).filter(of_queue).map(JobKind::as_str).collect()
+}
+
+fn states(filter: &JobFilter, can: impl Fn(JobState) -> bool) -> Vec<&'static str> {
+    let wanted = |state: &JobState| filter.states.is_empty() || filter.states.contains(state);
+    JobState::ALL.into_iter().filter(wanted).filter(|state| can(*state)).map(JobState::as_str).collect()
+}
+
+/// Ids grow with the time at which they were drawn, by the clock of whoever drew them: a day is for clocks.
+fn oldest(from: Option<DateTime<Utc>>) -> Uuid {
+    const CLOCKS_MS: i64 = 86_400_000;
+    let Some(from) = from else { return Uuid::nil() };
+    let ms = from.timestamp_millis().saturating_sub(CLOCKS_MS).max(0);
+    Uuid::from_u128((ms as u128) << 80)
 }
 
 pub(super) async fn list(
@@ -82,30 +202,39 @@ pub(super) async fn list(
     after: Option<JobId>,
     limit: usize,
 ) -> Step<Vec<Job>> {
-    let kinds = match filter.kinds.as_slice() {
-        [] => known_kinds(),
-        kinds => kinds.iter().map(|kind| kind.as_str()).collect(),
+    let states = states(filter, |_| true);
+    let found: Vec<Row> = if names_few(filter) {
+        let sql = matching_few!("j.*");
+        of!(few sql, tenant, filter, states, after, limit).load(conn).await?
+    } else {
+        let sql = matching!("j.*");
+        of!(sql, tenant, filter, states, after, limit).load(conn).await?
     };
-    let mut query = jobs::table
-        .filter(jobs::organization_id.eq(tenant.0.0))
-        .filter(jobs::kind.eq_any(kinds))
-        .order(jobs::id.desc())
-        .limit(rows::limit(limit))
-        .select(Row::as_select())
-        .into_boxed();
-    if !filter.queues.is_empty() {
-        query = query.filter(jobs::queue.eq_any(filter.queues.iter().map(|queue| queue.as_str())));
-    }
-    if !filter.states.is_empty() {
-        query = query.filter(jobs::state.eq_any(filter.states.iter().map(|state| state.as_str())));
-    }
-    if let Some(conversation) = filter.conversation_id {
-        query = query.filter(jobs::conversation_id.eq(conversation.0));
-    }
-    if let Some(after) = after {
-        query = query.filter(jobs::id.lt(after.0));
-    }
-    read(query.load(conn).await?)
+    read(found)
+}
+
+#[derive(diesel::QueryableByName)]
+struct Id {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// Ids of jobs of a filter in states of a kind, newest first.
+pub(super) async fn matching(
+    conn: &mut Connection,
+    tenant: Tenant,
+    filter: &JobFilter,
+    can: impl Fn(JobState) -> bool,
+    limit: usize,
+) -> Step<Vec<Uuid>> {
+    let states = states(filter, can);
+    let after: Option<JobId> = None;
+    let found: Vec<Id> = if names_few(filter) {
+        of!(few matching_few!("j.id"), tenant, filter, states, after, limit).load(conn).await?
+    } else {
+        of!(matching!("j.id"), tenant, filter, states, after, limit).load(conn).await?
+    };
+    Ok(found.into_iter().map(|row| row.id).collect())
 }
 
 pub(super) async fn prune(conn: &mut Connection, before: Timestamp, limit: usize) -> Step<usize> {
@@ -131,6 +260,8 @@ struct Stats {
     #[diesel(sql_type = BigInt)]
     delayed: i64,
     #[diesel(sql_type = BigInt)]
+    waiting: i64,
+    #[diesel(sql_type = BigInt)]
     running: i64,
     #[diesel(sql_type = BigInt)]
     dead: i64,
@@ -138,34 +269,58 @@ struct Stats {
     oldest_ready_ms: Option<i64>,
     #[diesel(sql_type = BigInt)]
     workers: i64,
+    #[diesel(sql_type = Bool)]
+    paused: bool,
+    #[diesel(sql_type = Nullable<Double>)]
+    rate_out: Option<f64>,
+    #[diesel(sql_type = Nullable<Double>)]
+    rate_in: Option<f64>,
 }
 
 /// One row a known queue, in their order. Each part reads one partial index; finished jobs are not looked at.
 pub(super) async fn queue_stats(conn: &mut Connection) -> Step<Vec<QueueStats>> {
     let found: Vec<Stats> = diesel::sql_query(concat!(
-        "WITH numbers AS (
+        "WITH parts AS (
             SELECT queue,
                 count(*) FILTER (WHERE run_at <= now()) AS ready,
                 count(*) FILTER (WHERE run_at > now()) AS delayed,
-                0 AS running, 0 AS dead, min(run_at) FILTER (WHERE run_at <= now()) AS oldest
+                0 AS waiting, 0 AS running, 0 AS dead, min(run_at) FILTER (WHERE run_at <= now()) AS oldest
             FROM jobs WHERE state = 'READY' GROUP BY queue
             UNION ALL
-            SELECT queue, count(*) FILTER (WHERE state = 'DISPATCHED'), 0,
+            SELECT queue, count(*) FILTER (WHERE state = 'DISPATCHED'), 0, 0,
                 count(*) FILTER (WHERE state = 'RUNNING'), 0,
                 min(run_at) FILTER (WHERE state = 'DISPATCHED')
             FROM jobs WHERE state IN ('DISPATCHED', 'RUNNING') GROUP BY queue
             UNION ALL
-            SELECT queue, 0, 0, 0, count(*), NULL FROM jobs WHERE state = 'DEAD' GROUP BY queue
+            SELECT queue, 0, 0, count(*), 0, 0, NULL FROM jobs WHERE state = 'WAITING' GROUP BY queue
             UNION ALL
-            SELECT queue, 0, 0, 0, 0, NULL FROM workers CROSS JOIN LATERAL jsonb_object_keys(queues) AS queue
+            SELECT queue, 0, 0, 0, 0, count(*), NULL FROM jobs WHERE state = 'DEAD' GROUP BY queue
+            UNION ALL
+            SELECT queue, 0, 0, 0, 0, 0, NULL FROM workers CROSS JOIN LATERAL jsonb_object_keys(queues) AS queue
+            UNION ALL
+            SELECT queue, 0, 0, 0, 0, 0, NULL FROM paused_queues WHERE lane IS NULL
+        ), numbers AS (
+            SELECT queue, sum(ready)::bigint AS ready, sum(delayed)::bigint AS delayed,
+                sum(waiting)::bigint AS waiting, sum(running)::bigint AS running, sum(dead)::bigint AS dead,
+                min(oldest) AS oldest
+            FROM parts GROUP BY queue
         )
-        SELECT queue, sum(ready)::bigint AS ready, sum(delayed)::bigint AS delayed,
-            sum(running)::bigint AS running, sum(dead)::bigint AS dead,
-            (extract(epoch FROM now() - min(oldest)) * 1000)::bigint AS oldest_ready_ms,
-            (SELECT count(*) FROM workers WHERE queues ? numbers.queue AND ",
+        SELECT n.queue, ready, delayed, waiting, running, dead,
+            (extract(epoch FROM now() - oldest) * 1000)::bigint AS oldest_ready_ms,
+            (SELECT count(*) FROM workers WHERE queues ? n.queue AND ",
         alive!(),
-        ") AS workers
-        FROM numbers GROUP BY queue"
+        ") AS workers,
+            EXISTS (SELECT FROM paused_queues p WHERE p.queue = n.queue AND p.lane IS NULL) AS paused,
+            ((last.ended - first.ended) / nullif(passed, 0))::float8 AS rate_out,
+            ((last.ended - first.ended + last.backlog - first.backlog) / nullif(passed, 0))::float8 AS rate_in
+        FROM numbers n
+        LEFT JOIN LATERAL (
+            SELECT at, ended, backlog FROM queue_samples s WHERE s.queue = n.queue ORDER BY at DESC LIMIT 1
+        ) AS last ON true
+        LEFT JOIN LATERAL (
+            SELECT ended, backlog, extract(epoch FROM last.at - s.at) AS passed FROM queue_samples s
+            WHERE s.queue = n.queue AND s.at > last.at - interval '61 seconds' ORDER BY at LIMIT 1
+        ) AS first ON true"
     ))
     .prepared()
     .load(conn)
@@ -177,13 +332,40 @@ pub(super) async fn queue_stats(conn: &mut Connection) -> Step<Vec<QueueStats>> 
             queue,
             ready: number(|row| row.ready),
             delayed: number(|row| row.delayed),
+            waiting: number(|row| row.waiting),
             running: number(|row| row.running),
             dead: number(|row| row.dead),
             oldest_ready_ms: row.and_then(|row| row.oldest_ready_ms).map(i64::unsigned_abs),
             workers: number(|row| row.workers),
+            is_paused: row.is_some_and(|row| row.paused),
+            rate_in: row.and_then(|row| row.rate_in).map(|rate| rate.max(0.0)),
+            rate_out: row.and_then(|row| row.rate_out).map(|rate| rate.max(0.0)),
         }
     };
     Ok(Queue::ALL.into_iter().map(stats).collect())
+}
+
+/// Ten minutes of samples are kept; rates look at one.
+pub(super) async fn sample(conn: &mut Connection) -> Step<()> {
+    diesel::sql_query(
+        "WITH old AS (
+            DELETE FROM queue_samples WHERE at < now() - interval '10 minutes'
+        ), backlogs AS (
+            SELECT queue, count(*) AS jobs FROM jobs WHERE state = 'READY' GROUP BY queue
+            UNION ALL
+            SELECT queue, count(*) FROM jobs WHERE state IN ('DISPATCHED', 'RUNNING') GROUP BY queue
+            UNION ALL
+            SELECT queue, count(*) FROM jobs WHERE state = 'WAITING' GROUP BY queue
+        )
+        INSERT INTO queue_samples (queue, ended, backlog)
+        SELECT queue, coalesce(max(t.ended), 0), coalesce(sum(b.jobs), 0)
+        FROM queue_totals t FULL JOIN backlogs b USING (queue) GROUP BY queue
+        ON CONFLICT DO NOTHING",
+    )
+    .prepared()
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 #[derive(diesel::QueryableByName)]

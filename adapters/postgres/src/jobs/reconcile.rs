@@ -1,10 +1,10 @@
 //! Giving back what nobody sees to any more: jobs whose lease ran out, dispatches that nobody claimed.
 
 use colloquy_domain::ports::jobs::Follow;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::RunQueryDsl;
 
-use super::complete::{After, after, failed};
+use super::complete::{After, after, failed, settle};
 use crate::statement::Prepare;
 use crate::{
     errors::Step,
@@ -16,26 +16,32 @@ use crate::{
 pub(super) const BATCH: usize = 500;
 
 const VANISHED: &str = "the worker vanished while the job ran";
+const RETIRED: &str = "this kind of job was retired: nothing runs it any more";
 
 /// How many there were, at most [`BATCH`]. Each is a suspect from now on; one that was so before has paid for
 /// the attempt, and dies with its last one.
 pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised)> {
     let after: Vec<After> = diesel::sql_query(concat!(
         "WITH gone AS MATERIALIZED (
-            SELECT id, suspect AND attempts >= max_attempts AS dies FROM jobs
-            WHERE state = 'RUNNING' AND deadline < now()
+            SELECT id, CASE
+                WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+                WHEN suspect AND attempts >= max_attempts THEN 'DEAD'
+                ELSE 'READY' END AS next
+            FROM jobs WHERE state = 'RUNNING' AND deadline < now()
             ORDER BY deadline LIMIT $1 FOR UPDATE SKIP LOCKED
         ), given_back AS (
             UPDATE jobs j SET
-                state = CASE WHEN dies THEN 'DEAD' ELSE 'READY' END,
+                state = g.next,
                 suspect = true,
                 errors = j.errors || jsonb_build_object(
                     'attempt', j.attempts + (NOT j.suspect)::int, 'at', now(), 'message', $2),
-                finished_at = CASE WHEN dies THEN now() END,
+                finished_at = CASE WHEN g.next <> 'READY' THEN now() END,
                 dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL
             FROM gone g WHERE j.id = g.id
-            RETURNING j.*, NULL::uuid AS token
-        ), told AS (",
+            RETURNING j.*, NULL::uuid AS token, 0 AS cost, false AS skipped
+        ), ",
+        settle!("given_back"),
+        ", told AS (",
         tell!("given_back"),
         ") ",
         after!("given_back")
@@ -49,6 +55,46 @@ pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised
     let told = after.iter().any(|job| job.organization_id.is_some());
     let raised = Raised { jobs: !after.is_empty(), events: told };
     Ok((after.len(), raised.and(follow::write(conn, &follow).await?)))
+}
+
+/// The leases of one worker run out now; how many those were.
+pub(super) async fn abandon(conn: &mut Connection, worker: &str) -> Step<usize> {
+    Ok(diesel::sql_query(
+        "WITH left_behind AS (DELETE FROM workers WHERE name = $1)
+        UPDATE jobs SET deadline = now() - interval '1 millisecond' WHERE worker = $1 AND state = 'RUNNING'",
+    )
+    .bind::<Text, _>(worker)
+    .prepared()
+    .execute(conn)
+    .await?)
+}
+
+/// Cancels what waits of kinds that nothing does any more; how many, at most [`BATCH`].
+pub(super) async fn retire(conn: &mut Connection, kinds: &[&str]) -> Step<(usize, Raised)> {
+    if kinds.is_empty() {
+        return Ok((0, Raised::default()));
+    }
+    let retired = diesel::sql_query(concat!(
+        "WITH old AS MATERIALIZED (
+            SELECT id FROM jobs WHERE kind = ANY($2) AND state IN ('WAITING', 'READY', 'DISPATCHED')
+            LIMIT $1 FOR UPDATE SKIP LOCKED
+        ), retired AS (
+            UPDATE jobs j SET state = 'CANCELLED', finished_at = now(), dispatch_id = NULL, deadline = NULL,
+                errors = j.errors || jsonb_build_object('attempt', j.attempts, 'at', now(), 'message', $3)
+            FROM old o WHERE j.id = o.id
+            RETURNING j.*, 0 AS cost, false AS skipped
+        ), ",
+        settle!("retired"),
+        " ",
+        tell!("retired")
+    ))
+    .bind::<BigInt, _>(BATCH as i64)
+    .bind::<Array<Text>, _>(kinds)
+    .bind::<Text, _>(RETIRED)
+    .prepared()
+    .execute(conn)
+    .await?;
+    Ok((retired, Raised { jobs: false, events: retired > 0 }))
 }
 
 pub(super) struct Missed {

@@ -1,6 +1,6 @@
 //! Organizations, conversations and jobs that tests begin with.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::TimeDelta;
 use colloquy_domain::{
@@ -8,7 +8,10 @@ use colloquy_domain::{
     conversations::{ContentHash, Conversation, ConversationKind, Participant, Segment, Tag},
     events::{EventKind, NewEvent, Stage},
     ids::{ConversationId, OrganizationId, ParticipantId, SegmentId, SessionId, TagId, UserId},
-    jobs::{ClaimedJob, JobKind, NewJob, Payload, Queue},
+    jobs::{
+        ClaimedJob, JobKind, NewJob, Payload, Queue,
+        limits::{JobLimits, Limit},
+    },
     passages::Passage,
     ports::{
         jobs::{ClaimFrom, Dispatch, DispatchPlan, Follow, Ledger},
@@ -25,6 +28,13 @@ use uuid::Uuid;
 
 pub const SCOPE: SystemScope = SystemScope::because("tests stand for the worker");
 pub const LEASE: Duration = Duration::from_secs(60);
+const NONE: Limit = Limit { running: None, per_minute: None };
+pub const FREE: JobLimits = JobLimits {
+    queues: BTreeMap::new(),
+    organization: NONE,
+    organizations: BTreeMap::new(),
+    providers: BTreeMap::new(),
+};
 
 #[expect(clippy::disallowed_methods, reason = "the adapter is given ids; here the test gives them")]
 pub fn id() -> Uuid {
@@ -163,11 +173,11 @@ pub fn plan(queue: Queue, window: usize, chunk: usize) -> DispatchPlan {
 }
 
 pub async fn dispatch(store: &Postgres, queue: Queue, window: usize, chunk: usize) -> Vec<Dispatch> {
-    store.dispatch(SCOPE, &[plan(queue, window, chunk)], LEASE).await.unwrap().dispatches
+    store.dispatch(SCOPE, &[plan(queue, window, chunk)], LEASE, &FREE).await.unwrap().dispatches
 }
 
 pub async fn claim(store: &Postgres, queue: Queue, limit: usize) -> Vec<ClaimedJob> {
-    store.claim(SCOPE, ClaimFrom::Queue { queue, limit }, "worker", LEASE).await.unwrap()
+    store.claim(SCOPE, ClaimFrom::Queue { queue, limit }, "worker", LEASE, &FREE).await.unwrap()
 }
 
 /// Imports, and takes the job that the import left.
@@ -202,7 +212,7 @@ pub fn ended(
     job: &ClaimedJob,
     ending: colloquy_domain::ports::jobs::Ending,
 ) -> colloquy_domain::ports::jobs::Completion {
-    colloquy_domain::ports::jobs::Completion { claim: job.claim, ending, follow: Follow::default() }
+    colloquy_domain::ports::jobs::Completion::new(job.claim, ending)
 }
 
 /// The state of a job's changes and of stages, in short, as the log has them.
