@@ -1,13 +1,13 @@
 //! The roles of production: `api`, `worker`, `migrate`, and `doctor`, which looks at all they need.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use colloquy_domain::{accounts::SystemScope, jobs::Queue, ports::jobs::Ledger};
 use colloquy_postgres::Postgres;
 use colloquy_redis::RedisDispatcher;
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::sleep};
 
 use crate::{
     config::{Config, EmbeddingChoice},
@@ -16,7 +16,7 @@ use crate::{
     wiring::{self, Core, Parts, signalled},
 };
 
-/// `colloquy api`: GraphQL and nothing else. It never migrates and owns no search engine.
+/// `colloquy api`: GraphQL and nothing else. It owns no search engine.
 pub(crate) async fn run_api(config: Config) -> Result<()> {
     run_until_signal(start_api(config)).await
 }
@@ -26,9 +26,12 @@ async fn start_api(config: Config) -> Result<Parts> {
     let core = connect(&config).await?;
     tracing::warn!("no search engine is in the settings: `search` answers UNAVAILABLE here");
     let mut parts = Parts::default();
-    parts.steward(&core, &config);
     let address = listener.local_addr()?;
-    parts.api(&core, &config, listener).await?;
+    let door = parts.door(&core, listener)?;
+    tracing::info!(%address, "health and metrics are served");
+    until_migrated(&core.postgres).await;
+    parts.steward(&core, &config);
+    parts.open(&door, &core, &config).await?;
     tracing::info!(%address, "the API is served");
     Ok(parts)
 }
@@ -71,6 +74,7 @@ async fn start_worker(
         tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
         parts.health(&core, listener)?;
     }
+    until_migrated(&core.postgres).await;
     parts.steward(&core, &config);
     parts.worker(&core, &config, &queues);
     let names: Vec<_> = queues.iter().map(|queue| queue.as_str()).collect();
@@ -82,11 +86,30 @@ async fn connect(config: &Config) -> Result<Core> {
     let key = wiring::required_signing_key(config)?;
     let redis = wiring::redis(config)?;
     let postgres = wiring::database(config).await?;
-    let pending = postgres.pending_migrations().await?;
-    if !pending.is_empty() {
-        bail!("the schema is {} migrations behind; run `colloquy migrate` first", pending.len());
-    }
     wiring::core(config, postgres, &redis, &key).await
+}
+
+/// How often a process looks whether the schema that it waits for is there.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// These roles never migrate. Whoever rolls out may start them before `colloquy migrate` has run, or while it runs:
+/// they are alive and not ready until the schema is what they need.
+async fn until_migrated(postgres: &Postgres) {
+    let mut told = None;
+    loop {
+        let state = match postgres.prepare().await {
+            Ok(pending) if pending.is_empty() => return,
+            Ok(pending) => {
+                format!("the schema is {} migrations behind: run `colloquy migrate`", pending.len())
+            }
+            Err(error) => error.chain(),
+        };
+        if told.as_ref() != Some(&state) {
+            tracing::warn!(state, "waiting for the database");
+            told = Some(state);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// A signal that comes during the start ends that, and one that comes right after it is not lost.

@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 mod auth;
+mod door;
 mod edge;
 mod execute;
 mod fault;
@@ -29,6 +30,7 @@ mod settings;
 mod sse;
 mod websocket;
 
+pub use door::Door;
 pub use edge::{Authenticated, Check, Edge, Readiness};
 pub use request_id::RequestId;
 pub use server::{Lifecycle, Parts, serve};

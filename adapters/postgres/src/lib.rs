@@ -70,10 +70,17 @@ impl Postgres {
         let pool = connector.pool(settings.max_connections);
         let bells = Bells::hang(drawn.process, pool.clone(), connector.clone());
         let postgres = Self { pool, connector, bells };
-        if postgres.pending_migrations().await?.is_empty() {
-            postgres.begin_log().await?;
-        }
+        postgres.prepare().await?;
         Ok(postgres)
+    }
+
+    /// Names of the migrations that are missing; where none is, the database is ready to be used.
+    pub async fn prepare(&self) -> Result<Vec<String>> {
+        let pending = self.pending_migrations().await?;
+        if pending.is_empty() {
+            self.begin_log().await?;
+        }
+        Ok(pending)
     }
 
     /// The server's version: `15.14`.
