@@ -3,7 +3,9 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Import, LINES, Process, Server, World, alive, children_of, eventually, tiny, world};
+use crate::support::{
+    Import, LINES, Process, Redis, Server, World, alive, children_of, eventually, tiny, world,
+};
 
 #[tokio::test]
 async fn probes_and_metrics_tell_how_it_is() {
@@ -352,4 +354,86 @@ async fn the_trace_of_a_request_is_in_its_jobs() {
     client.idle().await;
     let in_trace = format!("SELECT count(*) FROM jobs WHERE traceparent LIKE '00-{trace}-%'");
     assert_eq!(world.number(&in_trace).await, 4, "the import's job and the three that follow");
+}
+
+#[tokio::test]
+async fn redis_is_reached_by_tls_where_its_certificate_is_trusted() {
+    let mut world = world!();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = certificate.self_signed(&key).unwrap();
+    let (certificate_file, key_file) = (world.folder().join("redis.pem"), world.folder().join("redis.key"));
+    std::fs::write(&certificate_file, certificate.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let (certificate_file, key_file) =
+        (certificate_file.display().to_string(), key_file.display().to_string());
+    let _redis = Redis::start(&[
+        "--tls-port",
+        &port,
+        "--tls-cert-file",
+        &certificate_file,
+        "--tls-key-file",
+        &key_file,
+        "--tls-ca-cert-file",
+        &certificate_file,
+        "--tls-auth-clients",
+        "no",
+    ])
+    .expect("a Redis with TLS");
+    world.set("COLLOQUY_REDIS_URL", &format!("rediss://localhost:{port}/0"));
+    let redis = async |world: &World| {
+        let told = world.run(&["doctor", "--json"]).await;
+        told.json()
+            .into_iter()
+            .flat_map(|line| line.as_array().cloned().unwrap_or(vec![line]))
+            .find(|check| check["name"] == "redis")
+            .expect("a check")
+    };
+    let unknown = redis(&world).await;
+    assert_eq!(unknown["ok"], false, "nobody trusts a certificate that a test has made: {unknown}");
+    assert!(unknown["detail"].as_str().unwrap().contains("certificate"), "{unknown}");
+    world.set("SSL_CERT_FILE", &certificate_file);
+    let known = redis(&world).await;
+    assert_eq!(known["ok"], true, "{known}");
+    let server = world.standalone().await;
+    let client = server.owner();
+    let id = client.imported(Import { text: LINES, ..Import::default() }).await;
+    client.ready(&id).await;
+    assert_eq!(server.metric("colloquy_jobs_claimed_directly_total", &[]).await, 0.0, "Redis dispatches");
+}
+
+#[tokio::test]
+async fn a_demo_that_is_interrupted_at_its_start_leaves_nothing_behind() {
+    let mut world = world!();
+    let temporary = world.folder().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    world.set("TMPDIR", &temporary.display().to_string());
+    for (ms, signal) in [
+        (50, Signal::SIGINT),
+        (200, Signal::SIGINT),
+        (600, Signal::SIGINT),
+        (1200, Signal::SIGTERM),
+        (2500, Signal::SIGINT),
+        (5000, Signal::SIGINT),
+    ] {
+        let mut demo = world.start(&["demo"]);
+        tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+        let children = children_of(demo.pid());
+        // As the terminal does at Ctrl-C.
+        demo.signal_group(signal);
+        let status = demo.ended().await;
+        // Nothing is caught before anything has been made.
+        assert!(status.code() == Some(130) || ms == 50, "after {ms} ms: {status} {}", demo.log());
+        let left: Vec<_> =
+            std::fs::read_dir(&temporary).unwrap().flatten().map(|entry| entry.path()).collect();
+        assert!(left.is_empty(), "after {ms} ms: {left:?} {}", demo.log());
+        let gone = async || children.iter().all(|child| !alive(*child)).then_some(());
+        eventually("its servers have ended", gone).await;
+        let open = children_of(1).into_iter().filter(|pid| {
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&command).contains(&*temporary.to_string_lossy())
+        });
+        assert_eq!(open.count(), 0, "after {ms} ms");
+    }
 }

@@ -18,6 +18,7 @@ mod pool;
 mod rows;
 mod schema;
 mod signals;
+mod tls;
 
 use std::sync::Arc;
 
