@@ -43,6 +43,10 @@ async fn probes_and_metrics_tell_how_it_is() {
     let (_, text) = server.get("metrics").await;
     assert!(text.contains("colloquy_queue_oldest_ready_seconds{queue=\"ingest\"}"), "{text}");
     assert!(!text.contains(&id), "no label has an id");
+    // How many were done is a counter; a gauge of what nobody counts would be a lie.
+    for state in ["DONE", "CANCELLED"] {
+        assert!(!text.contains(&format!("state=\"{state}\"")), "{text}");
+    }
     assert_eq!(server.get("nothing-here").await.0, 404);
 }
 
