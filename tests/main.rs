@@ -8,6 +8,7 @@ mod console;
 mod conversations;
 mod imports;
 mod jobs;
+mod live;
 mod meaning;
 mod operations;
 mod progress;
