@@ -16,4 +16,5 @@ mod roles;
 mod search;
 mod shell;
 mod support;
+mod telemetry;
 mod tenancy;
