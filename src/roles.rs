@@ -31,7 +31,7 @@ async fn start_api(config: Config) -> Result<Parts> {
     tracing::info!(%address, "health and metrics are served");
     until_migrated(&core.postgres).await;
     parts.steward(&core, &config);
-    parts.open(&door, &core, &config).await?;
+    parts.open_api(&door, &core, &config).await?;
     tracing::info!(%address, "the API is served");
     Ok(parts)
 }
@@ -70,13 +70,21 @@ async fn start_worker(
     };
     let core = connect(&config).await?;
     let mut parts = Parts::default();
-    if let Some(listener) = health {
-        tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
-        parts.health(&core, listener)?;
-    }
+    let door = match health {
+        Some(listener) => {
+            let address = listener.local_addr()?;
+            let door = parts.door(&core, listener)?;
+            tracing::info!(%address, "health and metrics are served");
+            Some(door)
+        }
+        None => None,
+    };
     until_migrated(&core.postgres).await;
     parts.steward(&core, &config);
     parts.worker(&core, &config, &queues);
+    if let Some(door) = door {
+        parts.open_health(&door, &core)?;
+    }
     let names: Vec<_> = queues.iter().map(|queue| queue.as_str()).collect();
     tracing::info!(queues = names.join(","), worker = core.worker_name, "jobs are taken");
     Ok(parts)

@@ -124,7 +124,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Serves health and metrics on the listener at once, and the API once the door is [opened](Self::open).
+    /// Serves health and metrics on the listener at once, and more once the door is opened.
     pub(crate) fn door(&mut self, core: &Core, listener: TcpListener) -> Result<Door> {
         let door = Door::default();
         let router = door.router(self.edge(core)?);
@@ -132,15 +132,14 @@ impl Parts {
         Ok(door)
     }
 
-    pub(crate) async fn open(&mut self, door: &Door, core: &Core, config: &Config) -> Result<()> {
+    pub(crate) async fn open_api(&mut self, door: &Door, core: &Core, config: &Config) -> Result<()> {
         door.open(self.router(core, config).await?);
         Ok(())
     }
 
-    /// Serves health and metrics alone on the listener.
-    pub(crate) fn health(&mut self, core: &Core, listener: TcpListener) -> Result<()> {
-        let router = colloquy_api::health_router(self.edge(core)?);
-        self.serve(listener, router);
+    /// For a process that serves nothing but health and metrics.
+    pub(crate) fn open_health(&mut self, door: &Door, core: &Core) -> Result<()> {
+        door.open(colloquy_api::health_router(self.edge(core)?));
         Ok(())
     }
 

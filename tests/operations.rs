@@ -102,6 +102,8 @@ async fn processes_that_start_before_the_migration_wait_for_it_alive_and_not_rea
         eventually("it is ready by itself", async || (probe(process, "readyz").await.0 == 200).then_some(()))
             .await;
     }
+    let (status, answer) = probe(&mut api, "graphql?query=%7B__typename%7D").await;
+    assert!(status == 400 && answer.contains("PREFLIGHT_REQUIRED"), "ready is served: {status} {answer}");
     let api = Server::api(api).await;
     let input = json!({ "email": "ada@example.com", "password": "correct horse", "name": "Ada", "organizationName": "Ada" });
     let session = api.anonymous().change("signUp", "session { accessToken }", input).await;
