@@ -248,6 +248,26 @@ async fn doctor_looks_at_everything_and_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_import_says_why_there_are_more_segments_than_cues() {
+    let world = world!();
+    let _server = world.standalone().await;
+    let file = world.folder().join("voices.vtt");
+    let text = "WEBVTT\n\n00:00.000 --> 00:04.000\n<v Ada>Shall we?</v> <v Ben>Yes, at once.</v>\n\n00:04.000 --> 00:06.000\n<v Ada>Good.</v>\n";
+    fs::write(&file, text).unwrap();
+    let file = file.display().to_string();
+    let shown = world.run(&["import", &file]).await.well();
+    for part in ["2 cues read", "3 segments", "1 segment more than cues: some cues have several voices"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let told = world.run(&["import", "--dry-run", "--json", &file]).await.json();
+    let report = &told[0]["report"];
+    assert_eq!(
+        (&report["cuesRead"], &report["segments"], &report["cuesSplit"]),
+        (&json!(2), &json!(3), &json!(1))
+    );
+}
+
+#[tokio::test]
 async fn the_tour_shows_every_step_and_ends_well() {
     let mut world = world!();
     world.set("COLLOQUY_CACHE", &crate::support::cache().display().to_string());
