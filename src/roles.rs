@@ -3,7 +3,11 @@
 use std::{pin::pin, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use colloquy_domain::{accounts::SystemScope, jobs::Queue, ports::jobs::Ledger};
+use colloquy_domain::{
+    accounts::SystemScope,
+    jobs::Queue,
+    ports::{jobs::Ledger, store::passages::PassageStore},
+};
 use colloquy_postgres::Postgres;
 use colloquy_redis::RedisDispatcher;
 use serde::Serialize;
@@ -189,6 +193,13 @@ pub(crate) async fn doctor(config: Config) -> Result<Vec<Check>> {
                 queues(&postgres).await,
                 "look at the dead jobs: `jobs(filter: {states: [DEAD]})`",
             ));
+            if migrations(&postgres).await.is_ok() {
+                checks.push(Check::of(
+                    "search index",
+                    search_index(&config, &postgres).await,
+                    "start `colloquy standalone` again: it builds the index anew",
+                ));
+            }
         }
         Err(_) if config.database.url.is_none() && standalone.is_none() => {}
         Err(error) => {
@@ -247,6 +258,27 @@ async fn queues(postgres: &Postgres) -> Result<String> {
         bail!("{dead} jobs are dead, {ready} are waiting");
     }
     Ok(format!("{ready} jobs are waiting, the oldest for {} s", oldest / 1000))
+}
+
+/// The embedded index is of use only to the database that it was built from.
+async fn search_index(config: &Config, postgres: &Postgres) -> Result<String> {
+    let folder = wiring::index_folder(&config.data.dir);
+    let shown = folder.display();
+    let Some(found) = colloquy_embedded::completed(&folder) else {
+        if folder.exists() {
+            bail!("{shown} holds none that was completed");
+        }
+        return Ok(format!("there is none in {}; a standalone makes one", config.data.dir.display()));
+    };
+    let scope = SystemScope::because("doctor compares the index with its database");
+    let wanted = postgres.generation(scope).await?;
+    if found.log_id != wanted.log_id {
+        bail!("{shown} was built from another database, or from this one before it was restored");
+    }
+    if found.generation != wanted.number {
+        bail!("{shown} is of generation {}, and PostgreSQL has {}", found.generation, wanted.number);
+    }
+    Ok(format!("generation {}, as PostgreSQL has it; vectors by {}", found.generation, found.model))
 }
 
 fn embedding(config: &Config) -> Result<String> {

@@ -29,7 +29,7 @@ use colloquy_worker::{Steward, Worker, process_name};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use search::{Engines, embedder};
+pub(crate) use search::{Engines, embedder, index_folder};
 pub(crate) use system::{SystemClock, SystemIds, random_bytes};
 
 use crate::{
