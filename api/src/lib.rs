@@ -20,6 +20,7 @@ mod fault;
 mod graphiql;
 mod graphql;
 mod health;
+mod linger;
 mod negotiate;
 mod observe;
 mod params;
@@ -52,6 +53,7 @@ pub fn router<E: Executor>(schema: E, parts: Parts, settings: HttpSettings) -> R
             "/graphql/stream",
             get(graphql::get_stream::<E>).post(graphql::post_stream::<E>).fallback(graphql::other_method),
         )
+        .route_layer(middleware::from_fn(linger::linger))
         .route("/graphql/ws", any(websocket::get::<E>))
         .fallback(not_found)
         .with_state(server)
