@@ -24,6 +24,7 @@ mod linger;
 mod negotiate;
 mod observe;
 mod params;
+mod persisted;
 mod render;
 mod request_id;
 mod server;
