@@ -11,6 +11,7 @@ use colloquy_redis::RedisSettings;
 use colloquy_worker::{StewardSettings, WorkerSettings};
 use figment::{
     Figment,
+    error::Kind,
     providers::{Env, Format, Toml},
 };
 use serde::{Deserialize, Serialize};
@@ -133,7 +134,7 @@ pub(crate) fn load(common: &Common) -> Result<Config> {
         figment = figment.merge(Toml::string(&toml));
     }
     let mut config: Config = figment.extract().map_err(|error| {
-        let errors: Vec<String> = error.into_iter().map(|error| format!("  {error}")).collect();
+        let errors: Vec<String> = error.into_iter().map(|error| format!("  {}", told(&error))).collect();
         anyhow::anyhow!(
             "the configuration is not right:\n{}\n`config.default.toml` documents every setting",
             errors.join("\n")
@@ -167,6 +168,24 @@ fn dotted(key: &str) -> String {
         Some((inner, rest)) => format!("{}.{rest}", inner.trim_end_matches('_')),
         None => key,
     }
+}
+
+/// Names keys as the files have them, and a variable as the user wrote it.
+fn told(error: &figment::Error) -> String {
+    let prefix = format!("`{PREFIX}`");
+    if !error.metadata.as_ref().is_some_and(|metadata| metadata.name.starts_with(&prefix)) {
+        return error.to_string();
+    }
+    let mut path = error.path.clone();
+    if let Kind::UnknownField(name, _) = &error.kind
+        && path.last() != Some(name)
+    {
+        path.push(name.clone());
+    }
+    let key = path.join(".").to_ascii_lowercase();
+    let variable = format!("{PREFIX}{}", key.replace('.', "_").to_ascii_uppercase());
+    let written = environment::variable_like(&variable).unwrap_or(variable);
+    format!("{written} (`{key}`): {}", error.kind)
 }
 
 /// `http.bind=0.0.0.0:4000` as a line of TOML: a value that is none by itself is taken as text.

@@ -24,3 +24,9 @@ pub(crate) fn user_config() -> PathBuf {
     let home = || folder("HOME").unwrap_or_else(|| PathBuf::from(".")).join(".config");
     folder("XDG_CONFIG_HOME").unwrap_or_else(home).join("colloquy")
 }
+
+/// A variable's name as it stands in the environment, which is known in other cases.
+pub(crate) fn variable_like(name: &str) -> Option<String> {
+    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.into_iter().find(|other| other.eq_ignore_ascii_case(name))
+}

@@ -1,13 +1,17 @@
 //! The roles of production: `api`, `worker`, `migrate`, and `doctor`, which looks at all they need.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use colloquy_domain::{accounts::SystemScope, jobs::Queue, ports::jobs::Ledger};
+use colloquy_domain::{
+    accounts::SystemScope,
+    jobs::Queue,
+    ports::{jobs::Ledger, store::passages::PassageStore},
+};
 use colloquy_postgres::Postgres;
 use colloquy_redis::RedisDispatcher;
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::sleep};
 
 use crate::{
     config::{Config, EmbeddingChoice},
@@ -16,7 +20,7 @@ use crate::{
     wiring::{self, Core, Parts, signalled},
 };
 
-/// `colloquy api`: GraphQL and nothing else. It never migrates and owns no search engine.
+/// `colloquy api`: GraphQL and nothing else. It owns no search engine.
 pub(crate) async fn run_api(config: Config) -> Result<()> {
     run_until_signal(start_api(config)).await
 }
@@ -26,9 +30,12 @@ async fn start_api(config: Config) -> Result<Parts> {
     let core = connect(&config).await?;
     tracing::warn!("no search engine is in the settings: `search` answers UNAVAILABLE here");
     let mut parts = Parts::default();
-    parts.steward(&core, &config);
     let address = listener.local_addr()?;
-    parts.api(&core, &config, listener).await?;
+    let door = parts.door(&core, listener)?;
+    tracing::info!(%address, "health and metrics are served");
+    until_migrated(&core.postgres).await;
+    parts.steward(&core, &config);
+    parts.open_api(&door, &core, &config).await?;
     tracing::info!(%address, "the API is served");
     Ok(parts)
 }
@@ -67,12 +74,21 @@ async fn start_worker(
     };
     let core = connect(&config).await?;
     let mut parts = Parts::default();
-    if let Some(listener) = health {
-        tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
-        parts.health(&core, listener)?;
-    }
+    let door = match health {
+        Some(listener) => {
+            let address = listener.local_addr()?;
+            let door = parts.door(&core, listener)?;
+            tracing::info!(%address, "health and metrics are served");
+            Some(door)
+        }
+        None => None,
+    };
+    until_migrated(&core.postgres).await;
     parts.steward(&core, &config);
     parts.worker(&core, &config, &queues);
+    if let Some(door) = door {
+        parts.open_health(&door, &core)?;
+    }
     let names: Vec<_> = queues.iter().map(|queue| queue.as_str()).collect();
     tracing::info!(queues = names.join(","), worker = core.worker_name, "jobs are taken");
     Ok(parts)
@@ -82,11 +98,30 @@ async fn connect(config: &Config) -> Result<Core> {
     let key = wiring::required_signing_key(config)?;
     let redis = wiring::redis(config)?;
     let postgres = wiring::database(config).await?;
-    let pending = postgres.pending_migrations().await?;
-    if !pending.is_empty() {
-        bail!("the schema is {} migrations behind; run `colloquy migrate` first", pending.len());
-    }
     wiring::core(config, postgres, &redis, &key).await
+}
+
+/// How often a process looks whether the schema that it waits for is there.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// These roles never migrate. Whoever rolls out may start them before `colloquy migrate` has run, or while it runs:
+/// they are alive and not ready until the schema is what they need.
+async fn until_migrated(postgres: &Postgres) {
+    let mut told = None;
+    loop {
+        let state = match postgres.prepare().await {
+            Ok(pending) if pending.is_empty() => return,
+            Ok(pending) => {
+                format!("the schema is {} migrations behind: run `colloquy migrate`", pending.len())
+            }
+            Err(error) => error.chain(),
+        };
+        if told.as_ref() != Some(&state) {
+            tracing::warn!(state, "waiting for the database");
+            told = Some(state);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// A signal that comes during the start ends that, and one that comes right after it is not lost.
@@ -158,6 +193,13 @@ pub(crate) async fn doctor(config: Config) -> Result<Vec<Check>> {
                 queues(&postgres).await,
                 "look at the dead jobs: `jobs(filter: {states: [DEAD]})`",
             ));
+            if migrations(&postgres).await.is_ok() {
+                checks.push(Check::of(
+                    "search index",
+                    search_index(&config, &postgres).await,
+                    "start `colloquy standalone` again: it builds the index anew",
+                ));
+            }
         }
         Err(_) if config.database.url.is_none() && standalone.is_none() => {}
         Err(error) => {
@@ -216,6 +258,27 @@ async fn queues(postgres: &Postgres) -> Result<String> {
         bail!("{dead} jobs are dead, {ready} are waiting");
     }
     Ok(format!("{ready} jobs are waiting, the oldest for {} s", oldest / 1000))
+}
+
+/// The embedded index is of use only to the database that it was built from.
+async fn search_index(config: &Config, postgres: &Postgres) -> Result<String> {
+    let folder = wiring::index_folder(&config.data.dir);
+    let shown = folder.display();
+    let Some(found) = colloquy_embedded::completed(&folder) else {
+        if folder.exists() {
+            bail!("{shown} holds none that was completed");
+        }
+        return Ok(format!("there is none in {}; a standalone makes one", config.data.dir.display()));
+    };
+    let scope = SystemScope::because("doctor compares the index with its database");
+    let wanted = postgres.generation(scope).await?;
+    if found.log_id != wanted.log_id {
+        bail!("{shown} was built from another database, or from this one before it was restored");
+    }
+    if found.generation != wanted.number {
+        bail!("{shown} is of generation {}, and PostgreSQL has {}", found.generation, wanted.number);
+    }
+    Ok(format!("generation {}, as PostgreSQL has it; vectors by {}", found.generation, found.model))
 }
 
 fn embedding(config: &Config) -> Result<String> {

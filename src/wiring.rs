@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
-use colloquy_api::{HttpSettings, Lifecycle};
+use colloquy_api::{Door, HttpSettings, Lifecycle};
 use colloquy_domain::{
     accounts::Credentials,
     events::feed::Feed,
@@ -29,7 +29,7 @@ use colloquy_worker::{Steward, Worker, process_name};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use search::{Engines, embedder};
+pub(crate) use search::{Engines, embedder, index_folder};
 pub(crate) use system::{SystemClock, SystemIds, random_bytes};
 
 use crate::{
@@ -52,7 +52,7 @@ pub(crate) struct Core {
     pub worker_name: String,
 }
 
-/// Connects what is needed to serve; the schema must be current.
+/// Makes the ports. Nothing is asked of the database yet: its schema may still be behind.
 pub(crate) async fn core(
     config: &Config,
     postgres: Postgres,
@@ -85,10 +85,17 @@ pub(crate) async fn core(
 }
 
 /// Long-running parts of a process, and how they end: together, each within its grace.
-#[derive(Default)]
 pub(crate) struct Parts {
-    pub stop: CancellationToken,
+    stop: CancellationToken,
+    lifecycle: Lifecycle,
     tasks: JoinSet<()>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        let stop = CancellationToken::new();
+        Self { lifecycle: Lifecycle::new(stop.clone()), stop, tasks: JoinSet::new() }
+    }
 }
 
 impl Parts {
@@ -118,20 +125,34 @@ impl Parts {
 
     /// Serves the API on the listener.
     pub(crate) async fn api(&mut self, core: &Core, config: &Config, listener: TcpListener) -> Result<()> {
-        let feed = Feed::start(&core.ports, self.stop.clone()).await?;
-        let schema = colloquy_schema::build(core.ports.clone(), feed);
-        let parts = self.edge(core)?;
-        let lifecycle = parts.lifecycle.clone();
-        self.serve(listener, colloquy_api::router(schema, parts, config.http.clone()), lifecycle);
+        let router = self.router(core, config).await?;
+        self.serve(listener, router);
         Ok(())
     }
 
-    /// Serves health and metrics alone on the listener.
-    pub(crate) fn health(&mut self, core: &Core, listener: TcpListener) -> Result<()> {
-        let parts = self.edge(core)?;
-        let lifecycle = parts.lifecycle.clone();
-        self.serve(listener, colloquy_api::health_router(parts), lifecycle);
+    /// Serves health and metrics on the listener at once, and more once the door is opened.
+    pub(crate) fn door(&mut self, core: &Core, listener: TcpListener) -> Result<Door> {
+        let door = Door::default();
+        let router = door.router(self.edge(core)?);
+        self.serve(listener, router);
+        Ok(door)
+    }
+
+    pub(crate) async fn open_api(&mut self, door: &Door, core: &Core, config: &Config) -> Result<()> {
+        door.open(self.router(core, config).await?);
         Ok(())
+    }
+
+    /// For a process that serves nothing but health and metrics.
+    pub(crate) fn open_health(&mut self, door: &Door, core: &Core) -> Result<()> {
+        door.open(colloquy_api::health_router(self.edge(core)?));
+        Ok(())
+    }
+
+    async fn router(&self, core: &Core, config: &Config) -> Result<Router> {
+        let feed = Feed::start(&core.ports, self.stop.clone()).await?;
+        let schema = colloquy_schema::build(core.ports.clone(), feed);
+        Ok(colloquy_api::router(schema, self.edge(core)?, config.http.clone()))
     }
 
     fn edge(&self, core: &Core) -> Result<colloquy_api::Parts> {
@@ -141,12 +162,12 @@ impl Parts {
             clock: core.ports.clock.clone(),
             ids: core.ports.ids.clone(),
             trace: core.ports.trace.clone(),
-            lifecycle: Lifecycle::new(self.stop.clone()),
+            lifecycle: self.lifecycle.clone(),
         })
     }
 
-    fn serve(&mut self, listener: TcpListener, router: Router, lifecycle: Lifecycle) {
-        let serving = colloquy_api::serve(listener, router, lifecycle, GRACE);
+    fn serve(&mut self, listener: TcpListener, router: Router) {
+        let serving = colloquy_api::serve(listener, router, self.lifecycle.clone(), GRACE);
         self.tasks.spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "HTTP is not served any more");

@@ -91,7 +91,7 @@ async fn workers_that_are_killed_in_the_middle_of_a_thousand_jobs_lose_and_doubl
 #[tokio::test]
 async fn a_redis_that_forgets_everything_loses_no_job() {
     let mut world = world!();
-    let Some(redis) = Redis::start() else { return };
+    let Some(redis) = Redis::start(&[]) else { return };
     world.set("COLLOQUY_REDIS_URL", &redis.url());
     world.set("COLLOQUY_STEWARD_DISPATCH_DEADLINE_MS", "1000");
     let api = world.api().await;
@@ -113,7 +113,7 @@ async fn a_redis_that_forgets_everything_loses_no_job() {
 #[tokio::test]
 async fn without_redis_jobs_run_through_postgresql_and_with_it_again_through_redis() {
     let mut world = world!();
-    let Some(mut redis) = Redis::start() else { return };
+    let Some(mut redis) = Redis::start(&[]) else { return };
     world.set("COLLOQUY_REDIS_URL", &redis.url());
     world.set("COLLOQUY_STEWARD_DISPATCH_DEADLINE_MS", "1000");
     let standalone = world.standalone().await;

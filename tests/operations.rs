@@ -3,7 +3,9 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Import, LINES, World, alive, children_of, eventually, tiny, world};
+use crate::support::{
+    Import, LINES, Process, Redis, Server, World, alive, children_of, eventually, tiny, world,
+};
 
 #[tokio::test]
 async fn probes_and_metrics_tell_how_it_is() {
@@ -41,6 +43,10 @@ async fn probes_and_metrics_tell_how_it_is() {
     let (_, text) = server.get("metrics").await;
     assert!(text.contains("colloquy_queue_oldest_ready_seconds{queue=\"ingest\"}"), "{text}");
     assert!(!text.contains(&id), "no label has an id");
+    // How many were done is a counter; a gauge of what nobody counts would be a lie.
+    for state in ["DONE", "CANCELLED"] {
+        assert!(!text.contains(&format!("state=\"{state}\"")), "{text}");
+    }
     assert_eq!(server.get("nothing-here").await.0, 404);
 }
 
@@ -62,15 +68,84 @@ async fn an_api_is_not_ready_while_the_schema_is_behind() {
     assert_eq!(api.get("readyz").await.0, 200);
 }
 
+/// Where a process says that health is served.
+async fn probe(process: &mut Process, path: &str) -> (u16, String) {
+    let address = process
+        .says("health is served", |line| {
+            let told = line["message"] == "health and metrics are served";
+            told.then(|| line["address"].as_str().map(str::to_owned))?
+        })
+        .await;
+    let answer = reqwest::get(format!("http://{address}/{path}")).await.expect("an answer");
+    (answer.status().as_u16(), answer.text().await.expect("a text"))
+}
+
+#[tokio::test]
+async fn processes_that_start_before_the_migration_wait_for_it_alive_and_not_ready() {
+    fn here() {}
+    let Some(mut world) = World::unmigrated(std::any::type_name_of_val(&here)).await else { return };
+    world.set("COLLOQUY_WORKER_HEALTH_BIND", "127.0.0.1:0");
+    let (mut api, mut worker) = (world.start(&["api"]), world.worker(&[]));
+    for process in [&mut api, &mut worker] {
+        let (status, report) = probe(process, "readyz").await;
+        assert!(status == 503 && report.contains("colloquy migrate"), "{status} {report}");
+        assert_eq!(probe(process, "livez").await, (200, "ok\n".to_owned()));
+        assert_eq!(probe(process, "metrics").await.0, 200);
+    }
+    let (status, answer) = probe(&mut api, "graphql?query=%7B__typename%7D").await;
+    assert!(status == 503 && answer.contains("UNAVAILABLE"), "{status} {answer}");
+    let (_, missing) = probe(&mut worker, "readyz").await;
+    assert!(missing.contains("\"ready\":false"), "nobody but the operator migrates: {missing}");
+
+    world.run(&["migrate"]).await.well();
+    for process in [&mut api, &mut worker] {
+        eventually("it is ready by itself", async || (probe(process, "readyz").await.0 == 200).then_some(()))
+            .await;
+    }
+    let (status, answer) = probe(&mut api, "graphql?query=%7B__typename%7D").await;
+    assert!(status == 400 && answer.contains("PREFLIGHT_REQUIRED"), "ready is served: {status} {answer}");
+    let api = Server::api(api).await;
+    let input = json!({ "email": "ada@example.com", "password": "correct horse", "name": "Ada", "organizationName": "Ada" });
+    let session = api.anonymous().change("signUp", "session { accessToken }", input).await;
+    let client = api.with(session["session"]["accessToken"].as_str().expect("a token"));
+    client.imported(Import { text: LINES, ..Import::default() }).await;
+    let ingested = "SELECT count(*) FROM jobs WHERE kind = 'ingest_conversation' AND state = 'DONE'";
+    eventually("the worker works", async || (world.number(ingested).await == 1).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_worker_takes_no_job_while_the_schema_is_behind_and_ends_at_a_signal() {
+    let mut world = world!();
+    world.set("COLLOQUY_WORKER_HEALTH_BIND", "127.0.0.1:0");
+    let api = world.api().await;
+    let input = json!({ "email": "ada@example.com", "password": "correct horse", "name": "Ada", "organizationName": "Ada" });
+    let session = api.anonymous().change("signUp", "session { accessToken }", input).await;
+    let client = api.with(session["session"]["accessToken"].as_str().expect("a token"));
+    client.imported(Import { text: LINES, ..Import::default() }).await;
+    let sql = world.sql().await;
+    // As it is for a program that is newer than its database.
+    sql.batch_execute("ALTER TABLE __diesel_schema_migrations RENAME TO kept").await.unwrap();
+    let mut workers = [world.worker(&[]), world.worker(&[])];
+    for worker in &mut workers {
+        assert_eq!(probe(worker, "readyz").await.0, 503);
+    }
+    // Longer than a worker needs that may.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let begun = "SELECT count(*) FROM jobs WHERE attempts > 0";
+    assert_eq!(world.number(begun).await, 0, "no job was taken");
+    let [mut impatient, mut patient] = workers;
+    impatient.signal(Signal::SIGTERM);
+    assert!(impatient.ended().await.success());
+
+    sql.batch_execute("ALTER TABLE kept RENAME TO __diesel_schema_migrations").await.unwrap();
+    eventually("jobs are taken", async || (world.number(begun).await > 0).then_some(())).await;
+    assert_eq!(probe(&mut patient, "readyz").await.0, 200);
+}
+
 #[tokio::test]
 async fn a_start_that_cannot_go_well_says_what_to_do() {
     fn here() {}
     let Some(mut world) = World::unmigrated(std::any::type_name_of_val(&here)).await else { return };
-    for role in ["api", "worker"] {
-        let refused = world.run(&[role]).await;
-        assert_eq!(refused.code, Some(1), "{refused:#?}");
-        assert!(refused.stderr.contains("colloquy migrate"), "{refused:#?}");
-    }
     let migrated = world.run(&["migrate"]).await;
     assert_eq!(migrated.code, Some(0), "{migrated:#?}");
     assert_eq!(world.run(&["migrate"]).await.code, Some(0), "again is no fault");
@@ -88,20 +163,18 @@ async fn a_start_that_cannot_go_well_says_what_to_do() {
     world.set("COLLOQUY_SECRETS_SIGNING_KEY", &"k".repeat(32));
 
     for (variable, value, part) in [
-        ("COLLOQUY_HTTP_BINT", "127.0.0.1:0", "bint"),
-        ("COLLOQUY_NONSENSE_KEY", "1", "nonsense"),
-        ("COLLOQUY_AUTH_SIGN_UP", "ajar", "sign_up"),
-        ("COLLOQUY_EMBEDDING_MODEL", "large", "model"),
-        ("COLLOQUY_HTTP_BIND", "somewhere", "bind"),
+        ("COLLOQUY_HTTP_BINT", "127.0.0.1:0", "COLLOQUY_HTTP_BINT (`http.bint`): unknown field"),
+        ("COLLOQUY_NONSENSE_KEY", "1", "COLLOQUY_NONSENSE (`nonsense`): unknown field"),
+        ("COLLOQUY_AUTH_SIGN_UP", "ajar", "COLLOQUY_AUTH_SIGN_UP (`auth.sign_up`): unknown variant"),
+        ("COLLOQUY_EMBEDDING_MODEL", "large", "COLLOQUY_EMBEDDING_MODEL (`embedding.model`)"),
+        ("COLLOQUY_HTTP_BIND", "somewhere", "COLLOQUY_HTTP_BIND (`http.bind`)"),
+        ("COLLOQUY_http_live_max_operations", "many", "COLLOQUY_http_live_max_operations (`http.live.max_op"),
         ("COLLOQUY_DATABASE_URL", "mysql://secret-password@localhost/x", "database.url"),
     ] {
         let mut command = world.command(&["api"]);
         let refused = command.env(variable, value).output().unwrap();
         let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(
-            refused.status.code() == Some(1) && stderr.to_lowercase().contains(part),
-            "{variable}: {stderr}"
-        );
+        assert!(refused.status.code() == Some(1) && stderr.contains(part), "{variable}: {stderr}");
         assert!(!stderr.contains("secret-password"), "{stderr}");
     }
     let refused = world.run(&["worker", "--queues", "index"]).await;
@@ -285,4 +358,86 @@ async fn the_trace_of_a_request_is_in_its_jobs() {
     client.idle().await;
     let in_trace = format!("SELECT count(*) FROM jobs WHERE traceparent LIKE '00-{trace}-%'");
     assert_eq!(world.number(&in_trace).await, 4, "the import's job and the three that follow");
+}
+
+#[tokio::test]
+async fn redis_is_reached_by_tls_where_its_certificate_is_trusted() {
+    let mut world = world!();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = certificate.self_signed(&key).unwrap();
+    let (certificate_file, key_file) = (world.folder().join("redis.pem"), world.folder().join("redis.key"));
+    std::fs::write(&certificate_file, certificate.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let (certificate_file, key_file) =
+        (certificate_file.display().to_string(), key_file.display().to_string());
+    let _redis = Redis::start(&[
+        "--tls-port",
+        &port,
+        "--tls-cert-file",
+        &certificate_file,
+        "--tls-key-file",
+        &key_file,
+        "--tls-ca-cert-file",
+        &certificate_file,
+        "--tls-auth-clients",
+        "no",
+    ])
+    .expect("a Redis with TLS");
+    world.set("COLLOQUY_REDIS_URL", &format!("rediss://localhost:{port}/0"));
+    let redis = async |world: &World| {
+        let told = world.run(&["doctor", "--json"]).await;
+        told.json()
+            .into_iter()
+            .flat_map(|line| line.as_array().cloned().unwrap_or(vec![line]))
+            .find(|check| check["name"] == "redis")
+            .expect("a check")
+    };
+    let unknown = redis(&world).await;
+    assert_eq!(unknown["ok"], false, "nobody trusts a certificate that a test has made: {unknown}");
+    assert!(unknown["detail"].as_str().unwrap().contains("certificate"), "{unknown}");
+    world.set("SSL_CERT_FILE", &certificate_file);
+    let known = redis(&world).await;
+    assert_eq!(known["ok"], true, "{known}");
+    let server = world.standalone().await;
+    let client = server.owner();
+    let id = client.imported(Import { text: LINES, ..Import::default() }).await;
+    client.ready(&id).await;
+    assert_eq!(server.metric("colloquy_jobs_claimed_directly_total", &[]).await, 0.0, "Redis dispatches");
+}
+
+#[tokio::test]
+async fn a_demo_that_is_interrupted_at_its_start_leaves_nothing_behind() {
+    let mut world = world!();
+    let temporary = world.folder().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    world.set("TMPDIR", &temporary.display().to_string());
+    for (ms, signal) in [
+        (50, Signal::SIGINT),
+        (200, Signal::SIGINT),
+        (600, Signal::SIGINT),
+        (1200, Signal::SIGTERM),
+        (2500, Signal::SIGINT),
+        (5000, Signal::SIGINT),
+    ] {
+        let mut demo = world.start(&["demo"]);
+        tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+        let children = children_of(demo.pid());
+        // As the terminal does at Ctrl-C.
+        demo.signal_group(signal);
+        let status = demo.ended().await;
+        // Nothing is caught before anything has been made.
+        assert!(status.code() == Some(130) || ms == 50, "after {ms} ms: {status} {}", demo.log());
+        let left: Vec<_> =
+            std::fs::read_dir(&temporary).unwrap().flatten().map(|entry| entry.path()).collect();
+        assert!(left.is_empty(), "after {ms} ms: {left:?} {}", demo.log());
+        let gone = async || children.iter().all(|child| !alive(*child)).then_some(());
+        eventually("its servers have ended", gone).await;
+        let open = children_of(1).into_iter().filter(|pid| {
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&command).contains(&*temporary.to_string_lossy())
+        });
+        assert_eq!(open.count(), 0, "after {ms} ms");
+    }
 }

@@ -227,7 +227,7 @@ async fn doctor_looks_at_everything_and_says_what_to_do() {
     let well = world.run(&["doctor", "--json"]).await;
     assert_eq!(well.code, Some(0), "{well:#?}");
     let checks = &well.json()[0];
-    for name in ["standalone", "postgresql", "migrations", "queues", "redis", "embedding"] {
+    for name in ["standalone", "postgresql", "migrations", "queues", "search index", "redis", "embedding"] {
         assert!(names(checks, true).contains(&name.to_owned()), "{name}: {checks:#?}");
     }
     assert!(world.run(&["doctor"]).await.well().contains("all is well"));
@@ -245,6 +245,55 @@ async fn doctor_looks_at_everything_and_says_what_to_do() {
     let hints =
         checks.as_array().unwrap().iter().filter(|check| check["ok"] == false && check["hint"].is_string());
     assert_eq!(hints.count(), 2, "{checks:#?}");
+}
+
+#[tokio::test]
+async fn doctor_tells_an_index_that_is_not_of_its_database() {
+    let world = world!();
+    let index = async |world: &World| {
+        let told = world.run(&["doctor", "--json"]).await;
+        let checks = told.json()[0].as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["name"] == "search index").expect("a check")
+    };
+    let none = index(&world).await;
+    assert!(none["ok"] == true && none["detail"].as_str().unwrap().contains("there is none"), "{none}");
+    for (sql, part) in [
+        ("UPDATE search_generation SET number = number + 1", "generation 1, and PostgreSQL has 2"),
+        ("UPDATE event_log SET log_id = gen_random_uuid()", "another database"),
+    ] {
+        let mut server = world.standalone().await;
+        let well = index(&world).await;
+        assert_eq!(well["ok"], true, "a start builds it anew: {well}");
+        server.process.signal(nix::sys::signal::Signal::SIGTERM);
+        assert!(server.process.ended().await.success());
+        world.sql().await.batch_execute(sql).await.unwrap();
+        let sick = index(&world).await;
+        assert!(sick["ok"] == false && sick["detail"].as_str().unwrap().contains(part), "{sick}");
+        assert!(sick["hint"].as_str().unwrap().contains("colloquy standalone"), "{sick}");
+    }
+    fs::remove_file(world.data().join("index/identity.json")).unwrap();
+    let begun = index(&world).await;
+    assert!(begun["ok"] == false && begun["detail"].as_str().unwrap().contains("completed"), "{begun}");
+}
+
+#[tokio::test]
+async fn an_import_says_why_there_are_more_segments_than_cues() {
+    let world = world!();
+    let _server = world.standalone().await;
+    let file = world.folder().join("voices.vtt");
+    let text = "WEBVTT\n\n00:00.000 --> 00:04.000\n<v Ada>Shall we?</v> <v Ben>Yes, at once.</v>\n\n00:04.000 --> 00:06.000\n<v Ada>Good.</v>\n";
+    fs::write(&file, text).unwrap();
+    let file = file.display().to_string();
+    let shown = world.run(&["import", &file]).await.well();
+    for part in ["2 cues read", "3 segments", "1 segment more than cues: some cues have several voices"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let told = world.run(&["import", "--dry-run", "--json", &file]).await.json();
+    let report = &told[0]["report"];
+    assert_eq!(
+        (&report["cuesRead"], &report["segments"], &report["cuesSplit"]),
+        (&json!(2), &json!(3), &json!(1))
+    );
 }
 
 #[tokio::test]

@@ -124,13 +124,16 @@ impl<E: Executor> Server<E> {
         actor: Option<&Actor>,
     ) -> Result<Prepared, ServerError> {
         let limits = &self.settings.limits;
-        let document = limits::parse(&params.query, limits)?;
+        let query = self.documents.text(&params.document)?;
+        let document = limits::parse(&query, limits)?;
         let name = params.operation_name.as_deref();
         let size = limits::check(&document, name, limits)?;
         let operation = limits::operation(&document, name)?;
+        // What is wrong with the variables says nothing of the document.
+        self.documents.remember(&params.document);
         require_variables(operation, &params.variables)?;
         let operation = operation.ty;
-        let mut request = Request::new(params.query).variables(params.variables);
+        let mut request = Request::new(query).variables(params.variables);
         request.operation_name = params.operation_name;
         request.uploads = uploads;
         request.set_parsed_query(document);

@@ -47,6 +47,11 @@ impl Fault {
             .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
 
+    pub(crate) fn not_ready(message: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+            .with(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self

@@ -66,7 +66,8 @@ pub(crate) async fn get<E: Executor>(
     if let Ok(upgrade) = upgrade {
         return Box::pin(websocket::upgrade(server, id, headers, upgrade)).await;
     }
-    let asks = uri.query().is_some_and(|text| text.split('&').any(|pair| pair.starts_with("query=")));
+    let names = |pair: &str| pair.starts_with("query=") || pair.starts_with("extensions=");
+    let asks = uri.query().is_some_and(|text| text.split('&').any(names));
     if !asks && negotiate::wants_html(&headers) {
         return graphiql::page(&headers);
     }

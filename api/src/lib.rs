@@ -13,15 +13,18 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 mod auth;
+mod door;
 mod edge;
 mod execute;
 mod fault;
 mod graphiql;
 mod graphql;
 mod health;
+mod linger;
 mod negotiate;
 mod observe;
 mod params;
+mod persisted;
 mod render;
 mod request_id;
 mod server;
@@ -29,6 +32,7 @@ mod settings;
 mod sse;
 mod websocket;
 
+pub use door::Door;
 pub use edge::{Authenticated, Check, Edge, Readiness};
 pub use request_id::RequestId;
 pub use server::{Lifecycle, Parts, serve};
@@ -50,6 +54,7 @@ pub fn router<E: Executor>(schema: E, parts: Parts, settings: HttpSettings) -> R
             "/graphql/stream",
             get(graphql::get_stream::<E>).post(graphql::post_stream::<E>).fallback(graphql::other_method),
         )
+        .route_layer(middleware::from_fn(linger::linger))
         .route("/graphql/ws", any(websocket::get::<E>))
         .fallback(not_found)
         .with_state(server)

@@ -7,7 +7,10 @@ use http::Uri;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
-use crate::fault::Fault;
+use crate::{
+    fault::Fault,
+    persisted::{Document, PersistedQuery},
+};
 
 /// What async-graphql puts into a variable in the place of a file. A client must not write it: it would name
 /// another file of its request, or one that is not there.
@@ -19,7 +22,7 @@ pub(crate) fn file_mark(file: usize) -> String {
 
 #[derive(Debug, Default)]
 pub(crate) struct Params {
-    pub(crate) query: String,
+    pub(crate) document: Document,
     pub(crate) operation_name: Option<String>,
     pub(crate) variables: Variables,
 }
@@ -42,7 +45,7 @@ struct Json {
 #[serde(rename_all = "camelCase")]
 struct Extensions {
     #[serde(default)]
-    persisted_query: Option<serde_json::Value>,
+    persisted_query: Option<PersistedQuery>,
 }
 
 /// As they stand in a query string: what is a map is JSON.
@@ -84,17 +87,23 @@ impl Params {
     }
 
     fn new(json: Json) -> Result<Self, Fault> {
-        let persisted = json.extensions.is_some_and(|extensions| extensions.persisted_query.is_some());
-        let query = match json.query {
-            Some(query) => query,
-            // What Apollo's clients wait for before they send the document itself.
-            None if persisted => return Err(Fault::bad_request("PersistedQueryNotSupported")),
-            None => return Err(Fault::bad_request("the request has no query")),
+        let persisted = json.extensions.and_then(|extensions| extensions.persisted_query);
+        let hash = persisted.map(|persisted| persisted.hash()).transpose()?;
+        let document = match (json.query, hash) {
+            (Some(query), None) => Document::Whole(query),
+            (Some(query), Some(hash)) if hash.is_of(&query) => Document::Registered(query, hash),
+            (Some(_), Some(_)) => {
+                return Err(Fault::bad_request(
+                    "extensions.persistedQuery.sha256Hash is not that of the query",
+                ));
+            }
+            (None, Some(hash)) => Document::Known(hash),
+            (None, None) => return Err(Fault::bad_request("the request has no query")),
         };
         if json.variables.values().any(names_a_file) {
             return Err(Fault::bad_request("a variable names a file that was not uploaded with it"));
         }
-        Ok(Self { query, operation_name: json.operation_name, variables: json.variables })
+        Ok(Self { document, operation_name: json.operation_name, variables: json.variables })
     }
 }
 

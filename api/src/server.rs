@@ -11,7 +11,7 @@ use colloquy_domain::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{edge::Edge, settings::HttpSettings};
+use crate::{edge::Edge, persisted::Documents, settings::HttpSettings};
 
 /// What the product puts in.
 #[derive(Clone)]
@@ -44,6 +44,7 @@ pub(crate) struct Server<E> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) settings: HttpSettings,
+    pub(crate) documents: Documents,
     /// One permit a WebSocket or event stream.
     pub(crate) connections: Arc<Semaphore>,
     /// One permit a KiB of upload.
@@ -63,6 +64,7 @@ impl<E> Server<E> {
             clock: parts.clock,
             lifecycle: parts.lifecycle,
             connections: Arc::new(Semaphore::new(settings.live.max_connections.min(Semaphore::MAX_PERMITS))),
+            documents: Documents::new(settings.persisted_documents),
             upload_memory: Arc::new(Semaphore::new(permits(upload_memory))),
             settings,
         }

@@ -30,6 +30,9 @@ pub struct HttpSettings {
     pub upload_timeout_ms: u64,
     /// Time for a query or a mutation. A query is given up then; a mutation goes on without its client.
     pub request_timeout_ms: u64,
+    /// Documents that clients may name by their SHA-256 once they have sent them (`extensions.persistedQuery`):
+    /// this process remembers so many, and none with 0.
+    pub persisted_documents: usize,
     /// WebSockets and event streams.
     pub live: LiveSettings,
     /// What a GraphQL document may cost.
@@ -48,6 +51,7 @@ impl Default for HttpSettings {
             body_timeout_ms: 30_000,
             upload_timeout_ms: 300_000,
             request_timeout_ms: 30_000,
+            persisted_documents: 1_000,
             live: LiveSettings::default(),
             limits: Limits::default(),
         }

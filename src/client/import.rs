@@ -13,7 +13,7 @@ mutation Import($input: ImportConversationInput!) {
   importConversation(input: $input) {
     conversation { id title }
     report {
-      format cuesRead segments cuesDropped cuesMerged speakers durationMs
+      format cuesRead segments cuesDropped cuesMerged cuesSplit speakers durationMs
       notes { line action reason }
       notesOmitted
     }
@@ -65,6 +65,8 @@ pub(crate) struct Report {
     pub(crate) segments: u32,
     pub(crate) cues_dropped: u32,
     pub(crate) cues_merged: u32,
+    /// Segments beyond one a cue.
+    pub(crate) cues_split: u32,
     pub(crate) speakers: Vec<String>,
     pub(crate) duration_ms: Option<u64>,
     pub(crate) notes: Vec<ReportNote>,

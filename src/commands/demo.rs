@@ -5,14 +5,17 @@ mod analysis;
 mod samples;
 
 use std::{
+    io::ErrorKind,
     net::{Ipv4Addr, SocketAddr},
+    pin::{Pin, pin},
     time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use futures::{StreamExt, future::join_all, stream};
-use tokio::time::{Instant, timeout_at};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use self::samples::{ANALYSED, SAMPLES, SEARCHES, Sample};
 use super::{
@@ -35,8 +38,11 @@ const STAGES_WITHIN: Duration = Duration::from_secs(120);
 /// Among so many first hits the expected one must be.
 const FIRST_HITS: u8 = 5;
 const SHOWN_HITS: usize = 2;
+const REMOVED_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(common: &Common, args: Demo, config: Config) -> Result<Outcome> {
+    // Before there is anything that a signal could leave behind, and the same one until the end: none is lost.
+    let mut signal = pin!(signalled());
     let folder = tempfile::Builder::new().prefix("colloquy-demo-").tempdir();
     let folder = folder.context("could not make a folder for the demo")?;
     let mut config = config;
@@ -51,16 +57,61 @@ pub(crate) async fn run(common: &Common, args: Demo, config: Config) -> Result<O
         folder.path().display()
     ))?;
     let started = Instant::now();
-    let running = Box::pin(standalone::start(config)).await?;
-    let ended = Box::pin(show(common, args, &running, started)).await;
-    running.stop().await;
-    if let Err(error) = folder.close() {
-        output::warn(format_args!("the demo's folder could not be removed: {error}"));
-    }
+    let mut starting = Box::pin(standalone::start(config));
+    let ended = tokio::select! {
+        running = &mut starting => match running {
+            Ok(running) => {
+                let ended = Box::pin(show(common, args, &running, started, signal)).await;
+                running.stop().await;
+                ended
+            }
+            Err(error) => Err(error),
+        },
+        () = &mut signal => {
+            output::note("interrupted; what has begun to start is ended");
+            end(starting).await;
+            Ok(Outcome::Interrupted)
+        }
+    };
+    remove(folder).await;
     ended
 }
 
-async fn show(common: &Common, args: Demo, running: &Running, started: Instant) -> Result<Outcome> {
+/// Servers that are cut off in their start would go on writing for a while: let them start, and end in their good
+/// order. Who does not want to wait for that says so by another signal.
+async fn end(starting: impl Future<Output = Result<Running>>) {
+    tokio::select! {
+        started = starting => match started {
+            Ok(running) => running.stop().await,
+            Err(error) => tracing::debug!(error = format_args!("{error:#}"), "it would not have started"),
+        },
+        () = signalled() => {}
+    }
+}
+
+/// Servers whose start failed may still be writing their last words into it.
+async fn remove(folder: TempDir) {
+    let path = folder.keep();
+    let begun = Instant::now();
+    while let Err(error) = std::fs::remove_dir_all(&path) {
+        if error.kind() == ErrorKind::NotFound {
+            return;
+        }
+        if begun.elapsed() > REMOVED_WITHIN {
+            output::warn(format_args!("the demo's folder {} could not be removed: {error}", path.display()));
+            return;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn show(
+    common: &Common,
+    args: Demo,
+    running: &Running,
+    started: Instant,
+    mut signal: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Outcome> {
     output::line(format_args!("ready after {:.1} s at {}", started.elapsed().as_secs_f64(), running.url))?;
     let client = Client::new(running.url.clone(), Some(&running.token))?;
     let mut tour = Tour { client, verbose: common.verbose, imported: Vec::new(), failures: Vec::new() };
@@ -69,7 +120,7 @@ async fn show(common: &Common, args: Demo, running: &Running, started: Instant) 
             toured?;
             false
         }
-        () = signalled() => true,
+        () = &mut signal => true,
     };
     if interrupted {
         output::note("interrupted");
@@ -85,7 +136,7 @@ async fn show(common: &Common, args: Demo, running: &Running, started: Instant) 
         let mut graphiql = running.url.join("graphql")?;
         graphiql.set_fragment(Some(&format!("token={}", running.token)));
         output::line(format_args!("\nGraphiQL, signed in: {}\nCtrl-C ends the demo", bold(graphiql)))?;
-        signalled().await;
+        signal.await;
     }
     Ok(if tour.failures.is_empty() { Outcome::Done } else { Outcome::Failed })
 }

@@ -1,6 +1,9 @@
 //! The embedding model and the embedded engines.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result};
 use colloquy_domain::{
@@ -41,6 +44,11 @@ pub(crate) async fn embedder(settings: &EmbeddingSettings) -> Result<Option<Arc<
     }
 }
 
+/// Where the embedded indexes stand.
+pub(crate) fn index_folder(data: &Path) -> PathBuf {
+    data.join("index")
+}
+
 /// The engines of this process, with all that they need.
 pub(crate) struct Engines {
     index: EmbeddedIndex,
@@ -58,7 +66,7 @@ impl Engines {
         let generation = ports.passages.generation(SCOPE).await?;
         let none = EmbeddingModel { name: "none".to_owned(), dimensions: 1 };
         let model = embedder.as_ref().map_or(&none, |embedder| embedder.model());
-        let settings = EmbeddedSettings::new(data.join("index"), model.dimensions);
+        let settings = EmbeddedSettings::new(index_folder(data), model.dimensions);
         let identity =
             Identity { generation: generation.number, log_id: generation.log_id, model: model.name.clone() };
         let opened = EmbeddedIndex::open(settings, identity).await?;

@@ -210,4 +210,32 @@ impl Client {
     pub(crate) async fn subscribe(&self, query: &str, variables: Value) -> Subscription {
         Subscription::begin(&self.url, self.token.as_deref(), query, variables).await
     }
+
+    pub(crate) async fn subscribe_slowly(&self, query: &str) -> Subscription {
+        Subscription::begin_slow(&self.url, self.token.as_deref(), query).await
+    }
+
+    /// The events of a stream until it completes, as server-sent events.
+    pub(crate) async fn stream(&self, path: &str, query: &str, variables: Value) -> Vec<Value> {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.http.post(format!("{}{path}", self.url)).header("accept", "text/event-stream");
+        let answer = request.bearer_auth(self.token()).json(&body).send().await.expect("the server answers");
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream; charset=utf-8");
+        let text = answer.text().await.expect("a stream that ends");
+        let mut events = Vec::new();
+        for event in text.split("\n\n") {
+            let mut lines = event.lines().filter(|line| !line.starts_with(':'));
+            match (lines.next(), lines.next()) {
+                (Some("event: next"), Some(data)) => {
+                    let data = data.strip_prefix("data: ").expect("data");
+                    events.push(serde_json::from_str(data).expect("JSON"));
+                }
+                (Some("event: complete"), _) => return events,
+                (None, None) => {}
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+        panic!("the stream was cut: {text}")
+    }
 }

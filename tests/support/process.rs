@@ -176,7 +176,7 @@ impl Server {
     }
 
     /// Once it has said where it listens.
-    pub(super) async fn api(mut process: Process) -> Self {
+    pub(crate) async fn api(mut process: Process) -> Self {
         let address = process
             .says("the API is served", |line| {
                 (line["message"] == "the API is served")

@@ -16,6 +16,8 @@ use super::{PATIENCE, environment, ground::ground};
 pub(crate) struct Redis {
     program: PathBuf,
     port: u16,
+    /// Options besides those that every one has.
+    options: Vec<String>,
     child: Option<Child>,
 }
 
@@ -23,17 +25,18 @@ impl Redis {
     /// The one that tests share by prefix; `None` where there is no Redis.
     pub(super) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Redis>> = OnceLock::new();
-        SHARED.get_or_init(Self::start).as_ref()
+        SHARED.get_or_init(|| Self::start(&[])).as_ref()
     }
 
     /// Another one.
-    pub(crate) fn start() -> Option<Self> {
+    pub(crate) fn start(options: &[&str]) -> Option<Self> {
         let program = program()?;
         // Between looking for a free port and using it somebody else may take it.
         for _ in 0..5 {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
-            let mut redis =
-                Self { program: program.clone(), port: port.expect("a free port").port(), child: None };
+            let port = port.expect("a free port").port();
+            let options = options.iter().map(|option| (*option).to_owned()).collect();
+            let mut redis = Self { program: program.clone(), port, options, child: None };
             if redis.run() {
                 return Some(redis);
             }
@@ -59,6 +62,7 @@ impl Redis {
                 "--port",
                 &self.port.to_string(),
             ])
+            .args(&self.options)
             .current_dir("/")
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a log"))

@@ -2,9 +2,12 @@
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest},
 };
 
@@ -25,11 +28,25 @@ pub(crate) enum Said {
 
 impl Subscription {
     pub(super) async fn begin(url: &str, token: Option<&str>, query: &str, variables: Value) -> Self {
+        Self::over(TcpSocket::new_v4().expect("a socket"), url, token, query, variables).await
+    }
+
+    /// One that takes next to nothing before it is asked to.
+    pub(super) async fn begin_slow(url: &str, token: Option<&str>, query: &str) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        Self::over(socket, url, token, query, json!({})).await
+    }
+
+    async fn over(socket: TcpSocket, url: &str, token: Option<&str>, query: &str, variables: Value) -> Self {
+        let address = url.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address");
+        let stream = socket.connect(address).await.expect("a connection");
         let url = format!("{}graphql/ws", url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().expect("an address");
         let protocol = "graphql-transport-ws".parse().expect("a header");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
-        let (socket, _) = connect_async(request).await.expect("a WebSocket");
+        let stream = MaybeTlsStream::Plain(stream);
+        let (socket, _) = client_async(request, stream).await.expect("a WebSocket");
         let mut subscription = Self { socket };
         let payload = token.map(|token| json!({ "authorization": format!("Bearer {token}") }));
         subscription.send(json!({ "type": "connection_init", "payload": payload.unwrap_or_default() })).await;

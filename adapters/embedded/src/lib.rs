@@ -24,13 +24,16 @@ use colloquy_domain::{
 };
 use tokio::task;
 
-pub use self::{identity::Identity, settings::EmbeddedSettings};
 use self::{
     identity::Stamp,
     lock::FolderLock,
     searches::Searches,
     text::{Text, engine::TextEngine},
     vectors::{Vectors, engine::VectorEngine},
+};
+pub use self::{
+    identity::{Identity, completed},
+    settings::EmbeddedSettings,
 };
 
 const OPENING: &str = "open the search index";

@@ -19,6 +19,7 @@ mod rows;
 mod schema;
 mod signals;
 mod statement;
+mod tls;
 
 use std::sync::Arc;
 
@@ -77,10 +78,17 @@ impl Postgres {
         let hasty = connector.hasty().pool(HASTY_CONNECTIONS);
         let bells = Bells::hang(drawn.process, pool.clone(), connector.clone());
         let postgres = Self { pool, hasty, connector, bells };
-        if postgres.pending_migrations().await?.is_empty() {
-            postgres.begin_log().await?;
-        }
+        postgres.prepare().await?;
         Ok(postgres)
+    }
+
+    /// Names of the migrations that are missing; where none is, the database is ready to be used.
+    pub async fn prepare(&self) -> Result<Vec<String>> {
+        let pending = self.pending_migrations().await?;
+        if pending.is_empty() {
+            self.begin_log().await?;
+        }
+        Ok(pending)
     }
 
     /// The server's version: `15.14`.

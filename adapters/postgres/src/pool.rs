@@ -1,6 +1,6 @@
 //! Connections: settings, the pool, and transactions that run again when they lose a race.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use bb8::ErrorSink;
 use colloquy_domain::{Error, Problem, Result};
@@ -14,9 +14,12 @@ use diesel_async::{
 };
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
-use tokio_postgres::{NoTls, config::SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::errors::{self, Step};
+use crate::{
+    errors::{self, Step},
+    tls,
+};
 
 /// How many times a transaction runs that loses against others.
 const RUNS: u32 = 4;
@@ -25,8 +28,11 @@ const RUNS: u32 = 4;
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
-    /// `postgres://user:password@host:port/database`; without one, standalone starts its own server.
+    /// `postgres://user:password@host:port/database`; without one, standalone starts its own server. `sslmode`
+    /// is as libpq has it.
     pub url: Option<String>,
+    /// The CA that issued the server's certificate, in PEM; without one, those that this machine trusts.
+    pub ca_file: Option<PathBuf>,
     pub max_connections: u32,
     /// For a new connection, and for one from the pool.
     pub connect_timeout_ms: u64,
@@ -40,6 +46,7 @@ impl Default for DatabaseSettings {
     fn default() -> Self {
         Self {
             url: None,
+            ca_file: None,
             max_connections: 16,
             connect_timeout_ms: 5_000,
             statement_timeout_ms: 30_000,
@@ -53,6 +60,7 @@ impl fmt::Debug for DatabaseSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseSettings")
             .field("url", &self.url.as_ref().map(|_| "***"))
+            .field("ca_file", &self.ca_file)
             .field("max_connections", &self.max_connections)
             .field("connect_timeout_ms", &self.connect_timeout_ms)
             .field("statement_timeout_ms", &self.statement_timeout_ms)
@@ -65,27 +73,21 @@ impl fmt::Debug for DatabaseSettings {
 #[derive(Clone)]
 pub(crate) struct Connector {
     config: tokio_postgres::Config,
+    tls: MakeRustlsConnect,
     timeout: Duration,
     on_connect: String,
 }
 
 impl Connector {
     pub(crate) fn new(settings: &DatabaseSettings) -> Result<Self> {
-        let url = settings.url.as_deref().ok_or_else(|| invalid("is not set"))?;
-        // The parser's own message may quote the password.
-        let mut config = tokio_postgres::Config::from_str(url).map_err(|_source| {
-            invalid("is not a PostgreSQL URL that can be read (sslmode: disable, prefer)")
-        })?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(invalid("asks for sslmode=require, and TLS to PostgreSQL is not supported yet"));
-        }
+        let (mut config, tls) = tls::configure(settings)?;
         let timeout = Duration::from_millis(settings.connect_timeout_ms);
         config.application_name("colloquy").connect_timeout(timeout);
         let on_connect = format!(
             "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
             settings.statement_timeout_ms, settings.idle_in_transaction_timeout_ms,
         );
-        Ok(Self { config, timeout, on_connect })
+        Ok(Self { config, tls, timeout, on_connect })
     }
 
     /// A connection of its own, outside the pool.
@@ -96,7 +98,7 @@ impl Connector {
     async fn establish(&self) -> Result<AsyncPgConnection, ConnectionError> {
         let connecting = async {
             let bad = |error: tokio_postgres::Error| ConnectionError::BadConnection(chain(&error));
-            let (client, driver) = self.config.connect(NoTls).await.map_err(bad)?;
+            let (client, driver) = self.config.connect(self.tls.clone()).await.map_err(bad)?;
             let mut conn = AsyncPgConnection::try_from_client_and_connection(client, driver).await?;
             let ready = conn.batch_execute(&self.on_connect).await;
             ready.map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -144,7 +146,7 @@ impl Connector {
     }
 }
 
-fn invalid(what: &str) -> Error {
+pub(crate) fn invalid(what: &str) -> Error {
     Error::Invalid(Problem::new("DATABASE_URL", format!("database.url {what}")))
 }
 
@@ -156,6 +158,10 @@ fn chain(error: &tokio_postgres::Error) -> String {
         text.push_str(": ");
         text.push_str(&error.to_string());
         cause = error.source();
+    }
+    if let Some(advice) = tls::advice(error) {
+        text.push_str(": ");
+        text.push_str(advice);
     }
     text
 }

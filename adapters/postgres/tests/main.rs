@@ -13,6 +13,7 @@ mod migrations;
 mod passages;
 mod support;
 mod tenants;
+mod tls;
 
 /// To count the tests that are left out.
 const SOURCES: [&str; 10] = [

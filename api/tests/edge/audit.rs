@@ -95,7 +95,8 @@ const CASES: &[Case] = &[
     post("extensions that are a number are refused", AS_JSON, r#"{"query":"{hello}","extensions":1}"#, 400, JSON, Want::Refused("BAD_REQUEST")),
     post("nulls are as nothing", AS_JSON, r#"{"query":"{hello}","operationName":null,"variables":null,"extensions":null}"#, 200, JSON, WORLD),
     post("other keys are ignored", AS_JSON, r#"{"query":"{hello}","id":7,"extensions":{"x":1}}"#, 200, JSON, WORLD),
-    post("a persisted query is told to come whole", AS_JSON, r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}"#, 400, JSON, Want::Refused("BAD_REQUEST")),
+    post("a hash that is none is refused", AS_JSON, r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}"#, 400, JSON, Want::Refused("BAD_REQUEST")),
+    post("a hash of another kind is refused", AS_JSON, r#"{"extensions":{"persistedQuery":{"version":2,"sha256Hash":"b8b68f1ed2abb5b4fcdb5a0e4a3e5f0d1a2c3b4d5e6f708192a3b4c5d6e7f809"}}}"#, 400, JSON, Want::Refused("BAD_REQUEST")),
     post("variables reach the query", AS_JSON, r#"{"query":"query($t:String!){echo(text:$t)}","variables":{"t":"é😀"}}"#, 200, JSON, Want::Data(r#"{"echo":"é😀"}"#)),
     post("the operation is chosen by name", AS_JSON, r#"{"query":"query A{hello} query B{again{hello}}","operationName":"A"}"#, 200, JSON, WORLD),
     // Request errors: the status tells them apart only where the media type allows.

@@ -4,6 +4,7 @@ mod audit;
 mod live;
 mod multipart;
 mod operations;
+mod persisted;
 mod safety;
 mod sse;
 mod support;

@@ -3,7 +3,10 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{TestServer, answer, code, eventually};
 
@@ -86,6 +89,73 @@ async fn bodies_are_bounded() {
     let request = server.client.post(server.url("/graphql")).header("content-type", "application/json");
     let (status, body) = answer(request.body(reqwest::Body::wrap_stream(pieces))).await;
     assert_eq!((status, code(&body)), (413, "PAYLOAD_TOO_LARGE"));
+}
+
+/// The head and what follows it, up to and with the last chunk.
+async fn read_answer(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n0\r\n\r\n") {
+        let mut buffer = [0; 4096];
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut buffer));
+        match read.await.expect("an answer in time") {
+            Ok(0) => break,
+            Ok(n) => answer.extend_from_slice(&buffer[..n]),
+            Err(error) => panic!("{error} after {}", String::from_utf8_lossy(&answer)),
+        }
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+fn head(server: &TestServer, bytes: usize) -> String {
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {bytes}\r\n\r\n",
+        server.address
+    )
+}
+
+#[tokio::test]
+async fn a_client_that_sends_all_before_it_reads_learns_why_its_body_was_refused() {
+    let server = TestServer::with(|settings| settings.max_body_bytes = 1000).await;
+    let mut stream = TcpStream::connect(server.address).await.expect("a connection");
+    let body = vec![b' '; 6 << 20];
+    for _ in 0..2 {
+        // More than the sockets hold: a server that does not read it cuts the client off.
+        stream.write_all(head(&server, body.len()).as_bytes()).await.expect("the head is taken");
+        stream.write_all(&body).await.expect("the whole body is taken");
+        let answer = read_answer(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("PAYLOAD_TOO_LARGE"), "{answer}");
+    }
+    // The connection is as good as before.
+    let query = r#"{"query":"{hello}"}"#;
+    stream.write_all(format!("{}{query}", head(&server, query.len())).as_bytes()).await.expect("taken");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn a_refused_body_without_an_end_is_read_for_a_moment_only() {
+    let server = TestServer::with(|settings| settings.max_body_bytes = 1000).await;
+    let mut stream = TcpStream::connect(server.address).await.expect("a connection");
+    stream.write_all(head(&server, 1 << 30).as_bytes()).await.expect("the head is taken");
+    // The answer is there before anything of the body.
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 413");
+    let mut sent = 0;
+    let sending = async {
+        while stream.write_all(&[b' '; 64 << 10]).await.is_ok() {
+            sent += 64 << 10;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), sending).await.expect("it is cut off");
+    assert!(sent < 64 << 20, "{sent} bytes were taken");
+    // And one that stops in the middle.
+    let mut stream = TcpStream::connect(server.address).await.expect("a connection");
+    stream.write_all(head(&server, 1 << 20).as_bytes()).await.expect("the head is taken");
+    let answer = read_answer(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
 #[tokio::test]

@@ -87,6 +87,10 @@ fn report_lines(report: &Report, width: usize, whole: bool) -> Vec<String> {
         report.cues_dropped,
         count(report.segments as usize, "segment"),
     )];
+    if report.cues_split > 0 {
+        let more = count(report.cues_split as usize, "segment");
+        lines.push(format!("{more} more than cues: some cues have several voices"));
+    }
     let speakers = match report.speakers.is_empty() {
         true => "nobody is named as a speaker".to_owned(),
         false => {
@@ -211,6 +215,7 @@ mod tests {
             segments: 1190,
             cues_dropped: 1,
             cues_merged: 13,
+            cues_split: 0,
             speakers: vec!["Mara Lindqvist".to_owned(), "Tobias\u{1b}[31m Okafor".to_owned()],
             duration_ms: Some(2_467_000),
             notes,
@@ -246,6 +251,12 @@ mod tests {
                        line 99: dropped: the end is before the start
                        and 5 further notes; --verbose shows more
         ");
+        let mut split = result();
+        split.report.as_mut().unwrap().cues_split = 2;
+        assert!(
+            shown(&split, false)
+                .contains("\n               2 segments more than cues: some cues have several voices\n")
+        );
         assert!(shown(&result(), true).contains("line 35: merged: goes on with the cue before"));
     }
 

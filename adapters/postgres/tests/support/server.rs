@@ -16,7 +16,7 @@ pub fn url() -> Option<&'static str> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     let server = SERVER.get_or_init(|| match variable("COLLOQUY_TEST_DATABASE_URL") {
         Some(url) => Some(Server { url, _watchdog: None }),
-        None => binaries().map(|bin| start(&bin).expect("a private PostgreSQL starts")),
+        None => binaries().map(|bin| start(&bin, |_| Ok(Vec::new())).expect("a private PostgreSQL starts")),
     });
     server.as_ref().map(|server| server.url.as_str())
 }
@@ -26,8 +26,14 @@ pub fn strict() -> bool {
     variable("COLLOQUY_TEST_STRICT").is_some_and(|value| value == "1")
 }
 
-struct Server {
-    url: String,
+/// A server of a test's own, by whose end it ends. `prepare` is given the folder that it can read, and gives
+/// options of the program. `None` where there is no PostgreSQL.
+pub fn own(prepare: impl FnOnce(&Path) -> io::Result<Vec<String>>) -> Option<Server> {
+    binaries().map(|bin| start(&bin, prepare).expect("a private PostgreSQL starts"))
+}
+
+pub struct Server {
+    pub url: String,
     /// Its standard input is the pipe.
     _watchdog: Option<Child>,
 }
@@ -57,19 +63,21 @@ fn binaries() -> Option<PathBuf> {
     folders.find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
 }
 
-/// `$1` is the folder of the programs, `$2` that of the data.
+/// `$1` is the folder of the programs, `$2` that of the data; what follows are options.
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
-    -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB >"$2/log" 2>&1 &
+programs=$1 folder=$2
+shift 2
+"$programs/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
+    -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB "$@" >"$folder/log" 2>&1 &
 server=$!
 read -r _
 kill -QUIT $server
 wait $server
-rm -rf "$2"
+rm -rf "$folder"
 "#;
 
-fn start(bin: &Path) -> io::Result<Server> {
+fn start(bin: &Path, prepare: impl FnOnce(&Path) -> io::Result<Vec<String>>) -> io::Result<Server> {
     let folder = tempfile::Builder::new().prefix("colloquy-pg-").tempdir()?.keep();
     // PostgreSQL refuses to run as root.
     let user = if fs::metadata("/proc/self").is_ok_and(|me| owner(&me) == 0) { unprivileged() } else { None };
@@ -92,9 +100,16 @@ fn start(bin: &Path) -> io::Result<Server> {
     if !made.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned()));
     }
+    let options = prepare(&folder)?;
+    if let Some((user, group)) = user {
+        for entry in fs::read_dir(&folder)? {
+            chown(entry?.path(), Some(user), Some(group))?;
+        }
+    }
     let watchdog = run(Path::new("/bin/sh"))
         .args(["-c", WATCHDOG, "watchdog"])
         .args([bin, &folder])
+        .args(options)
         .stdin(Stdio::piped())
         .process_group(0)
         .spawn()?;
