@@ -97,7 +97,7 @@ pub(crate) struct EmbeddingSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum EmbeddingChoice {
-    /// all-MiniLM-L6-v2 with int8 weights on this machine's processors.
+    /// all-MiniLM-L6-v2 on this machine's processors.
     #[serde(rename = "minilm")]
     MiniLm,
     /// Feature hashing: no files and no meaning; for tests.
@@ -113,7 +113,7 @@ impl Default for EmbeddingSettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             model: EmbeddingChoice::MiniLm,
-            model_dir: cache.join("models/all-MiniLM-L6-v2-int8"),
+            model_dir: cache.join("models/all-MiniLM-L6-v2"),
             runtime_library: cache.join("onnxruntime").join(library),
             threads: (cores / 2).max(1),
         }

@@ -288,7 +288,7 @@ fn embedding(config: &Config) -> Result<String> {
         EmbeddingChoice::Hashing => Ok("hashing, which knows no meaning".to_owned()),
         EmbeddingChoice::MiniLm => {
             for file in [
-                settings.model_dir.join("model.onnx"),
+                settings.model_dir.join("model.safetensors"),
                 settings.model_dir.join("tokenizer.json"),
                 settings.runtime_library.clone(),
             ] {

@@ -10,7 +10,7 @@ const PARAPHRASE: &str = "holding a newborn close right after birth";
 /// A world with the model; `None` where it is missing, which is said.
 async fn world(here: &str) -> Option<World> {
     let name = here.trim_end_matches("::here").replace("::{{closure}}", "");
-    let model = cache().join("models/all-MiniLM-L6-v2-int8/model.onnx");
+    let model = cache().join("models/all-MiniLM-L6-v2/model.safetensors");
     let runtime =
         ["libonnxruntime.so", "libonnxruntime.dylib"].map(|name| cache().join("onnxruntime").join(name));
     if !model.is_file() || !runtime.iter().any(|library| library.is_file()) {

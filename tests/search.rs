@@ -241,6 +241,39 @@ async fn a_change_of_tags_kind_or_time_is_seen_by_filters() {
 }
 
 #[tokio::test]
+async fn text_of_an_earlier_revision_is_never_a_hit_though_the_index_holds_it_still() {
+    let world = world!();
+    let mut server = world.standalone().await;
+    let client = server.owner();
+    talks(&client).await;
+    client.idle().await;
+    // What a new revision leaves in PostgreSQL until its index jobs have run: the passage has its id and place.
+    let revised = "WITH revised AS (UPDATE conversations SET revision = 2, version = version + 1
+            WHERE title = 'Kitchen' RETURNING id, organization_id),
+        made AS (INSERT INTO revisions (conversation_id, number, organization_id, reason, created_at)
+            SELECT id, 2, organization_id, 'EDITED', now() FROM revised)
+        UPDATE passages SET revision = 2, text = 'The dough was warm, beyond the meadow.', text_hash = '\\x00'
+            FROM revised WHERE conversation_id = revised.id";
+    assert_eq!(world.sql().await.execute(revised, &[]).await.unwrap(), 1);
+    for mode in MODES {
+        let found = client.titles(&format!("query: \"meadow oven, flat bread\", mode: {mode}")).await;
+        assert_eq!(sorted(found), ["Garden", "Harbour"], "{mode}");
+    }
+
+    server.process.signal(Signal::SIGTERM);
+    server.process.ended().await;
+    fs::remove_dir_all(world.data().join("index")).unwrap();
+    server = world.standalone().await;
+    for mode in MODES {
+        eventually("the new text is found", async || {
+            let hits = server.owner().search(&format!("query: \"warm dough\", mode: {mode}")).await;
+            hits.iter().any(|hit| hit["conversation"]["title"] == "Kitchen").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_conversation_is_gone_at_once_and_for_good() {
     let world = world!();
     let mut server = world.standalone().await;

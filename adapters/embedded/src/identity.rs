@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Grows with every change of what the engines store.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const FILE: &str = "identity.json";
 
 /// What the indexes must carry to be in step with PostgreSQL.

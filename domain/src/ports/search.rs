@@ -40,6 +40,8 @@ pub struct ConversationFacets {
 pub struct EngineHit {
     pub passage_id: PassageId,
     pub conversation_id: ConversationId,
+    /// Of the text that was indexed: PostgreSQL may have gone on since, and the passage's id says nothing of it.
+    pub revision: RevisionNumber,
     pub score: f32,
 }
 

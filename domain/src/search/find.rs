@@ -189,15 +189,17 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// Those of the page that PostgreSQL agrees with, with their highlights.
+    /// Those of the page that PostgreSQL agrees with, with their highlights. An engine may still hold the text
+    /// of an earlier revision, under the same passage's id.
     async fn stands(&self, page: &[FusedHit], offset: usize) -> Result<Vec<Hit>> {
         let ids: Vec<PassageId> = page.iter().map(|hit| hit.passage_id).collect();
         let rows = self.ports.passages.find(self.tenant, &ids).await?;
-        let mut rows: HashMap<PassageId, FoundPassage> =
+        let rows: HashMap<PassageId, FoundPassage> =
             rows.into_iter().map(|row| (row.passage.id, row)).collect();
         let mut hits = Vec::with_capacity(page.len());
         for (place, fused) in (offset..).zip(page) {
-            let Some(found) = rows.remove(&fused.passage_id) else {
+            let found = rows.get(&fused.passage_id).filter(|row| row.facets.revision == fused.revision);
+            let Some(found) = found.cloned() else {
                 continue;
             };
             if self.input.filter.matches(&HitFacets::from(&found)) {

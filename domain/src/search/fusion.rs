@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::{ids::PassageId, ports::search::EngineHit};
+use crate::{conversations::RevisionNumber, ids::PassageId, ports::search::EngineHit};
 
 /// Weight of meaning against words; from 0.4 to 0.6 measured alike.
 pub const SEMANTIC_WEIGHT: f32 = 0.5;
@@ -14,6 +14,8 @@ pub const SEMANTIC_WEIGHT: f32 = 0.5;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FusedHit {
     pub passage_id: PassageId,
+    /// Of the text that was found.
+    pub revision: RevisionNumber,
     /// 0 to 1 in HYBRID; the engine's own score where one leg was asked.
     pub score: f32,
     pub text: Option<Place>,
@@ -34,21 +36,24 @@ pub fn single(hits: &[EngineHit], semantic: bool) -> Vec<FusedHit> {
     let fused = (1..).zip(hits).map(|(rank, hit)| {
         let place = Some(Place { rank, score: hit.score });
         let (text, semantic) = if semantic { (None, place) } else { (place, None) };
-        FusedHit { passage_id: hit.passage_id, score: hit.score, text, semantic }
+        FusedHit { passage_id: hit.passage_id, revision: hit.revision, score: hit.score, text, semantic }
     });
     fused.collect()
 }
 
-/// Best first; ties by id, so that pages agree.
+/// Best first; ties by id, so that pages agree. Where the legs hold different revisions of a passage, these are
+/// different hits: what one says of an old text is no word for the new one.
 pub fn fuse(text: &[EngineHit], semantic: &[EngineHit]) -> Vec<FusedHit> {
-    let mut fused: HashMap<PassageId, FusedHit> = HashMap::with_capacity(text.len() + semantic.len());
+    let mut fused: HashMap<(PassageId, RevisionNumber), FusedHit> =
+        HashMap::with_capacity(text.len() + semantic.len());
     for (hits, weight, is_semantic) in
         [(text, 1.0 - SEMANTIC_WEIGHT, false), (semantic, SEMANTIC_WEIGHT, true)]
     {
         let stretch = Stretch::over(hits);
         for (rank, hit) in (1..).zip(hits) {
-            let entry = fused.entry(hit.passage_id).or_insert(FusedHit {
+            let entry = fused.entry((hit.passage_id, hit.revision)).or_insert(FusedHit {
                 passage_id: hit.passage_id,
+                revision: hit.revision,
                 score: 0.0,
                 text: None,
                 semantic: None,
@@ -95,6 +100,7 @@ mod tests {
         let hit = |&(id, score): &(u128, f32)| EngineHit {
             passage_id: PassageId(Uuid::from_u128(id)),
             conversation_id: ConversationId(Uuid::nil()),
+            revision: 1,
             score,
         };
         list.iter().map(hit).collect()
@@ -118,6 +124,15 @@ mod tests {
         let text = hits(&[(5, 3.0), (6, 2.0), (7, 1.0)]);
         assert_eq!(order(&fuse(&text, &[])), [5, 6, 7]);
         assert_eq!(order(&fuse(&[], &text)), [5, 6, 7]);
+    }
+
+    #[test]
+    fn revisions_of_a_passage_are_hits_of_their_own() {
+        let newer = hits(&[(1, 3.0), (2, 1.0)]).into_iter().map(|hit| EngineHit { revision: 2, ..hit });
+        let fused = fuse(&newer.collect::<Vec<_>>(), &hits(&[(1, 0.9), (2, 0.1)]));
+        assert_eq!(fused.len(), 4, "{fused:?}");
+        assert!(fused.iter().all(|hit| hit.text.is_some() != hit.semantic.is_some()));
+        assert!(fused.iter().all(|hit| hit.text.is_some() == (hit.revision == 2)));
     }
 
     #[test]

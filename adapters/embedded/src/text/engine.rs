@@ -135,6 +135,7 @@ impl TextEngine {
         document.add_bytes(fields.organization, organization.as_bytes());
         document.add_text(fields.stemmed, &passage.text);
         document.add_text(fields.exact, &passage.text);
+        document.add_i64(fields.revision, facets.revision.into());
         document.add_text(fields.kind, facets.kind.as_str());
         for speaker in &passage.speakers {
             document.add_text(fields.speakers, fold(speaker));

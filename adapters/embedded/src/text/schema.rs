@@ -18,6 +18,8 @@ pub(crate) struct Fields {
     /// [`scoped`] to the organization, in passages and markers.
     pub(crate) conversation: Field,
     pub(crate) version: Field,
+    /// Of the text.
+    pub(crate) revision: Field,
     pub(crate) stemmed: Field,
     pub(crate) exact: Field,
     /// Folded.
@@ -43,6 +45,7 @@ pub(crate) const PASSAGE_LOW: &str = "passage_low";
 pub(crate) const CONVERSATION_HIGH: &str = "conversation_high";
 pub(crate) const CONVERSATION_LOW: &str = "conversation_low";
 pub(crate) const VERSION: &str = "version";
+pub(crate) const REVISION: &str = "revision";
 
 impl Fields {
     pub(crate) fn build() -> (Schema, Self) {
@@ -51,6 +54,7 @@ impl Fields {
             organization: schema.add_bytes_field("organization", INDEXED),
             conversation: schema.add_bytes_field("conversation", INDEXED),
             version: schema.add_i64_field(VERSION, FAST),
+            revision: schema.add_i64_field(REVISION, FAST),
             stemmed: schema.add_text_field("stemmed", analysed(STEMMED)),
             exact: schema.add_text_field("exact", analysed(EXACT)),
             speakers: schema.add_text_field("speakers", STRING),

@@ -20,7 +20,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
     filter,
-    tables::{self, Facets, Item, Record, Shard, ShardRecord, Tables},
+    tables::{self, Facets, Item, Meaning, Record, Shard, ShardRecord, Tables},
 };
 use crate::{identity::Stamp, writer::Engine};
 
@@ -153,8 +153,7 @@ impl VectorEngine {
         let mut known: HashMap<PassageId, ItemId> = known.collect();
         let after = match &write.change {
             Change::Replace { facets, passages, .. } => {
-                let items =
-                    self.place(txn, &mut shard, write.conversation_id, passages, &mut known, touched)?;
+                let items = self.place(txn, &mut shard, facets, passages, &mut known, touched)?;
                 Record { version, items, facets: Some(folded(facets)) }
             }
             Change::Remove => Record { version, items: Vec::new(), facets: None },
@@ -171,12 +170,12 @@ impl VectorEngine {
     }
 
     /// Gives every passage its item: the one it has while its vector is the same, else a new one. What stays
-    /// in `known` is of no more use.
+    /// in `known` is of no more use. The revision is another even where the vector is the same.
     fn place(
         &self,
         txn: &mut RwTxn,
         shard: &mut ShardRecord,
-        conversation_id: ConversationId,
+        facets: &ConversationFacets,
         passages: &[(PassageDocument, Vec<f32>)],
         known: &mut HashMap<PassageId, ItemId>,
         touched: &mut Touched,
@@ -195,11 +194,13 @@ impl VectorEngine {
                     let item = shard.next_item;
                     shard.next_item = item.checked_add(1).ok_or(hannoy::Error::DatabaseFull)?;
                     graph.add_item(txn, item, vector)?;
-                    self.tables.put_item(txn, shard.shard, item, passage.id, conversation_id)?;
                     touched.insert(shard.shard, shard.next_item);
                     item
                 }
             };
+            let ConversationFacets { conversation_id, revision, .. } = *facets;
+            let meaning = Meaning { passage_id: passage.id, conversation_id, revision };
+            self.tables.put_item(txn, shard.shard, item, meaning)?;
             let speakers = passage.speakers.iter().map(|label| fold(label)).collect();
             items.push(Item { item, passage_id: passage.id, speakers });
         }

@@ -6,7 +6,7 @@ use std::{borrow::Cow, fs, io, path::Path};
 
 use colloquy_domain::{
     accounts::Tenant,
-    conversations::ConversationKind,
+    conversations::{ConversationKind, RevisionNumber},
     ids::{ConversationId, PassageId},
     ports::search::Version,
 };
@@ -41,6 +41,15 @@ pub(crate) struct ShardRecord {
     pub(crate) shard: Shard,
     /// Never goes back: an item's number is not used again.
     pub(crate) next_item: ItemId,
+}
+
+/// What an item's vector stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meaning {
+    pub(crate) passage_id: PassageId,
+    pub(crate) conversation_id: ConversationId,
+    /// Of the text.
+    pub(crate) revision: RevisionNumber,
 }
 
 /// A conversation as it stands in the graph, with what it takes to undo that.
@@ -164,22 +173,13 @@ impl Tables {
         self.conversations.put(txn, &conversation_key(shard, id), record)
     }
 
-    /// What an item stands for.
-    pub(crate) fn item(
-        &self,
-        txn: &RoTxn,
-        shard: Shard,
-        item: ItemId,
-    ) -> heed::Result<Option<(PassageId, ConversationId)>> {
+    pub(crate) fn item(&self, txn: &RoTxn, shard: Shard, item: ItemId) -> heed::Result<Option<Meaning>> {
         let Some(bytes) = self.items.get(txn, &item_key(shard, item))? else {
             return Ok(None);
         };
-        let ids = bytes.split_at_checked(16).map(|(passage, conversation)| {
-            Ok::<_, uuid::Error>((Uuid::from_slice(passage)?, Uuid::from_slice(conversation)?))
-        });
-        match ids {
-            Some(Ok((passage, conversation))) => Ok(Some((PassageId(passage), ConversationId(conversation)))),
-            _ => Err(heed::Error::Decoding("an item's ids are cut short".into())),
+        match Meaning::from_bytes(bytes) {
+            Some(meaning) => Ok(Some(meaning)),
+            None => Err(heed::Error::Decoding("what an item stands for is cut short".into())),
         }
     }
 
@@ -188,13 +188,9 @@ impl Tables {
         txn: &mut RwTxn,
         shard: Shard,
         item: ItemId,
-        passage_id: PassageId,
-        conversation_id: ConversationId,
+        meaning: Meaning,
     ) -> heed::Result<()> {
-        let mut ids = [0; 32];
-        ids[..16].copy_from_slice(passage_id.0.as_bytes());
-        ids[16..].copy_from_slice(conversation_id.0.as_bytes());
-        self.items.put(txn, &item_key(shard, item), &ids)
+        self.items.put(txn, &item_key(shard, item), &meaning.to_bytes())
     }
 
     pub(crate) fn delete_item(&self, txn: &mut RwTxn, shard: Shard, item: ItemId) -> heed::Result<()> {
@@ -204,6 +200,26 @@ impl Tables {
     /// Items of all organizations.
     pub(crate) fn count_items(&self, txn: &RoTxn) -> heed::Result<u64> {
         self.items.len(txn)
+    }
+}
+
+impl Meaning {
+    fn to_bytes(self) -> [u8; 36] {
+        let mut bytes = [0; 36];
+        bytes[..16].copy_from_slice(self.passage_id.0.as_bytes());
+        bytes[16..32].copy_from_slice(self.conversation_id.0.as_bytes());
+        bytes[32..].copy_from_slice(&self.revision.to_be_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (passage, rest) = bytes.split_first_chunk()?;
+        let (conversation, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            passage_id: PassageId(Uuid::from_bytes(*passage)),
+            conversation_id: ConversationId(Uuid::from_bytes(*conversation)),
+            revision: RevisionNumber::from_be_bytes(rest.try_into().ok()?),
+        })
     }
 }
 

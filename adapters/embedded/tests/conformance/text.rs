@@ -234,6 +234,25 @@ pub(crate) async fn later_versions_win(index: Index<'_>, world: &World) {
     assert_eq!(found(index, world, "six").await, []);
 }
 
+pub(crate) async fn hits_say_which_revision_they_are_of(index: Index<'_>, world: &World) {
+    let revisions = async || -> Vec<_> {
+        let query = TextQuery::parse("word").unwrap();
+        let hits = index.search(world.tenant(0), &query, &SearchFilter::default(), 10).await.unwrap();
+        hits.iter().map(|hit| hit.revision).collect()
+    };
+    let write = async |version, revision| {
+        let facets = ConversationFacets { revision, ..world.facets(0) };
+        index.replace(world.tenant(0), version, facets, world.passages(0, &["word", "word"])).await.unwrap();
+    };
+    write(5, 1).await;
+    assert_eq!(revisions().await, [1, 1]);
+    // Another tag, the same text.
+    write(6, 1).await;
+    assert_eq!(revisions().await, [1, 1]);
+    write(7, 3).await;
+    assert_eq!(revisions().await, [3, 3]);
+}
+
 pub(crate) async fn the_same_version_may_be_written_again(index: Index<'_>, world: &World) {
     for _ in 0..3 {
         put(index, world, 0, &["again", "and again"]).await;

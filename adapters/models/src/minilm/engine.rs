@@ -1,6 +1,6 @@
 //! One onnxruntime session: token ids in, unit vectors out.
 
-use std::{fs, path::Path, sync::Mutex};
+use std::{path::Path, sync::Mutex};
 
 use colloquy_domain::{Error, Result};
 use ort::{
@@ -10,12 +10,13 @@ use ort::{
     value::TensorRef,
 };
 
-use super::{EMBEDDING, LOADING, graph};
+use super::{
+    EMBEDDING, LOADING,
+    graph::{DIMENSIONS, IDS, MASK, POSITIONS, STATES},
+};
 
-pub(super) const DIMENSIONS: usize = 384;
-
-const INPUTS: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
-const OUTPUT: &str = "last_hidden_state";
+/// Where onnxruntime looks for the weights of a model that came from memory.
+const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
 
 /// onnxruntime's library, loaded. It allows one environment a process, ever: once made, it is kept.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
@@ -42,22 +43,19 @@ impl Runtime {
 pub(super) struct Engine {
     session: Session,
     ids: Vec<i64>,
-    mask: Vec<i64>,
-    types: Vec<i64>,
+    positions: Vec<i64>,
+    mask: Vec<f32>,
 }
 
 impl Engine {
-    pub(super) fn load(runtime: &Runtime, weights: &Path) -> Result<Self> {
-        let file = fs::read(weights).map_err(|error| Error::unavailable(LOADING, error))?;
-        let smaller = graph::look_up_before_unpacking(&file);
-        if smaller.is_none() {
-            tracing::warn!("the embedding model has a form that takes more memory than it need");
-        }
+    /// `weights` is the file that the model names.
+    pub(super) fn load(runtime: &Runtime, model: &[u8], weights: &Path) -> Result<Self> {
+        let folder = weights.parent().unwrap_or(weights).to_string_lossy();
         let session = builder(runtime)
-            .and_then(|mut builder| builder.commit_from_memory(smaller.as_ref().unwrap_or(&file)))
+            .and_then(|builder| Ok(builder.with_config_entry(WEIGHTS_FOLDER, folder)?))
+            .and_then(|mut builder| builder.commit_from_memory(model))
             .map_err(|error| Error::unavailable(LOADING, error))?;
-        check(&session)?;
-        Ok(Self { session, ids: Vec::new(), mask: Vec::new(), types: Vec::new() })
+        Ok(Self { session, ids: Vec::new(), positions: Vec::new(), mask: Vec::new() })
     }
 
     /// A vector a text, in their order. Shorter texts are padded to the longest.
@@ -67,18 +65,19 @@ impl Engine {
             return Ok(Vec::new());
         }
         self.fill(texts, width);
-        let shape = [texts.len(), width];
         let internal = |error: ort::Error| Error::internal(EMBEDDING, error);
-        let tensor = |data| TensorRef::from_array_view((shape, data)).map_err(internal);
+        let ids = TensorRef::from_array_view(([texts.len(), width], self.ids.as_slice()));
+        let positions = TensorRef::from_array_view(([width], self.positions.as_slice()));
+        let mask = TensorRef::from_array_view(([texts.len(), 1, 1, width], self.mask.as_slice()));
         let outputs = self
             .session
             .run(ort::inputs![
-                INPUTS[0] => tensor(self.ids.as_slice())?,
-                INPUTS[1] => tensor(self.mask.as_slice())?,
-                INPUTS[2] => tensor(self.types.as_slice())?,
+                IDS => ids.map_err(internal)?,
+                POSITIONS => positions.map_err(internal)?,
+                MASK => mask.map_err(internal)?,
             ])
             .map_err(internal)?;
-        let (shape, states) = outputs[OUTPUT].try_extract_tensor::<f32>().map_err(internal)?;
+        let (shape, states) = outputs[STATES].try_extract_tensor::<f32>().map_err(internal)?;
         if states.len() != texts.len() * width * DIMENSIONS {
             return Err(Error::internal(EMBEDDING, format!("the model answered with the shape {shape:?}")));
         }
@@ -91,15 +90,17 @@ impl Engine {
 
     fn fill(&mut self, texts: &[Vec<i64>], width: usize) {
         let cells = texts.len() * width;
-        for buffer in [&mut self.ids, &mut self.mask, &mut self.types] {
-            buffer.clear();
-            buffer.resize(cells, 0);
-        }
+        self.ids.clear();
+        self.ids.resize(cells, 0);
+        self.mask.clear();
+        self.mask.resize(cells, f32::MIN);
         for (row, text) in texts.iter().enumerate() {
             let cells = row * width..row * width + text.len();
             self.ids[cells.clone()].copy_from_slice(text);
-            self.mask[cells].fill(1);
+            self.mask[cells].fill(0.0);
         }
+        self.positions.clear();
+        self.positions.extend(0..width as i64);
     }
 }
 
@@ -112,25 +113,6 @@ fn builder(runtime: &Runtime) -> ort::Result<SessionBuilder> {
         .with_intra_threads(1)?
         .with_inter_threads(1)?
         .with_intra_op_spinning(false)?)
-}
-
-/// Refuses a file that is some other model.
-fn check(session: &Session) -> Result<()> {
-    let named = |names: &[&str]| session.inputs().iter().all(|input| names.contains(&input.name()));
-    let width = session
-        .outputs()
-        .iter()
-        .find(|output| output.name() == OUTPUT)
-        .and_then(|output| output.dtype().tensor_shape())
-        .and_then(|shape| shape.last().copied());
-    if named(&INPUTS) && session.inputs().len() == INPUTS.len() && width == Some(DIMENSIONS as i64) {
-        return Ok(());
-    }
-    let found = (session.inputs(), session.outputs());
-    Err(Error::unavailable(
-        LOADING,
-        format!("model.onnx is not all-MiniLM-L6-v2; it takes and gives {found:?}"),
-    ))
 }
 
 /// The mean over a text's tokens, scaled to length one: a dot product of two is their cosine.

@@ -1,244 +1,148 @@
-//! One change to the model in memory. The file holds the table of word embeddings as int8 and unpacks it
-//! before the lookup: `Gather(Mul(Cast(table), scale), ids)`. onnxruntime computes constants ahead, so each
-//! session would hold all 30,522 rows as f32, 35 MB more. Here the lookup comes first and only the rows found
-//! are unpacked, which gives the same numbers. Reads and writes ONNX's protobuf as far as that takes.
+//! all-MiniLM-L6-v2 as an ONNX graph: BERT of six layers, as published. The graph holds no weights: it says where
+//! in the file of safetensors each of them stands, and onnxruntime maps it from there. The table of words stays
+//! mapped, shared by all threads; the matrices are copied once a session, in the order that products want.
 
-const IDS: &str = "input_ids";
+use colloquy_domain::Result;
 
-/// Field numbers of `ModelProto`, `GraphProto`, `NodeProto` and `TensorProto`.
-const MODEL_GRAPH: u64 = 7;
-const GRAPH_NODE: u64 = 1;
-const GRAPH_INITIALIZER: u64 = 5;
-const NODE_INPUT: u64 = 1;
-const NODE_OUTPUT: u64 = 2;
-const NODE_OP: u64 = 4;
-const NODE_ATTRIBUTE: u64 = 5;
-const TENSOR_DIMS: u64 = 1;
-const TENSOR_NAME: u64 = 8;
+use super::{
+    onnx::{Attribute, Graph, Kind},
+    tokens::MAX_TOKENS,
+    weights::Weights,
+};
 
-/// `None` for a graph of another form, which is then best left as it is.
-pub(super) fn look_up_before_unpacking(model: &[u8]) -> Option<Vec<u8>> {
-    let mut changed = Vec::with_capacity(model.len() + 1024);
-    for field in fields(model)? {
-        if field.number == MODEL_GRAPH {
-            put(&mut changed, MODEL_GRAPH, &change(field.bytes)?);
-        } else {
-            changed.extend_from_slice(field.whole);
-        }
+pub(super) const DIMENSIONS: usize = 384;
+
+/// Ids of the tokens: texts × tokens.
+pub(super) const IDS: &str = "ids";
+/// 0, 1, 2 … up to the count of tokens.
+pub(super) const POSITIONS: &str = "positions";
+/// Added to what a token thinks of another: 0, or as little as there is for padding. Texts × 1 × 1 × tokens.
+pub(super) const MASK: &str = "mask";
+/// One row a token, padding included: texts · tokens × [`DIMENSIONS`].
+pub(super) const STATES: &str = "states";
+
+const LAYERS: usize = 6;
+const HEADS: u64 = 12;
+const WIDTH: u64 = DIMENSIONS as u64;
+const INNER: u64 = 4 * WIDTH;
+const WORDS: u64 = 30_522;
+const POSITIONS_KNOWN: u64 = 512;
+const EPSILON: f32 = 1e-12;
+
+/// The model's bytes, or which tensor the file lacks.
+pub(super) fn build(weights: &Weights) -> Result<Vec<u8>> {
+    let file = weights.file.file_name().unwrap_or_default().to_string_lossy();
+    let mut bert = Bert { graph: Graph::new("all-MiniLM-L6-v2", &file), weights };
+    bert.graph.input(IDS, Kind::I64, &["texts", "tokens"]);
+    bert.graph.input(POSITIONS, Kind::I64, &["tokens"]);
+    bert.graph.input(MASK, Kind::F32, &["texts", "1", "1", "tokens"]);
+    bert.constants();
+    let mut states = bert.embeddings()?;
+    for layer in 0..LAYERS {
+        states = bert.layer(&format!("encoder.layer.{layer}."), &states)?;
     }
-    Some(changed)
+    bert.graph.node("Identity", &[&states], STATES, &[]);
+    Ok(bert.graph.finish(STATES, &["rows", &WIDTH.to_string()]))
 }
 
-fn change(graph: &[u8]) -> Option<Vec<u8>> {
-    let fields = fields(graph)?;
-    let nodes: Vec<Node<'_>> =
-        fields.iter().filter(|field| field.number == GRAPH_NODE).map(Node::read).collect::<Option<_>>()?;
-    let made_by = |name: &str, op: &str| nodes.iter().find(|node| node.op == op && node.outputs == [name]);
+/// What the layers share: shapes, and the scale of attention.
+const ROWS: &str = "shape.rows";
+const BY_HEAD: &str = "shape.heads";
+const SCALE: &str = "scale";
 
-    let lookup = nodes.iter().find(|node| node.op == "Gather" && node.inputs.get(1) == Some(&IDS))?;
-    let table = *lookup.inputs.first()?;
-    let unpack = made_by(table, "Mul")?;
-    let [floats, scale] = unpack.inputs[..] else {
-        return None;
-    };
-    let cast = made_by(floats, "Cast")?;
-    let [packed] = cast.inputs[..] else { return None };
-    let alone = |name| nodes.iter().filter(|node| node.inputs.contains(&name)).count() == 1;
-    let a_scale_for_each_row = fields
-        .iter()
-        .filter(|field| field.number == GRAPH_INITIALIZER)
-        .any(|tensor| is_column(tensor.bytes, scale) == Some(true));
-    if !(alone(table) && alone(floats) && a_scale_for_each_row) {
-        return None;
-    }
-
-    let found = |what: &str| format!("{table}.found.{what}");
-    let (rows, scales, unpacked) = (found("rows"), found("scales"), found("floats"));
-    let mut changed = Vec::with_capacity(graph.len() + 1024);
-    for field in &fields {
-        if field.whole == lookup.whole {
-            lookup.put(&mut changed, &[packed, IDS], &[&rows]);
-            lookup.put(&mut changed, &[scale, IDS], &[&scales]);
-            cast.put(&mut changed, &[&rows], &[&unpacked]);
-            unpack.put(&mut changed, &[&unpacked, &scales], &lookup.outputs);
-        } else if field.whole != unpack.whole && field.whole != cast.whole {
-            changed.extend_from_slice(field.whole);
-        }
-    }
-    Some(changed)
+struct Bert<'a> {
+    graph: Graph,
+    weights: &'a Weights,
 }
 
-/// Whether this tensor has the name, and one column.
-fn is_column(tensor: &[u8], name: &str) -> Option<bool> {
-    let fields = fields(tensor)?;
-    let named = fields.iter().any(|field| field.number == TENSOR_NAME && field.bytes == name.as_bytes());
-    let dims: Vec<u64> =
-        fields.iter().filter(|field| field.number == TENSOR_DIMS).map(|dim| dim.value).collect();
-    Some(named && matches!(dims[..], [_, 1]))
-}
-
-struct Node<'a> {
-    op: &'a str,
-    inputs: Vec<&'a str>,
-    outputs: Vec<&'a str>,
-    attributes: Vec<&'a [u8]>,
-    whole: &'a [u8],
-}
-
-impl<'a> Node<'a> {
-    fn read(field: &Field<'a>) -> Option<Self> {
-        let mut node =
-            Self { op: "", inputs: vec![], outputs: vec![], attributes: vec![], whole: field.whole };
-        for part in fields(field.bytes)? {
-            match part.number {
-                NODE_INPUT => node.inputs.push(str::from_utf8(part.bytes).ok()?),
-                NODE_OUTPUT => node.outputs.push(str::from_utf8(part.bytes).ok()?),
-                NODE_OP => node.op = str::from_utf8(part.bytes).ok()?,
-                NODE_ATTRIBUTE => node.attributes.push(part.bytes),
-                _ => {}
-            }
-        }
-        Some(node)
+impl Bert<'_> {
+    fn constants(&mut self) {
+        let head = WIDTH / HEADS;
+        self.graph.integers(ROWS, &[-1, WIDTH.cast_signed()]);
+        self.graph.integers("shape.head", &[HEADS.cast_signed(), head.cast_signed()]);
+        self.graph.scalar(SCALE, 1.0 / (head as f32).sqrt());
+        self.graph.node("Shape", &[IDS], "shape.ids", &[]);
+        self.graph.node("Concat", &["shape.ids", "shape.head"], BY_HEAD, &[("axis", Attribute::Int(0))]);
     }
 
-    /// The same operation between other values.
-    fn put(&self, graph: &mut Vec<u8>, inputs: &[&str], outputs: &[&str]) {
-        let mut node = Vec::new();
-        inputs.iter().for_each(|name| put(&mut node, NODE_INPUT, name.as_bytes()));
-        outputs.iter().for_each(|name| put(&mut node, NODE_OUTPUT, name.as_bytes()));
-        put(&mut node, NODE_OP, self.op.as_bytes());
-        self.attributes.iter().for_each(|attribute| put(&mut node, NODE_ATTRIBUTE, attribute));
-        put(graph, GRAPH_NODE, &node);
-    }
-}
-
-struct Field<'a> {
-    number: u64,
-    /// Of a number.
-    value: u64,
-    /// Of anything with a length.
-    bytes: &'a [u8],
-    /// With key and length.
-    whole: &'a [u8],
-}
-
-/// The fields of a message, or `None` for bytes that are none.
-fn fields(message: &[u8]) -> Option<Vec<Field<'_>>> {
-    let mut rest = message;
-    let mut fields = Vec::new();
-    while !rest.is_empty() {
-        let start = rest;
-        let key = take_varint(&mut rest)?;
-        let (value, bytes) = match key & 7 {
-            0 => (take_varint(&mut rest)?, &[][..]),
-            1 => (0, rest.split_off(..8)?),
-            2 => {
-                let length = usize::try_from(take_varint(&mut rest)?).ok()?;
-                (0, rest.split_off(..length)?)
-            }
-            5 => (0, rest.split_off(..4)?),
-            _ => return None,
+    /// Word, place and kind of text added up. There is one kind of text here, the first.
+    fn embeddings(&mut self) -> Result<String> {
+        let table = |name: &str, rows| {
+            self.weights.tensor(&format!("embeddings.{name}_embeddings.weight"), &[rows, WIDTH])
         };
-        fields.push(Field { number: key >> 3, value, bytes, whole: &start[..start.len() - rest.len()] });
-    }
-    Some(fields)
-}
-
-fn take_varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = *rest.split_off_first()?;
-        value |= u64::from(byte & 127) << shift;
-        if byte < 128 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn put(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    for mut value in [number << 3 | 2, bytes.len() as u64] {
-        while value > 127 {
-            message.push(value as u8 & 127 | 128);
-            value >>= 7;
-        }
-        message.push(value as u8);
-    }
-    message.extend_from_slice(bytes);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(op: &str, inputs: &[&str], output: &str) -> Vec<u8> {
-        let mut graph = Vec::new();
-        let node = Node { op, inputs: vec![], outputs: vec![], attributes: vec![b"axis"], whole: &[] };
-        node.put(&mut graph, inputs, &[output]);
-        graph
+        let words = table("word", WORDS)?;
+        let positions = table("position", POSITIONS_KNOWN)?.first(MAX_TOKENS as u64);
+        let kind = table("token_type", 2)?.first(1).flat();
+        let graph = &mut self.graph;
+        graph.weights("words", &words);
+        graph.weights("places", &positions);
+        graph.weights("kind", &kind);
+        graph.node("Gather", &["words", IDS], "embedding.word", &[]);
+        graph.node("Gather", &["places", POSITIONS], "embedding.place", &[]);
+        graph.node("Add", &["embedding.place", "kind"], "embedding.placed", &[]);
+        graph.node("Add", &["embedding.word", "embedding.placed"], "embedding.sum", &[]);
+        graph.node("Reshape", &["embedding.sum", ROWS], "embedding.rows", &[]);
+        self.normal("embeddings.LayerNorm", "embedding.rows")
     }
 
-    fn model(nodes: &[Vec<u8>], scale_dims: [u8; 2]) -> Vec<u8> {
-        let mut scale = vec![8, scale_dims[0], 8, scale_dims[1]];
-        put(&mut scale, TENSOR_NAME, b"scale");
-        let mut graph = nodes.concat();
-        put(&mut graph, GRAPH_INITIALIZER, &scale);
-        let mut model = vec![8, 10];
-        put(&mut model, MODEL_GRAPH, &graph);
-        model
+    /// Each token looks at all others, then thinks for itself.
+    fn layer(&mut self, layer: &str, states: &str) -> Result<String> {
+        let name = |part: &str| format!("{layer}{part}");
+        let query = self.heads(&name("attention.self.query"), states, &[0, 2, 1, 3])?;
+        let key = self.heads(&name("attention.self.key"), states, &[0, 2, 3, 1])?;
+        let value = self.heads(&name("attention.self.value"), states, &[0, 2, 1, 3])?;
+        let [scores, scaled, masked, shares, seen, turned, rows] =
+            ["scores", "scaled", "masked", "shares", "seen", "turned", "rows"].map(name);
+        let graph = &mut self.graph;
+        graph.node("MatMul", &[&query, &key], &scores, &[]);
+        graph.node("Mul", &[&scores, SCALE], &scaled, &[]);
+        graph.node("Add", &[&scaled, MASK], &masked, &[]);
+        graph.node("Softmax", &[&masked], &shares, &[("axis", Attribute::Int(-1))]);
+        graph.node("MatMul", &[&shares, &value], &seen, &[]);
+        graph.node("Transpose", &[&seen], &turned, &[("perm", Attribute::Ints(&[0, 2, 1, 3]))]);
+        graph.node("Reshape", &[&turned, ROWS], &rows, &[]);
+        let attended = self.linear(&name("attention.output.dense"), &rows, WIDTH, WIDTH)?;
+        let states = self.normal_sum(&name("attention.output.LayerNorm"), states, &attended)?;
+
+        let inner = self.linear(&name("intermediate.dense"), &states, WIDTH, INNER)?;
+        let bent = name("bent");
+        self.graph.node("Gelu", &[&inner], &bent, &[]);
+        let outer = self.linear(&name("output.dense"), &bent, INNER, WIDTH)?;
+        self.normal_sum(&name("output.LayerNorm"), &states, &outer)
     }
 
-    fn unpacked_first() -> [Vec<u8>; 4] {
-        [
-            node("Cast", &["packed"], "floats"),
-            node("Mul", &["floats", "scale"], "table"),
-            node("Gather", &["table", IDS], "embedding"),
-            node("Erf", &["embedding"], "last"),
-        ]
+    /// A linear layer whose rows are parted among the heads and turned.
+    fn heads(&mut self, name: &str, states: &str, order: &[i64]) -> Result<String> {
+        let rows = self.linear(name, states, WIDTH, WIDTH)?;
+        let (parted, turned) = (format!("{name}.parted"), format!("{name}.turned"));
+        self.graph.node("Reshape", &[&rows, BY_HEAD], &parted, &[]);
+        self.graph.node("Transpose", &[&parted], &turned, &[("perm", Attribute::Ints(order))]);
+        Ok(turned)
     }
 
-    fn ops(model: &[u8]) -> Vec<String> {
-        let graph = fields(model).expect("a model").pop().expect("a graph").bytes;
-        let nodes = fields(graph).expect("a graph");
-        let nodes = nodes.iter().filter(|field| field.number == GRAPH_NODE);
-        let nodes = nodes.map(|field| Node::read(field).expect("a node"));
-        nodes.map(|n| format!("{} {} > {}", n.op, n.inputs.join(" "), n.outputs.join(" "))).collect()
+    fn linear(&mut self, name: &str, rows: &str, from: u64, to: u64) -> Result<String> {
+        let matrix = self.load(&format!("{name}.weight"), &[to, from])?;
+        let bias = self.load(&format!("{name}.bias"), &[to])?;
+        self.graph.node("Gemm", &[rows, &matrix, &bias], name, &[("transB", Attribute::Int(1))]);
+        Ok(name.to_owned())
     }
 
-    #[test]
-    fn the_lookup_moves_before_the_unpacking() {
-        let changed = look_up_before_unpacking(&model(&unpacked_first(), [9, 1])).expect("the form it knows");
-        assert_eq!(
-            ops(&changed),
-            [
-                "Gather packed input_ids > table.found.rows",
-                "Gather scale input_ids > table.found.scales",
-                "Cast table.found.rows > table.found.floats",
-                "Mul table.found.floats table.found.scales > embedding",
-                "Erf embedding > last",
-            ]
-        );
+    fn normal_sum(&mut self, name: &str, a: &str, b: &str) -> Result<String> {
+        let sum = format!("{name}.sum");
+        self.graph.node("Add", &[a, b], &sum, &[]);
+        self.normal(name, &sum)
     }
 
-    #[test]
-    fn graphs_of_another_form_are_left_alone() {
-        let one_scale_for_all = model(&unpacked_first(), [1, 9]);
-        assert!(look_up_before_unpacking(&one_scale_for_all).is_none());
-
-        let mut used_twice = unpacked_first().to_vec();
-        used_twice.push(node("MatMul", &["last", "table"], "words"));
-        assert!(look_up_before_unpacking(&model(&used_twice, [9, 1])).is_none());
-
-        let never_packed = model(&unpacked_first()[2..], [9, 1]);
-        assert!(look_up_before_unpacking(&never_packed).is_none());
+    fn normal(&mut self, name: &str, rows: &str) -> Result<String> {
+        let weight = self.load(&format!("{name}.weight"), &[WIDTH])?;
+        let bias = self.load(&format!("{name}.bias"), &[WIDTH])?;
+        let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(EPSILON))];
+        self.graph.node("LayerNormalization", &[rows, &weight, &bias], name, &attributes);
+        Ok(name.to_owned())
     }
 
-    #[test]
-    fn bytes_that_are_no_model_are_left_alone() {
-        let whole = model(&unpacked_first(), [9, 1]);
-        for length in 0..whole.len() {
-            assert!(look_up_before_unpacking(&whole[..length]).is_none_or(|changed| changed.len() <= 2));
-        }
-        assert!(look_up_before_unpacking(&[0xff; 64]).is_none());
+    fn load(&mut self, name: &str, shape: &[u64]) -> Result<String> {
+        self.graph.weights(name, &self.weights.tensor(name, shape)?);
+        Ok(name.to_owned())
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn settings() -> Option<MiniLmSettings> {
         .or_else(|| Some(variable("HOME")?.join(".cache/colloquy")))
         .unwrap_or_default();
     let settings = MiniLmSettings::new(
-        cache.join("models/all-MiniLM-L6-v2-int8"),
+        cache.join("models/all-MiniLM-L6-v2"),
         cache.join("onnxruntime/libonnxruntime.so"),
     );
     if settings.model_dir.is_dir() && settings.runtime_library.is_file() {
