@@ -11,6 +11,7 @@ mod errors;
 mod events;
 mod follow;
 mod jobs;
+mod kept;
 mod leaders;
 mod migrations;
 mod passages;

@@ -29,6 +29,7 @@ use crate::{
     Postgres,
     errors::Step,
     jobs::complete_one,
+    kept::Keep,
     pool::Connection,
     rows,
     schema::{conversation_tags, conversations, passages, tags, vectors},
@@ -176,6 +177,7 @@ impl PassageStore for Postgres {
             )
             .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
             .bind::<SqlUuid, _>(tenant.0.0)
+            .kept()
             .load(conn)
             .await?;
             found.into_iter().map(found_passage).collect()

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     errors::Step,
+    kept::Keep,
     pool::Connection,
     rows,
     schema::{api_keys, refresh_tokens, sessions},
@@ -149,6 +150,7 @@ pub(super) async fn session_actor(conn: &mut Connection, id: SessionId) -> Step<
         WHERE s.id = $1 AND s.revoked_at IS NULL",
     )
     .bind::<SqlUuid, _>(id.0)
+    .kept()
     .get_result(conn)
     .await
     .optional()?;
@@ -163,6 +165,7 @@ pub(super) async fn api_key_actor(conn: &mut Connection, hash: TokenHash) -> Ste
         WHERE k.hash = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())",
     )
     .bind::<Bytea, _>(hash.as_slice())
+    .kept()
     .get_result(conn)
     .await
     .optional()?;
