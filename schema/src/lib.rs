@@ -3,6 +3,7 @@
 
 mod cursor;
 mod errors;
+mod gather;
 mod global_id;
 mod guards;
 pub mod limits;
@@ -14,8 +15,10 @@ mod query;
 mod subscription;
 mod types;
 
-use async_graphql::{SchemaBuilder, dataloader::DataLoader};
+use async_graphql::SchemaBuilder;
 use colloquy_domain::{events::feed::Feed, ports::Ports};
+
+use gather::Gather;
 
 pub use mutation::Mutation;
 pub use query::Query;
@@ -26,7 +29,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 /// The schema over real ports. The edge adds an [`Actor`](colloquy_domain::accounts::Actor) to each request
 /// whose credential it has checked.
 pub fn build(ports: Ports, feed: Feed) -> Schema {
-    let loader = DataLoader::new(loaders::Store::new(ports.clone()), tokio::spawn);
+    let loader = Gather::new(loaders::Store::new(ports.clone()));
     builder().data(ports).data(feed).data(loader).finish()
 }
 
@@ -49,7 +52,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 trait Wired {
     fn ports(&self) -> &Ports;
     fn feed(&self) -> &Feed;
-    fn loader(&self) -> &DataLoader<loaders::Store>;
+    fn loader(&self) -> &Gather<loaders::Store>;
 }
 
 impl Wired for async_graphql::Context<'_> {
@@ -61,7 +64,7 @@ impl Wired for async_graphql::Context<'_> {
         self.data_unchecked()
     }
 
-    fn loader(&self) -> &DataLoader<loaders::Store> {
+    fn loader(&self) -> &Gather<loaders::Store> {
         self.data_unchecked()
     }
 }

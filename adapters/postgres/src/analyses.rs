@@ -21,7 +21,6 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::statement::Prepare;
 use crate::{
     Postgres,
     errors::Step,
@@ -29,6 +28,7 @@ use crate::{
     pool::Connection,
     rows,
     schema::{analyses, conversations, insights},
+    statement::Prepare,
 };
 
 #[derive(Queryable, Selectable)]

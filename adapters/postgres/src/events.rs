@@ -19,7 +19,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::statement::Prepare;
 use crate::{
     Postgres,
     errors::Step,
@@ -27,6 +26,7 @@ use crate::{
     pool::Connection,
     rows::{self, Count},
     schema::{event_log, events},
+    statement::Prepare,
 };
 
 type Row = (Option<i64>, Uuid, String, Option<Uuid>, Option<Uuid>, Value, DateTime<Utc>);

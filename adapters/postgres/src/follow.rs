@@ -13,8 +13,7 @@ use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::statement::Prepare;
-use crate::{errors::Step, pool::Connection, rows};
+use crate::{errors::Step, pool::Connection, rows, statement::Prepare};
 
 pub(crate) mod kinds {
     pub(crate) const PROGRESS: &str = "PROGRESS";

@@ -25,7 +25,6 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::statement::Prepare;
 use crate::{
     Postgres,
     errors::Step,
@@ -33,6 +32,7 @@ use crate::{
     pool::Connection,
     rows,
     schema::{conversation_tags, conversations, passages, tags, vectors},
+    statement::Prepare,
 };
 
 #[derive(Queryable, Selectable, QueryableByName)]

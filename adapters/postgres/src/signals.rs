@@ -21,10 +21,10 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use crate::statement::Prepare;
 use crate::{
     Postgres, errors,
     pool::{self, Connection, Connector},
+    statement::Prepare,
 };
 
 const CHANNEL: &str = "colloquy";

@@ -15,12 +15,12 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::statement::Prepare;
 use crate::{
     errors::Step,
     pool::Connection,
     rows,
     schema::{api_keys, refresh_tokens, sessions},
+    statement::Prepare,
 };
 
 pub(super) async fn insert_session(conn: &mut Connection, new: &NewSession) -> Step<()> {

@@ -19,13 +19,13 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::{credentials, insert_membership, insert_user};
-use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{self, Raised},
     pool::Connection,
     rows,
     schema::invitations,
+    statement::Prepare,
 };
 
 #[derive(Queryable, Selectable)]

@@ -18,13 +18,13 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use super::{Row, tags};
-use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{self, Raised},
     pool::Connection,
     rows,
     schema::{conversations, revisions},
+    statement::Prepare,
 };
 
 /// Someone may delete what was in the way before we can look at it.

@@ -12,11 +12,11 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::statement::Prepare;
 use crate::{
     errors::Step,
     pool::Connection,
     schema::{conversation_tags, tags},
+    statement::Prepare,
 };
 
 pub(super) async fn add(

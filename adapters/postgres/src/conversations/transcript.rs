@@ -17,12 +17,12 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::statement::Prepare;
 use crate::{
     errors::Step,
     pool::Connection,
     rows,
     schema::{conversations, participants, revisions, segments},
+    statement::Prepare,
 };
 
 #[derive(Queryable, Selectable)]

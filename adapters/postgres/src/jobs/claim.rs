@@ -16,7 +16,6 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{Raised, milliseconds, tell},
@@ -27,6 +26,7 @@ use crate::{
     },
     pool::Connection,
     rows,
+    statement::Prepare,
 };
 
 /// Before a job is tried again whose payload this release does not understand: perhaps by a later one.

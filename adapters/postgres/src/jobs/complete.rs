@@ -15,11 +15,11 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as Sq
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{self, Raised, milliseconds, tell},
     pool::Connection,
+    statement::Prepare,
 };
 
 /// Characters of an error's message that are kept.

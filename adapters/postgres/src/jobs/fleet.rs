@@ -7,8 +7,7 @@ use diesel::sql_types::{Array, BigInt, Jsonb, Text};
 use diesel_async::RunQueryDsl;
 use serde_json::{Map, Value};
 
-use crate::statement::Prepare;
-use crate::{errors::Step, pool::Connection};
+use crate::{errors::Step, pool::Connection, statement::Prepare};
 
 /// Workers that were seen within this count: a few heartbeats.
 macro_rules! alive {

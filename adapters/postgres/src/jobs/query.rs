@@ -18,8 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{fleet::alive, known_kinds};
-use crate::statement::Prepare;
-use crate::{errors::Step, pool::Connection, rows};
+use crate::{errors::Step, pool::Connection, rows, statement::Prepare};
 
 #[derive(diesel::QueryableByName)]
 struct Row {

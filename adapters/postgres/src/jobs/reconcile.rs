@@ -5,11 +5,11 @@ use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::complete::{After, after, failed, settle};
-use crate::statement::Prepare;
 use crate::{
     errors::Step,
     follow::{self, Raised, tell},
     pool::Connection,
+    statement::Prepare,
 };
 
 /// Jobs given back in one transaction.
