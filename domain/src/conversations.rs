@@ -97,6 +97,13 @@ pub struct Segment {
     pub end_ms: Option<Millis>,
 }
 
+/// A segment with who speaks, where the source says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpokenSegment {
+    pub segment: Segment,
+    pub participant: Option<Participant>,
+}
+
 /// A whole transcript at one revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Talk {

@@ -8,7 +8,7 @@ use colloquy_domain::{
     Error,
     accounts::Tenant,
     analysis::Insight,
-    conversations::{Conversation, Participant, Segment, Tag},
+    conversations::{Conversation, Participant, SpokenSegment, Tag},
     ids::{AnalysisId, ConversationId, InsightId, JobId, ParticipantId, SegmentId, UserId},
     jobs::Job,
     ports::{
@@ -105,7 +105,7 @@ macro_rules! one {
 
 one!(ConversationById -> Conversation, conversations.find, |row| row.id);
 one!(ParticipantById -> Participant, conversations.find_participants, |row| row.id);
-one!(SegmentById -> Segment, conversations.find_segments, |row| row.id);
+one!(SegmentById -> SpokenSegment, conversations.find_segments, |row| row.segment.id);
 one!(ProgressOf -> Progress, conversations.progress, |row| row.conversation_id);
 one!(AnalysisOf -> Analysis, analyses.current, |row| row.conversation_id);
 one!(AnalysisById -> Analysis, analyses.find, |row| row.id);
@@ -140,10 +140,10 @@ many!(InsightsOf -> (InsightId, Insight), analyses.insights,
     |(analysis, id, insight): (AnalysisId, InsightId, Insight)| (analysis, (id, insight)));
 
 impl Loader<SegmentRun> for Store {
-    type Value = Vec<Segment>;
+    type Value = Vec<SpokenSegment>;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[SegmentRun]) -> Result<HashMap<SegmentRun, Vec<Segment>>, Self::Error> {
+    async fn load(&self, keys: &[SegmentRun]) -> Result<HashMap<SegmentRun, Self::Value>, Self::Error> {
         let mut found = HashMap::with_capacity(keys.len());
         for (tenant, runs) in by_tenant(keys) {
             let rows = self.ports.conversations.segment_runs(tenant, &runs).await.map_err(Arc::new)?;

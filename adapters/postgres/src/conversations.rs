@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use colloquy_domain::{
     Result,
     accounts::{SystemScope, Tenant},
-    conversations::{ContentHash, Conversation, Participant, Segment, Tag, Talk},
+    conversations::{ContentHash, Conversation, Participant, SpokenSegment, Tag, Talk},
     ids::{ConversationId, OrganizationId, ParticipantId, SegmentId, UserId},
     ports::{
         jobs::Follow,
@@ -246,11 +246,16 @@ impl ConversationStore for Postgres {
             .await
     }
 
-    async fn segments(&self, tenant: Tenant, id: ConversationId, page: PageBy<i32>) -> Result<Vec<Segment>> {
+    async fn segments(
+        &self,
+        tenant: Tenant,
+        id: ConversationId,
+        page: PageBy<i32>,
+    ) -> Result<Vec<SpokenSegment>> {
         self.run("read segments", async |conn| transcript::segments(conn, tenant, id, page).await).await
     }
 
-    async fn find_segments(&self, tenant: Tenant, ids: &[SegmentId]) -> Result<Vec<Segment>> {
+    async fn find_segments(&self, tenant: Tenant, ids: &[SegmentId]) -> Result<Vec<SpokenSegment>> {
         self.run("read segments", async |conn| transcript::find_segments(conn, tenant, ids).await).await
     }
 
@@ -258,7 +263,7 @@ impl ConversationStore for Postgres {
         &self,
         tenant: Tenant,
         runs: &[(ConversationId, i32, i32)],
-    ) -> Result<Vec<Vec<Segment>>> {
+    ) -> Result<Vec<Vec<SpokenSegment>>> {
         self.run("read runs of segments", async |conn| transcript::segment_runs(conn, tenant, runs).await)
             .await
     }

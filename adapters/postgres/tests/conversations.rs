@@ -1,10 +1,10 @@
 //! Conversations, their transcripts and tags.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use chrono::TimeDelta;
 use colloquy_domain::{
-    conversations::{ContentHash, ConversationKind, Tag},
+    conversations::{ContentHash, ConversationKind, Segment, SpokenSegment, Tag},
     events::{EventKind, NewEvent, Stage},
     ids::{ConversationId, TagId},
     jobs::{JobKind, Queue},
@@ -12,7 +12,9 @@ use colloquy_domain::{
         jobs::Follow,
         store::{
             PageBy,
-            conversations::{ConversationFilter, ConversationPatch, ConversationStore, Inserted},
+            conversations::{
+                ConversationFilter, ConversationPatch, ConversationStore, Inserted, NewConversation,
+            },
             events::EventLog,
             passages::PassageStore,
         },
@@ -45,7 +47,7 @@ async fn a_conversation_comes_back_as_it_was_kept() {
     let one = new.participants[1].clone();
     assert_eq!(db.store.find_participants(org.tenant, &[one.id]).await.unwrap(), [one]);
     let segment = new.segments[3].clone();
-    assert_eq!(db.store.find_segments(org.tenant, &[segment.id]).await.unwrap(), [segment]);
+    assert_eq!(db.store.find_segments(org.tenant, &[segment.id]).await.unwrap(), spoken(&new, 3..4));
     assert_eq!(db.store.tags(org.tenant, &[id]).await.unwrap(), [(id, new.tags[0].clone())]);
     assert_eq!(db.store.count_segments(org.tenant, &[id]).await.unwrap(), [(id, 7)]);
     let progress = db.store.progress(org.tenant, &[id]).await.unwrap();
@@ -172,6 +174,15 @@ async fn conversations_are_filtered_by_kind_tag_time_and_title() {
     assert_eq!(db.store.count(org.tenant, &nothing).await.unwrap(), 0);
 }
 
+/// These segments with who speaks.
+fn spoken(new: &NewConversation, range: Range<usize>) -> Vec<SpokenSegment> {
+    let of = |segment: &Segment| SpokenSegment {
+        participant: new.participants.iter().find(|one| Some(one.id) == segment.participant_id).cloned(),
+        segment: segment.clone(),
+    };
+    new.segments[range].iter().map(of).collect()
+}
+
 #[tokio::test]
 async fn segments_are_read_by_page_and_by_run() {
     let Some(db) = Database::new().await else { return };
@@ -179,14 +190,13 @@ async fn segments_are_read_by_page_and_by_run() {
     let (one, two) = (imported(&db.store, org.tenant, 10).await, imported(&db.store, org.tenant, 3).await);
     let (id, other) = (one.conversation.id, two.conversation.id);
     let page = async |page| db.store.segments(org.tenant, id, page).await.unwrap();
-    assert_eq!(page(first(4)).await, one.segments[..4]);
-    assert_eq!(page(PageBy { after: Some(3), ..first(4) }).await, one.segments[4..8]);
-    assert_eq!(page(PageBy { before: Some(9), backward: true, ..first(2) }).await, one.segments[7..9]);
+    assert_eq!(page(first(4)).await, spoken(&one, 0..4));
+    assert_eq!(page(PageBy { after: Some(3), ..first(4) }).await, spoken(&one, 4..8));
+    assert_eq!(page(PageBy { before: Some(9), backward: true, ..first(2) }).await, spoken(&one, 7..9));
     let runs =
         [(other, 1, 9), (id, 2, 4), (ConversationId(crate::support::fixtures::id()), 0, 5), (id, 3, 3)];
     let found = db.store.segment_runs(org.tenant, &runs).await.unwrap();
-    let expected =
-        [two.segments[1..].to_vec(), one.segments[2..5].to_vec(), Vec::new(), vec![one.segments[3].clone()]];
+    let expected = [spoken(&two, 1..3), spoken(&one, 2..5), Vec::new(), spoken(&one, 3..4)];
     assert_eq!(found, expected);
 }
 

@@ -180,7 +180,7 @@ impl Evidence {
         let tenant = actor(ctx)?.tenant();
         let keys = self.0.segment_ids.iter().map(|id| SegmentById(tenant, *id));
         let mut found: HashMap<_, _> = ctx.loader().load_many(keys.clone()).await.map_err(fault)?;
-        Ok(keys.filter_map(|key| found.remove(&key)).map(Segment).collect())
+        Ok(keys.filter_map(|key| found.remove(&key)).map(Segment::from).collect())
     }
 }
 
@@ -347,7 +347,7 @@ impl LongestTurn {
     /// Its first segment.
     async fn segment(&self, ctx: &Context<'_>) -> Result<Option<Segment>> {
         let key = SegmentById(actor(ctx)?.tenant(), self.0.segment_id);
-        Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Segment))
+        Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Segment::from))
     }
 
     async fn words(&self) -> i32 {

@@ -118,7 +118,7 @@ impl Conversation {
             backward: page.by.backward,
         };
         let rows = ctx.ports().conversations.segments(actor(ctx)?.tenant(), self.0.id, by).await;
-        Ok(connection(&page, rows.map_err(fault)?, |row| SequenceCursor(row.sequence), Segment))
+        Ok(connection(&page, rows.map_err(fault)?, |row| SequenceCursor(row.segment.sequence), Segment::from))
     }
 
     async fn segment_count(&self, ctx: &Context<'_>) -> Result<i32> {

@@ -102,7 +102,7 @@ impl SearchHit {
         );
         let key = SegmentRun(actor(ctx)?.tenant(), run);
         let segments = ctx.loader().load_one(key).await.map_err(fault)?;
-        Ok(segments.unwrap_or_default().into_iter().map(Segment).collect())
+        Ok(segments.unwrap_or_default().into_iter().map(Segment::from).collect())
     }
 
     /// The passage's text in pieces, in order: joined they are the text, and those that match are marked.

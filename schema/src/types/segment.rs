@@ -1,13 +1,13 @@
 //! Turns of talk and who takes them.
 
 use async_graphql::{
-    Context, ID, Object, Result,
+    ID, Object,
     connection::{Connection, CursorType, EmptyFields},
 };
 use colloquy_domain::conversations;
 
 use super::ms;
-use crate::{Wired, errors::fault, global_id, guards::actor, loaders::ParticipantById};
+use crate::global_id;
 
 /// A speaker label of one conversation.
 pub(crate) struct Participant(pub(crate) conversations::Participant);
@@ -30,40 +30,45 @@ impl Participant {
 }
 
 /// One turn or cue.
-pub(crate) struct Segment(pub(crate) conversations::Segment);
+pub(crate) struct Segment {
+    segment: conversations::Segment,
+    participant: Option<Participant>,
+}
+
+impl From<conversations::SpokenSegment> for Segment {
+    fn from(spoken: conversations::SpokenSegment) -> Self {
+        Self { segment: spoken.segment, participant: spoken.participant.map(Participant) }
+    }
+}
 
 #[Object]
 impl Segment {
     /// For life: an edit keeps it.
     async fn id(&self) -> ID {
-        global_id::encode(self.0.id)
+        global_id::encode(self.segment.id)
     }
 
     /// Place in the conversation, from 0, without gaps.
     async fn sequence(&self) -> i32 {
-        self.0.sequence
+        self.segment.sequence
     }
 
     async fn text(&self) -> &str {
-        &self.0.text
+        &self.segment.text
     }
 
     /// Milliseconds from the start of the recording, where the source has times; never invented.
     async fn start_ms(&self) -> Option<i32> {
-        ms(self.0.start_ms)
+        ms(self.segment.start_ms)
     }
 
     async fn end_ms(&self) -> Option<i32> {
-        ms(self.0.end_ms)
+        ms(self.segment.end_ms)
     }
 
     /// Who speaks, where the source says so.
-    async fn participant(&self, ctx: &Context<'_>) -> Result<Option<Participant>> {
-        let Some(id) = self.0.participant_id else {
-            return Ok(None);
-        };
-        let key = ParticipantById(actor(ctx)?.tenant(), id);
-        Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Participant))
+    async fn participant(&self) -> Option<&Participant> {
+        self.participant.as_ref()
     }
 }
 

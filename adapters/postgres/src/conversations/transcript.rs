@@ -3,16 +3,16 @@
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
     accounts::Tenant,
-    conversations::{Participant, Segment, Talk},
+    conversations::{Participant, Segment, SpokenSegment, Talk},
     events::Stage,
     ids::{ConversationId, JobId, ParticipantId, SegmentId},
     ports::store::{PageBy, conversations::Progress},
 };
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, Queryable,
-    QueryableByName, Selectable, SelectableHelper,
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
+    QueryDsl, Queryable, QueryableByName, Selectable, SelectableHelper,
     dsl::count_star,
-    sql_types::{Array, BigInt, Integer, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -69,6 +69,19 @@ impl SegmentRow {
             end_ms: rows::from_ms(self.end_ms),
         }
     }
+
+    /// With label and ordinal of its participant.
+    fn spoken(self, label: Option<String>, ordinal: Option<i32>) -> SpokenSegment {
+        let segment = self.segment();
+        let participant = segment.participant_id.zip(label).zip(ordinal);
+        let participant = participant.map(|((id, label), ordinal)| Participant {
+            id,
+            conversation_id: segment.conversation_id,
+            label,
+            ordinal,
+        });
+        SpokenSegment { segment, participant }
+    }
 }
 
 pub(super) async fn participants(
@@ -100,18 +113,40 @@ pub(super) async fn find_participants(
     Ok(found.into_iter().map(ParticipantRow::participant).collect())
 }
 
+type SpokenRow = (SegmentRow, Option<String>, Option<i32>);
+
+fn spoken((row, label, ordinal): SpokenRow) -> SpokenSegment {
+    row.spoken(label, ordinal)
+}
+
+/// Segments with their participants, in one statement.
+macro_rules! spoken_segments {
+    () => {
+        segments::table
+            .left_join(
+                participants::table.on(segments::participant_id
+                    .eq(participants::id.nullable())
+                    .and(segments::organization_id.eq(participants::organization_id))),
+            )
+            .select((
+                SegmentRow::as_select(),
+                participants::label.nullable(),
+                participants::ordinal.nullable(),
+            ))
+    };
+}
+
 pub(super) async fn segments(
     conn: &mut Connection,
     tenant: Tenant,
     id: ConversationId,
     page: PageBy<i32>,
-) -> Step<Vec<Segment>> {
-    let mut query = segments::table
+) -> Step<Vec<SpokenSegment>> {
+    let mut query = spoken_segments!()
         .filter(segments::organization_id.eq(tenant.0.0))
         .filter(segments::conversation_id.eq(id.0))
         .filter(segments::valid_to.is_null())
         .limit(rows::limit(page.limit))
-        .select(SegmentRow::as_select())
         .into_boxed();
     if let Some(after) = page.after {
         query = query.filter(segments::sequence.gt(after));
@@ -124,8 +159,8 @@ pub(super) async fn segments(
     } else {
         query.order(segments::sequence.asc())
     };
-    let found: Vec<SegmentRow> = query.load(conn).await?;
-    let mut segments: Vec<_> = found.into_iter().map(SegmentRow::segment).collect();
+    let found: Vec<SpokenRow> = query.load(conn).await?;
+    let mut segments: Vec<_> = found.into_iter().map(spoken).collect();
     if page.backward {
         segments.reverse();
     }
@@ -136,14 +171,13 @@ pub(super) async fn find_segments(
     conn: &mut Connection,
     tenant: Tenant,
     ids: &[SegmentId],
-) -> Step<Vec<Segment>> {
-    let found: Vec<SegmentRow> = segments::table
+) -> Step<Vec<SpokenSegment>> {
+    let found: Vec<SpokenRow> = spoken_segments!()
         .filter(segments::organization_id.eq(tenant.0.0))
         .filter(segments::id.eq_any(ids.iter().map(|id| id.0)))
-        .select(SegmentRow::as_select())
         .load(conn)
         .await?;
-    Ok(found.into_iter().map(SegmentRow::segment).collect())
+    Ok(found.into_iter().map(spoken).collect())
 }
 
 #[derive(QueryableByName)]
@@ -152,18 +186,24 @@ struct RunRow {
     place: i64,
     #[diesel(embed)]
     segment: SegmentRow,
+    #[diesel(sql_type = Nullable<Text>)]
+    label: Option<String>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    ordinal: Option<i32>,
 }
 
 pub(super) async fn segment_runs(
     conn: &mut Connection,
     tenant: Tenant,
     runs: &[(ConversationId, i32, i32)],
-) -> Step<Vec<Vec<Segment>>> {
+) -> Step<Vec<Vec<SpokenSegment>>> {
     let found: Vec<RunRow> = diesel::sql_query(
-        "SELECT run.place, s.id, s.conversation_id, s.sequence, s.participant_id, s.text, s.start_ms, s.end_ms
+        "SELECT run.place, s.id, s.conversation_id, s.sequence, s.participant_id, s.text, s.start_ms, s.end_ms,
+            p.label, p.ordinal
         FROM unnest($1, $2, $3) WITH ORDINALITY AS run (conversation_id, first, last, place)
         JOIN segments s ON s.conversation_id = run.conversation_id AND s.valid_to IS NULL
             AND s.sequence BETWEEN run.first AND run.last
+        LEFT JOIN participants p ON p.id = s.participant_id AND p.organization_id = s.organization_id
         WHERE s.organization_id = $4
         ORDER BY run.place, s.sequence",
     )
@@ -177,7 +217,7 @@ pub(super) async fn segment_runs(
     let mut answer = vec![Vec::new(); runs.len()];
     for row in found {
         // Places count from 1.
-        answer[row.place as usize - 1].push(row.segment.segment());
+        answer[row.place as usize - 1].push(row.segment.spoken(row.label, row.ordinal));
     }
     Ok(answer)
 }
@@ -208,8 +248,15 @@ pub(super) async fn talk(conn: &mut Connection, tenant: Tenant, id: Conversation
         .optional()?;
     let Some(revision) = revision else { return Ok(None) };
     let participants = participants(conn, tenant, &[id]).await?;
-    let all = PageBy { after: None, before: None, limit: usize::MAX, backward: false };
-    let segments = segments(conn, tenant, id, all).await?;
+    let segments: Vec<SegmentRow> = segments::table
+        .filter(segments::organization_id.eq(tenant.0.0))
+        .filter(segments::conversation_id.eq(id.0))
+        .filter(segments::valid_to.is_null())
+        .order(segments::sequence)
+        .select(SegmentRow::as_select())
+        .load(conn)
+        .await?;
+    let segments = segments.into_iter().map(SegmentRow::segment).collect();
     Ok(Some(Talk { conversation_id: id, revision, participants, segments }))
 }
 

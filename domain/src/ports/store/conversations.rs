@@ -6,7 +6,8 @@ use crate::{
     Result,
     accounts::{SystemScope, Tenant},
     conversations::{
-        ContentHash, Conversation, ConversationKind, Participant, RevisionNumber, Segment, Tag, Talk,
+        ContentHash, Conversation, ConversationKind, Participant, RevisionNumber, Segment, SpokenSegment,
+        Tag, Talk,
     },
     events::Stage,
     ids::{ConversationId, JobId, OrganizationId, ParticipantId, SegmentId},
@@ -124,7 +125,12 @@ pub trait ConversationStore: Send + Sync {
     async fn find_participants(&self, tenant: Tenant, ids: &[ParticipantId]) -> Result<Vec<Participant>>;
 
     /// Of the current revision, by sequence; the page's keys are sequence numbers.
-    async fn segments(&self, tenant: Tenant, id: ConversationId, page: PageBy<i32>) -> Result<Vec<Segment>>;
+    async fn segments(
+        &self,
+        tenant: Tenant,
+        id: ConversationId,
+        page: PageBy<i32>,
+    ) -> Result<Vec<SpokenSegment>>;
 
     /// Of the current revision: the runs of segments from `first` to `last` sequence number, both inclusive,
     /// in the order asked, in one round trip.
@@ -132,10 +138,10 @@ pub trait ConversationStore: Send + Sync {
         &self,
         tenant: Tenant,
         runs: &[(ConversationId, i32, i32)],
-    ) -> Result<Vec<Vec<Segment>>>;
+    ) -> Result<Vec<Vec<SpokenSegment>>>;
 
     /// Those of the tenant among `ids`, in any order, also of past revisions.
-    async fn find_segments(&self, tenant: Tenant, ids: &[SegmentId]) -> Result<Vec<Segment>>;
+    async fn find_segments(&self, tenant: Tenant, ids: &[SegmentId]) -> Result<Vec<SpokenSegment>>;
 
     async fn count_segments(
         &self,
