@@ -128,7 +128,7 @@ async fn a_key_may_do_what_its_maker_may_and_no_more_than_its_role() {
     let listed = db.store.list_api_keys(org.tenant, None, None, 10).await.unwrap();
     assert_eq!(listed.iter().map(|key| key.id).collect::<Vec<_>>(), [expired.id, weak.id, strong.id]);
     assert!(listed[2].last_used_at.is_some() && listed[0].last_used_at.is_none());
-    let page = db.store.list_api_keys(org.tenant, Some(org.owner), Some(expired.id), 1).await.unwrap();
+    let page = db.store.list_api_keys(org.tenant, Some(maker), Some(expired.id), 1).await.unwrap();
     assert_eq!(page.iter().map(|key| key.id).collect::<Vec<_>>(), [weak.id]);
     let stranger = Some(UserId(id()));
     assert!(db.store.list_api_keys(org.tenant, stranger, None, 10).await.unwrap().is_empty());
