@@ -7,8 +7,8 @@ use crate::support::{Client, Import, LINES, Server, World, eventually, world};
 const SESSION: &str = "session { accessToken refreshToken accessExpiresAt
     viewer { role isApiKey user { id email name } organization { id name } } }";
 const WHO: &str =
-    "{ viewer { role isApiKey user { id email } organization { id name members { role user { email } } }
-    apiKeys { id name role revokedAt } } }";
+    "{ viewer { role isApiKey user { id email } organization { id name members { edges { node { role user { email } } } } }
+    apiKeys { edges { node { id name role revokedAt } } } } }";
 
 fn person(name: &str) -> Value {
     let password = format!("correct horse {name}");
@@ -51,8 +51,8 @@ async fn a_sign_up_makes_an_organization_with_its_owner() {
     assert_eq!(viewer["isApiKey"], false);
     assert_eq!(viewer["organization"]["name"], "Ada and company");
     assert_eq!(
-        viewer["organization"]["members"],
-        json!([{ "role": "OWNER", "user": { "email": "Ada@example.com" } }])
+        viewer["organization"]["members"]["edges"],
+        json!([{ "node": { "role": "OWNER", "user": { "email": "Ada@example.com" } } }])
     );
     assert_eq!(server.anonymous().data(WHO, json!({})).await["viewer"], Value::Null);
 
@@ -269,10 +269,10 @@ async fn an_api_key_may_never_more_than_its_role_nor_than_its_maker() {
     owner.change("setMemberRole", "member { role }", json!({ "userId": ben_id, "role": "MEMBER" })).await;
     assert_eq!(role(&admin).await, "MEMBER");
     assert_eq!(role(&ben).await, "MEMBER", "a changed role counts at once");
-    let seen = ben.data(WHO, json!({})).await["viewer"]["apiKeys"].clone();
+    let seen = ben.data(WHO, json!({})).await["viewer"]["apiKeys"]["edges"].clone();
     assert_eq!(seen.as_array().unwrap().len(), 2);
     assert!(!seen.to_string().contains("cq_"), "a key is shown once");
-    let others = owner.data(WHO, json!({})).await["viewer"]["apiKeys"].clone();
+    let others = owner.data(WHO, json!({})).await["viewer"]["apiKeys"]["edges"].clone();
     assert_eq!(others.as_array().unwrap().len(), 2, "an owner sees everybody's");
 
     ben.change("revokeApiKey", "apiKey { revokedAt }", json!({ "id": viewer_id })).await;
@@ -361,4 +361,78 @@ async fn a_standalone_keeps_its_key_and_its_organization_over_a_restart() {
     let mode =
         std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(world.data().join("server.json")).unwrap());
     assert_eq!(mode & 0o077, 0, "only its owner reads the key");
+}
+
+/// Every cursor of a list, page by page, and how many pages it took.
+async fn walk(client: &Client, list: &str, first: usize) -> (Vec<Value>, usize) {
+    let (mut nodes, mut pages, mut after) = (Vec::new(), 0, Value::Null);
+    loop {
+        let selection = "{ pageInfo { hasNextPage endCursor } edges { node %node% } }";
+        let (before, node, behind) = match list {
+            "members" => ("viewer { organization { members", "{ user { id } }", "} }"),
+            "apiKeys" => ("viewer { apiKeys", "{ id }", "}"),
+            _ => ("tags", "{ tag { name } }", ""),
+        };
+        let selection = selection.replace("%node%", node);
+        let query = format!(
+            "query($after: String) {{ {before}(first: {first}, after: $after) {selection} {behind} }}"
+        );
+        let data = client.data(&query, json!({ "after": after })).await;
+        let page = match list {
+            "members" => &data["viewer"]["organization"]["members"],
+            "apiKeys" => &data["viewer"]["apiKeys"],
+            _ => &data["tags"],
+        };
+        pages += 1;
+        nodes.extend(page["edges"].as_array().expect("edges").iter().map(|edge| edge["node"].clone()));
+        if page["pageInfo"]["hasNextPage"] == false {
+            return (nodes, pages);
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+}
+
+#[tokio::test]
+async fn members_keys_and_tags_are_paged_without_gap_or_repeat() {
+    let world = world!();
+    let server = world.api().await;
+    let ada = client(&server, &founder(&server, "Ada").await);
+    // Some at the same moment, so that the moment alone is no place in the list.
+    world
+        .sql()
+        .await
+        .batch_execute(
+            "INSERT INTO users (id, email, name, password_hash, created_at)
+            SELECT gen_random_uuid(), 'm' || n || '@example.com', 'M', 'x', now() FROM generate_series(1, 24) AS n;
+            INSERT INTO memberships (organization_id, user_id, role, created_at)
+            SELECT o.id, u.id, 'VIEWER', now() + interval '1 minute' * (length(u.email) % 2)
+            FROM organizations o, users u WHERE u.password_hash = 'x';
+            INSERT INTO api_keys (id, organization_id, user_id, name, role, hash, created_at)
+            SELECT gen_random_uuid(), m.organization_id, m.user_id, 'k', 'VIEWER', sha256(n::text::bytea), now()
+            FROM memberships m, generate_series(1, 25) AS n WHERE m.role = 'OWNER';
+            INSERT INTO tags (id, organization_id, name)
+            SELECT gen_random_uuid(), id, CASE WHEN n % 2 = 0 THEN 'Tag ' ELSE 'tag ' END || n
+            FROM organizations, generate_series(1, 25) AS n",
+        )
+        .await
+        .unwrap();
+    for list in ["members", "apiKeys", "tags"] {
+        let (whole, pages) = walk(&ada, list, 100).await;
+        assert_eq!((whole.len(), pages), (25, 1), "{list}");
+        for (first, expected) in [(10, 3), (25, 1), (1, 25)] {
+            assert_eq!(walk(&ada, list, first).await, (whole.clone(), expected), "{list} by {first}");
+        }
+        let distinct: std::collections::BTreeSet<String> = whole.iter().map(Value::to_string).collect();
+        assert_eq!(distinct.len(), 25, "{list}");
+    }
+    for query in [
+        "{ viewer { apiKeys(first: 101) { edges { cursor } } } }",
+        "{ viewer { organization { members(first: -1) { edges { cursor } } } } }",
+        "{ tags(after: \"rubbish\") { edges { cursor } } }",
+    ] {
+        assert_eq!(ada.ask(query, json!({})).await.code(), "BAD_USER_INPUT", "{query}");
+    }
+    // Without `first` a page has its usual length.
+    let data = ada.data("{ tags { edges { node { conversations } } } }", json!({})).await;
+    assert_eq!(data["tags"]["edges"].as_array().unwrap().len(), 20);
 }

@@ -83,10 +83,13 @@ async fn the_list_is_narrowed_by_kind_tag_time_and_title() {
     ] {
         assert_eq!(titles(&page(&client, &format!("filter: {filter}")).await), expected, "{filter}");
     }
-    let data = client.data("{ tags { tag { name } conversations } }", json!({})).await;
+    let data = client.data("{ tags { edges { node { tag { name } conversations } } } }", json!({})).await;
     assert_eq!(
-        data["tags"],
-        json!([{ "tag": { "name": "a" }, "conversations": 1 }, { "tag": { "name": "b" }, "conversations": 2 }]),
+        data["tags"]["edges"],
+        json!([
+            { "node": { "tag": { "name": "a" }, "conversations": 1 } },
+            { "node": { "tag": { "name": "b" }, "conversations": 2 } },
+        ]),
         "a tag is one whatever its case"
     );
 }

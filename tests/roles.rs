@@ -17,7 +17,7 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
     ("conversation", "query($id: ID!) { conversation(id: $id) { title } }", Some("VIEWER")),
     ("conversations", "{ conversations { edges { node { id } } } }", Some("VIEWER")),
     ("search", "{ search(query: \"numbers\", mode: TEXT) { edges { cursor } } }", Some("VIEWER")),
-    ("tags", "{ tags { conversations } }", Some("VIEWER")),
+    ("tags", "{ tags { edges { cursor } } }", Some("VIEWER")),
     ("analysis", "query($id: ID!) { analysis(id: $id) { id } }", Some("VIEWER")),
     ("job", "query($id: ID!) { job(id: $id) { id } }", Some("VIEWER")),
     ("jobs", "{ jobs { edges { node { id } } } }", Some("ADMIN")),

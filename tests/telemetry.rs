@@ -21,21 +21,21 @@ impl Collector {
     async fn start() -> (Self, String) {
         let collector = Self::default();
         let router = Router::new().route("/v1/traces", post(take)).with_state(collector.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
         tokio::spawn(async move { axum::serve(listener, router).await });
         (collector, format!("http://{address}"))
     }
 
     fn spans(&self) -> Vec<Span> {
-        self.spans.lock().unwrap().clone()
+        self.spans.lock().expect("nobody has panicked").clone()
     }
 }
 
 async fn take(State(collector): State<Collector>, body: Bytes) {
     let request = ExportTraceServiceRequest::decode(body).expect("OTLP in protobuf");
     let scopes = request.resource_spans.into_iter().flat_map(|of| of.scope_spans);
-    collector.spans.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
+    collector.spans.lock().expect("nobody has panicked").extend(scopes.flat_map(|scope| scope.spans));
 }
 
 fn attribute(span: &Span, key: &str) -> String {

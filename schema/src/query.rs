@@ -22,7 +22,10 @@ use crate::{
         SearchMode,
         accounts::Viewer,
         analysis::Analysis,
-        conversation::{Conversation, ConversationConnection, ConversationFilter, Tag, TagCount, page_cost},
+        conversation::{
+            Conversation, ConversationConnection, ConversationFilter, Tag, TagCount, TagCountConnection,
+            page_cost,
+        },
         int,
         job::{Job, JobConnection, JobFilter, QueueStats},
         node::{self, Node},
@@ -120,10 +123,20 @@ impl Query {
         Ok(connection)
     }
 
-    /// Every tag of the organization, by name.
-    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<TagCount>> {
-        let tags = ctx.ports().conversations.list_tags(actor(ctx)?.tenant()).await.map_err(fault)?;
-        Ok(tags.into_iter().map(|(tag, n)| TagCount { tag: Tag(tag), conversations: int(n) }).collect())
+    /// The organization's tags, by name. At most 100 a page.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    async fn tags(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<TagCountConnection> {
+        let tenant = actor(ctx)?.tenant();
+        let page = PageArgs { after, first, ..PageArgs::default() }.read::<OpaqueCursor<String>>()?;
+        let after = page.by.after.as_ref().map(|cursor| cursor.0.as_str());
+        let tags = ctx.ports().conversations.list_tags(tenant, after, page.by.limit).await.map_err(fault)?;
+        let node = |(tag, n)| TagCount { tag: Tag(tag), conversations: int(n) };
+        Ok(connection(&page, tags, |(tag, _)| OpaqueCursor(tag.name.clone()), node))
     }
 
     async fn analysis(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Analysis>> {

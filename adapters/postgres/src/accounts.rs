@@ -183,20 +183,39 @@ impl AccountStore for Postgres {
             .await
     }
 
-    async fn revoke_api_key(&self, tenant: Tenant, id: ApiKeyId) -> Result<Option<ApiKey>> {
-        self.run("revoke an API key", async |conn| credentials::revoke_api_key(conn, tenant, id).await).await
+    async fn revoke_api_key(
+        &self,
+        tenant: Tenant,
+        of: Option<UserId>,
+        id: ApiKeyId,
+    ) -> Result<Option<ApiKey>> {
+        self.run("revoke an API key", async |conn| credentials::revoke_api_key(conn, tenant, of, id).await)
+            .await
     }
 
-    async fn list_api_keys(&self, tenant: Tenant) -> Result<Vec<ApiKey>> {
-        self.run("list API keys", async |conn| credentials::list_api_keys(conn, tenant).await).await
+    async fn list_api_keys(
+        &self,
+        tenant: Tenant,
+        of: Option<UserId>,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        let list =
+            async |conn: &mut Connection| credentials::list_api_keys(conn, tenant, of, after, limit).await;
+        self.run("list API keys", list).await
     }
 
     async fn find_members(&self, tenant: Tenant, ids: &[UserId]) -> Result<Vec<Member>> {
         self.run("read members", async |conn| members::find(conn, tenant, ids).await).await
     }
 
-    async fn list_members(&self, tenant: Tenant) -> Result<Vec<Member>> {
-        self.run("list members", async |conn| members::list(conn, tenant).await).await
+    async fn list_members(
+        &self,
+        tenant: Tenant,
+        after: Option<(Timestamp, UserId)>,
+        limit: usize,
+    ) -> Result<Vec<Member>> {
+        self.run("list members", async |conn| members::list(conn, tenant, after, limit).await).await
     }
 
     async fn set_role(&self, tenant: Tenant, by: &Actor, user_id: UserId, role: Role) -> Result<RoleChange> {

@@ -233,8 +233,8 @@ impl ConversationStore for Postgres {
         self.run("read tags", async |conn| tags::find(conn, tenant, ids).await).await
     }
 
-    async fn list_tags(&self, tenant: Tenant) -> Result<Vec<(Tag, u64)>> {
-        self.run("list tags", async |conn| tags::list(conn, tenant).await).await
+    async fn list_tags(&self, tenant: Tenant, after: Option<&str>, limit: usize) -> Result<Vec<(Tag, u64)>> {
+        self.run("list tags", async |conn| tags::list(conn, tenant, after, limit).await).await
     }
 
     async fn participants(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Participant>> {

@@ -125,12 +125,17 @@ async fn a_key_may_do_what_its_maker_may_and_no_more_than_its_role() {
     assert_eq!(role(hashes[1]).await, Some(Role::Viewer));
     assert_eq!((role(hashes[2]).await, role(token()).await), (None, None));
 
-    let listed = db.store.list_api_keys(org.tenant).await.unwrap();
+    let listed = db.store.list_api_keys(org.tenant, None, None, 10).await.unwrap();
     assert_eq!(listed.iter().map(|key| key.id).collect::<Vec<_>>(), [expired.id, weak.id, strong.id]);
     assert!(listed[2].last_used_at.is_some() && listed[0].last_used_at.is_none());
-    let revoked = db.store.revoke_api_key(org.tenant, strong.id).await.unwrap().unwrap();
+    let page = db.store.list_api_keys(org.tenant, Some(maker), Some(expired.id), 1).await.unwrap();
+    assert_eq!(page.iter().map(|key| key.id).collect::<Vec<_>>(), [weak.id]);
+    let stranger = Some(UserId(id()));
+    assert!(db.store.list_api_keys(org.tenant, stranger, None, 10).await.unwrap().is_empty());
+    assert!(db.store.revoke_api_key(org.tenant, stranger, strong.id).await.unwrap().is_none());
+    let revoked = db.store.revoke_api_key(org.tenant, None, strong.id).await.unwrap().unwrap();
     assert!(revoked.revoked_at.is_some());
-    let again = db.store.revoke_api_key(org.tenant, strong.id).await.unwrap().unwrap();
+    let again = db.store.revoke_api_key(org.tenant, None, strong.id).await.unwrap().unwrap();
     assert_eq!(again.revoked_at, revoked.revoked_at);
     assert_eq!(role(hashes[0]).await, None);
 }
@@ -165,7 +170,7 @@ async fn an_organization_keeps_an_owner_and_owners_are_above_administrators() {
         .await,
         1
     );
-    assert_eq!(db.store.list_members(org.tenant).await.unwrap().len(), 2);
+    assert_eq!(db.store.list_members(org.tenant, None, 10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -208,14 +213,14 @@ async fn an_invitation_is_accepted_once_and_a_later_one_replaces_it() {
     let accepted: Vec<_> =
         futures::future::join_all(both).await.into_iter().map(|one| one.unwrap()).collect();
     assert_eq!(accepted.iter().filter(|accepted| **accepted).count(), 1);
-    let members = db.store.list_members(org.tenant).await.unwrap();
+    let members = db.store.list_members(org.tenant, None, 10).await.unwrap();
     assert_eq!(members.iter().map(|member| member.role).collect::<Vec<_>>(), [Role::Owner, Role::Member]);
 
     // A taken address leaves the invitation open; the user who has it may accept.
     let known = organization(&db.store).await.owner;
     let third = invitation("carol@example.org", Role::Admin);
     invite(&third).await;
-    let taken = db.store.list_members(org.tenant).await.unwrap()[1].user.email.clone();
+    let taken = db.store.list_members(org.tenant, None, 10).await.unwrap()[1].user.email.clone();
     assert!(!accept(third.id, Err(new_user(&taken)), now()).await.unwrap());
     assert!(accept(third.id, Ok(known), now()).await.unwrap());
     let found = db.store.find_members(org.tenant, &[known, UserId(id())]).await.unwrap();

@@ -249,7 +249,7 @@ async fn a_change_that_search_can_see_bumps_the_version_and_is_told() {
         .unwrap();
     assert_eq!(names().await, ["Promotion"]);
     assert_eq!(version(&db.store, org.tenant, id).await, 5);
-    let listed = db.store.list_tags(org.tenant).await.unwrap();
+    let listed = db.store.list_tags(org.tenant, None, 10).await.unwrap();
     let listed: Vec<_> = listed.iter().map(|(tag, count)| (tag.name.as_str(), *count)).collect();
     assert_eq!(listed, [("Promotion", 1), ("Salary", 0)]);
 }

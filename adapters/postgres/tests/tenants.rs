@@ -70,7 +70,7 @@ async fn another_tenants_ids_lead_nowhere() {
     assert!(store.set_tags(us, conversation, &[tag], &remove, Follow::default()).await.unwrap().is_none());
     assert!(store.delete(us, conversation, Follow::default()).await.unwrap().is_none());
     assert!(store.tags(us, &[conversation]).await.unwrap().is_empty());
-    assert!(store.list_tags(us).await.unwrap().is_empty());
+    assert!(store.list_tags(us, None, 10).await.unwrap().is_empty());
     assert!(store.participants(us, &[conversation]).await.unwrap().is_empty());
     assert!(store.find_participants(us, &[new.participants[0].id]).await.unwrap().is_empty());
     let all = PageBy { after: None, before: None, limit: 10, backward: false };
@@ -106,8 +106,8 @@ async fn another_tenants_ids_lead_nowhere() {
         last_used_at: None,
     };
     store.insert_api_key(them, key.clone(), token()).await.unwrap();
-    assert!(store.revoke_api_key(us, key.id).await.unwrap().is_none());
-    assert!(store.list_api_keys(us).await.unwrap().is_empty());
+    assert!(store.revoke_api_key(us, None, key.id).await.unwrap().is_none());
+    assert!(store.list_api_keys(us, None, None, 10).await.unwrap().is_empty());
     assert!(store.find_members(us, &[theirs.owner]).await.unwrap().is_empty());
     let by = Actor {
         user_id: ours.owner,
@@ -122,5 +122,5 @@ async fn another_tenants_ids_lead_nowhere() {
     let now = ConversationStore::find(store, them, &[conversation]).await.unwrap();
     assert_eq!(now, [new.conversation]);
     assert_eq!(store.tags(them, &[conversation]).await.unwrap().len(), 1);
-    assert_eq!(store.list_api_keys(them).await.unwrap()[0].revoked_at, None);
+    assert_eq!(store.list_api_keys(them, None, None, 10).await.unwrap()[0].revoked_at, None);
 }

@@ -4,7 +4,7 @@
 use crate::{
     Error, Result,
     accounts::{Actor, Role, sign_up::check_name, tokens},
-    ids::ApiKeyId,
+    ids::{ApiKeyId, UserId},
     ports::{Ports, store::accounts::ApiKey},
     time::Timestamp,
 };
@@ -50,17 +50,21 @@ pub async fn create_api_key(
 /// Members revoke their own keys, administrators any. A second time changes nothing.
 pub async fn revoke_api_key(ports: &Ports, actor: &Actor, id: ApiKeyId) -> Result<ApiKey> {
     actor.require(Role::Member)?;
-    let missing = || Error::not_found("API key", id);
-    if actor.role < Role::Admin {
-        let keys = ports.accounts.list_api_keys(actor.tenant()).await?;
-        keys.into_iter().find(|key| key.id == id && key.user_id == actor.user_id).ok_or_else(missing)?;
-    }
-    ports.accounts.revoke_api_key(actor.tenant(), id).await?.ok_or_else(missing)
+    let revoked = ports.accounts.revoke_api_key(actor.tenant(), whose(actor), id).await?;
+    revoked.ok_or_else(|| Error::not_found("API key", id))
 }
 
 /// One's own; an administrator sees all. Newest first.
-pub async fn list_api_keys(ports: &Ports, actor: &Actor) -> Result<Vec<ApiKey>> {
-    let mut keys = ports.accounts.list_api_keys(actor.tenant()).await?;
-    keys.retain(|key| actor.role >= Role::Admin || key.user_id == actor.user_id);
-    Ok(keys)
+pub async fn list_api_keys(
+    ports: &Ports,
+    actor: &Actor,
+    after: Option<ApiKeyId>,
+    limit: usize,
+) -> Result<Vec<ApiKey>> {
+    ports.accounts.list_api_keys(actor.tenant(), whose(actor), after, limit).await
+}
+
+/// Whose keys the actor sees and revokes: everybody's, or one's own.
+fn whose(actor: &Actor) -> Option<UserId> {
+    (actor.role < Role::Admin).then_some(actor.user_id)
 }

@@ -14,6 +14,7 @@ use crate::{
         mail::Email,
         store::accounts::{Invitation, Member, RoleChange},
     },
+    time::Timestamp,
 };
 
 /// The invitation and its token, which the inviter may also hand over by other means than mail.
@@ -90,8 +91,13 @@ pub async fn set_member_role(ports: &Ports, actor: &Actor, user_id: UserId, role
 }
 
 /// In the order of joining.
-pub async fn list_members(ports: &Ports, actor: &Actor) -> Result<Vec<Member>> {
-    ports.accounts.list_members(actor.tenant()).await
+pub async fn list_members(
+    ports: &Ports,
+    actor: &Actor,
+    after: Option<(Timestamp, UserId)>,
+    limit: usize,
+) -> Result<Vec<Member>> {
+    ports.accounts.list_members(actor.tenant(), after, limit).await
 }
 
 fn not_above(actor: &Actor, role: Role) -> Result<()> {

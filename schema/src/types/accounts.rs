@@ -1,15 +1,25 @@
 //! Who is signed in, the organization, its members and keys.
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use async_graphql::{
+    Context, ID, Object, Result, SimpleObject,
+    connection::{Connection, EmptyFields, OpaqueCursor},
+};
 use colloquy_domain::{
-    accounts::{self, Actor, Credential, SignedIn, Tenant},
-    ids::UserId,
+    accounts::{self, Actor, Credential, SignedIn, Tenant, api_keys::list_api_keys, members::list_members},
+    ids::{ApiKeyId, UserId},
     ports::store::accounts as store,
     time::Timestamp,
 };
+use uuid::Uuid;
 
-use super::Role;
-use crate::{Wired, errors::fault, global_id, loaders::MemberById};
+use super::{Role, conversation::page_cost};
+use crate::{
+    Wired,
+    errors::fault,
+    global_id,
+    loaders::MemberById,
+    page::{PageArgs, connection},
+};
 
 /// Who is signed in, and as what.
 pub(crate) struct Viewer(pub(crate) Actor);
@@ -36,10 +46,18 @@ impl Viewer {
         matches!(self.0.credential, Credential::ApiKey(_))
     }
 
-    /// One's own keys; an administrator sees everybody's. Newest first.
-    async fn api_keys(&self, ctx: &Context<'_>) -> Result<Vec<ApiKey>> {
-        let keys = accounts::api_keys::list_api_keys(ctx.ports(), &self.0).await.map_err(fault)?;
-        Ok(keys.into_iter().map(ApiKey).collect())
+    /// One's own keys; an administrator sees everybody's. Newest first. At most 100 a page.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    async fn api_keys(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<ApiKeyConnection> {
+        let page = PageArgs { after, first, ..PageArgs::default() }.read::<OpaqueCursor<Uuid>>()?;
+        let after = page.by.after.as_ref().map(|cursor| ApiKeyId(cursor.0));
+        let keys = list_api_keys(ctx.ports(), &self.0, after, page.by.limit).await.map_err(fault)?;
+        Ok(connection(&page, keys, |key| OpaqueCursor(key.id.0), ApiKey))
     }
 }
 
@@ -67,12 +85,26 @@ impl Organization {
         self.0.created_at
     }
 
-    /// In the order of joining.
-    async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Member>> {
-        let members = accounts::members::list_members(ctx.ports(), &self.1).await.map_err(fault)?;
-        Ok(members.into_iter().map(Member::from).collect())
+    /// In the order of joining. At most 100 a page.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<MemberConnection> {
+        let page = PageArgs { after, first, ..PageArgs::default() }.read::<MemberCursor>()?;
+        let after = page.by.after.as_ref().map(|cursor| (cursor.0.0, UserId(cursor.0.1)));
+        let members = list_members(ctx.ports(), &self.1, after, page.by.limit).await.map_err(fault)?;
+        let cursor = |member: &store::Member| OpaqueCursor((member.since, member.user.id.0));
+        Ok(connection(&page, members, cursor, Member::from))
     }
 }
+
+/// When somebody joined, and who.
+type MemberCursor = OpaqueCursor<(Timestamp, Uuid)>;
+pub(crate) type MemberConnection = Connection<MemberCursor, Member, EmptyFields, EmptyFields>;
+pub(crate) type ApiKeyConnection = Connection<OpaqueCursor<Uuid>, ApiKey, EmptyFields, EmptyFields>;
 
 #[derive(SimpleObject)]
 pub(crate) struct Member {

@@ -168,6 +168,8 @@ pub(crate) struct TagCount {
     pub(crate) conversations: i32,
 }
 
+pub(crate) type TagCountConnection = Connection<OpaqueCursor<String>, TagCount, EmptyFields, EmptyFields>;
+
 /// A stage and since when.
 pub(crate) struct StageReached {
     stage: Stage,

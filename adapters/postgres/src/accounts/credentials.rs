@@ -235,11 +235,17 @@ pub(super) async fn insert_api_key(
 pub(super) async fn revoke_api_key(
     conn: &mut Connection,
     tenant: Tenant,
+    of: Option<UserId>,
     id: ApiKeyId,
 ) -> Step<Option<ApiKey>> {
     let found: Option<KeyRow> = diesel::update(api_keys::table)
         .filter(api_keys::id.eq(id.0))
         .filter(api_keys::organization_id.eq(tenant.0.0))
+        .filter(
+            sql::<Bool>("coalesce(")
+                .bind::<Nullable<SqlUuid>, _>(of.map(|user| user.0))
+                .sql(", user_id) = user_id"),
+        )
         .set(api_keys::revoked_at.eq(sql::<Nullable<Timestamptz>>("coalesce(revoked_at, now())")))
         .returning(KeyRow::as_returning())
         .get_result(conn)
@@ -248,12 +254,22 @@ pub(super) async fn revoke_api_key(
     found.map(KeyRow::key).transpose()
 }
 
-pub(super) async fn list_api_keys(conn: &mut Connection, tenant: Tenant) -> Step<Vec<ApiKey>> {
-    let found: Vec<KeyRow> = api_keys::table
-        .filter(api_keys::organization_id.eq(tenant.0.0))
-        .order(api_keys::id.desc())
-        .select(KeyRow::as_select())
-        .load(conn)
-        .await?;
+pub(super) async fn list_api_keys(
+    conn: &mut Connection,
+    tenant: Tenant,
+    of: Option<UserId>,
+    after: Option<ApiKeyId>,
+    limit: usize,
+) -> Step<Vec<ApiKey>> {
+    let mut query = api_keys::table.filter(api_keys::organization_id.eq(tenant.0.0)).into_boxed();
+    if let Some(user) = of {
+        query = query.filter(api_keys::user_id.eq(user.0));
+    }
+    // Later ids come first.
+    if let Some(after) = after {
+        query = query.filter(api_keys::id.lt(after.0));
+    }
+    let query = query.order(api_keys::id.desc()).limit(rows::limit(limit));
+    let found: Vec<KeyRow> = query.select(KeyRow::as_select()).load(conn).await?;
     found.into_iter().map(KeyRow::key).collect()
 }

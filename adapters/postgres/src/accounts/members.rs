@@ -5,6 +5,7 @@ use colloquy_domain::{
     accounts::{Actor, Role, Tenant},
     ids::UserId,
     ports::store::accounts::{Member, RoleChange},
+    time::Timestamp,
 };
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl};
 use diesel_async::RunQueryDsl;
@@ -35,14 +36,25 @@ pub(super) async fn find(conn: &mut Connection, tenant: Tenant, ids: &[UserId]) 
     found.into_iter().map(member).collect()
 }
 
-pub(super) async fn list(conn: &mut Connection, tenant: Tenant) -> Step<Vec<Member>> {
-    let found: Vec<Row> = memberships::table
+pub(super) async fn list(
+    conn: &mut Connection,
+    tenant: Tenant,
+    after: Option<(Timestamp, UserId)>,
+    limit: usize,
+) -> Step<Vec<Member>> {
+    let mut query = memberships::table
         .inner_join(users::table)
         .filter(memberships::organization_id.eq(tenant.0.0))
         .order((memberships::created_at, memberships::user_id))
+        .limit(rows::limit(limit))
         .select((USER, memberships::role, memberships::created_at))
-        .load(conn)
-        .await?;
+        .into_boxed();
+    if let Some((since, user)) = after {
+        let later = memberships::created_at.gt(since);
+        query =
+            query.filter(later.or(memberships::created_at.eq(since).and(memberships::user_id.gt(user.0))));
+    }
+    let found: Vec<Row> = query.load(conn).await?;
     found.into_iter().map(member).collect()
 }
 

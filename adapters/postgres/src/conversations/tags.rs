@@ -7,7 +7,7 @@ use colloquy_domain::{
 };
 use diesel::{
     ExpressionMethods, QueryDsl, QueryableByName,
-    sql_types::{Array, BigInt, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     errors::Step,
     pool::Connection,
+    rows,
     schema::{conversation_tags, tags},
     statement::Prepare,
 };
@@ -111,13 +112,22 @@ struct Counted {
     conversations: i64,
 }
 
-pub(super) async fn list(conn: &mut Connection, tenant: Tenant) -> Step<Vec<(Tag, u64)>> {
+pub(super) async fn list(
+    conn: &mut Connection,
+    tenant: Tenant,
+    after: Option<&str>,
+    limit: usize,
+) -> Step<Vec<(Tag, u64)>> {
     let found: Vec<Counted> = diesel::sql_query(
-        "SELECT t.id, t.organization_id, t.name, count(ct.tag_id) AS conversations
-        FROM tags t LEFT JOIN conversation_tags ct ON ct.tag_id = t.id
-        WHERE t.organization_id = $1 GROUP BY t.id ORDER BY lower(t.name)",
+        "SELECT t.id, t.organization_id, t.name,
+            (SELECT count(*) FROM conversation_tags ct WHERE ct.tag_id = t.id) AS conversations
+        FROM tags t
+        WHERE t.organization_id = $1 AND ($2 IS NULL OR lower(t.name) > lower($2))
+        ORDER BY lower(t.name) LIMIT $3",
     )
     .bind::<SqlUuid, _>(tenant.0.0)
+    .bind::<Nullable<Text>, _>(after)
+    .bind::<BigInt, _>(rows::limit(limit))
     .prepared()
     .load(conn)
     .await?;

@@ -125,19 +125,35 @@ pub trait AccountStore: Send + Sync {
 
     async fn insert_api_key(&self, tenant: Tenant, key: ApiKey, hash: TokenHash) -> Result<()>;
 
-    /// `None` where there is no such key; a revoked one is given back unchanged.
-    async fn revoke_api_key(&self, tenant: Tenant, id: ApiKeyId) -> Result<Option<ApiKey>>;
+    /// `None` where there is no such key, or it is not of the user; a revoked one is given back unchanged.
+    async fn revoke_api_key(
+        &self,
+        tenant: Tenant,
+        of: Option<UserId>,
+        id: ApiKeyId,
+    ) -> Result<Option<ApiKey>>;
 
-    /// Newest first.
-    async fn list_api_keys(&self, tenant: Tenant) -> Result<Vec<ApiKey>>;
+    /// Newest first: everybody's, or the user's.
+    async fn list_api_keys(
+        &self,
+        tenant: Tenant,
+        of: Option<UserId>,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>>;
 
     async fn find_organization(&self, tenant: Tenant) -> Result<Option<Organization>>;
 
     /// Members of the tenant among `ids`.
     async fn find_members(&self, tenant: Tenant, ids: &[UserId]) -> Result<Vec<Member>>;
 
-    /// In the order of joining.
-    async fn list_members(&self, tenant: Tenant) -> Result<Vec<Member>>;
+    /// In the order of joining; the key is when somebody joined, and who.
+    async fn list_members(
+        &self,
+        tenant: Tenant,
+        after: Option<(Timestamp, UserId)>,
+        limit: usize,
+    ) -> Result<Vec<Member>>;
 
     /// Sets the role in one transaction with its rules.
     async fn set_role(&self, tenant: Tenant, by: &Actor, user_id: UserId, role: Role) -> Result<RoleChange>;

@@ -116,8 +116,9 @@ pub trait ConversationStore: Send + Sync {
 
     async fn tags(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Tag)>>;
 
-    /// Every tag of the tenant by name, with how many conversations bear it.
-    async fn list_tags(&self, tenant: Tenant) -> Result<Vec<(Tag, u64)>>;
+    /// Tags of the tenant by name, whatever its case, with how many conversations bear each; those that come after
+    /// the name `after`.
+    async fn list_tags(&self, tenant: Tenant, after: Option<&str>, limit: usize) -> Result<Vec<(Tag, u64)>>;
 
     /// By ordinal.
     async fn participants(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Participant>>;
