@@ -141,6 +141,9 @@ pub(crate) struct Worker {
     /// Jobs of a queue at once, instead of the settings' number
     #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     pub(crate) concurrency: Option<usize>,
+    /// Another process of this program watches
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
 }
 
 /// The server that a client talks to, and as whom.

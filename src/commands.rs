@@ -15,7 +15,7 @@ use anyhow::Result;
 use crate::{
     cli::{Cli, Command, Common},
     config::{self, Config, EmbeddingChoice},
-    output, roles, standalone,
+    output, roles, standalone, supervisor,
     telemetry::Telemetry,
 };
 
@@ -85,7 +85,12 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
             bind(&mut config, args.bind);
             roles::run_api(config).await?;
         }
-        Command::Worker(args) => roles::run_worker(config, args.queues, args.concurrency).await?,
+        Command::Worker(args) if config.worker.supervised && !args.supervised => {
+            supervisor::run(config).await?
+        }
+        Command::Worker(args) => {
+            roles::run_worker(config, args.queues, args.concurrency, args.supervised).await?;
+        }
         Command::Migrate => migrate(config).await?,
         Command::Doctor => return doctor::run(&common, config).await,
         Command::Import(args) => return import::run(&common, args).await,

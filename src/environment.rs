@@ -2,7 +2,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the environment's one door beside the configuration")]
 
-use std::{env, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
+
+/// What this process was called with, without its own name.
+pub(crate) fn arguments() -> Vec<OsString> {
+    env::args_os().skip(1).collect()
+}
 
 /// The folders of `PATH`.
 pub(crate) fn path() -> Vec<PathBuf> {

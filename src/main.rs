@@ -9,6 +9,7 @@ mod output;
 mod roles;
 mod services;
 mod standalone;
+mod supervisor;
 mod telemetry;
 mod terminal;
 mod wiring;

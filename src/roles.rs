@@ -17,6 +17,7 @@ use crate::{
     config::{Config, EmbeddingChoice},
     services::find_program,
     standalone::ServerFile,
+    supervisor,
     wiring::{self, Core, Parts, signalled},
 };
 
@@ -45,14 +46,16 @@ pub(crate) async fn run_worker(
     config: Config,
     queues: Option<Vec<Queue>>,
     concurrency: Option<usize>,
+    supervised: bool,
 ) -> Result<()> {
-    run_until_signal(start_worker(config, queues, concurrency)).await
+    run_until_signal(start_worker(config, queues, concurrency, supervised)).await
 }
 
 async fn start_worker(
     mut config: Config,
     queues: Option<Vec<Queue>>,
     concurrency: Option<usize>,
+    supervised: bool,
 ) -> Result<Parts> {
     let plain = wiring::plain_queues();
     let queues = queues.unwrap_or_else(|| plain.clone());
@@ -85,7 +88,11 @@ async fn start_worker(
     };
     until_migrated(&core.postgres).await;
     parts.steward(&core, &config);
-    parts.worker(&core, &config, &queues);
+    let watch = parts.worker(&core, &config, &queues);
+    if supervised {
+        supervisor::tell(&core.worker_name, watch)?;
+        parts.end_after(supervisor::orphaned());
+    }
     if let Some(door) = door {
         parts.open_health(&door, &core)?;
     }

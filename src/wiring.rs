@@ -25,7 +25,7 @@ use colloquy_mail::LogMailer;
 use colloquy_objects::LocalObjects;
 use colloquy_postgres::Postgres;
 use colloquy_redis::{RedisDispatcher, RedisSettings};
-use colloquy_worker::{Steward, Worker, process_name};
+use colloquy_worker::{Steward, Watch, Worker, process_name};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +111,8 @@ impl Parts {
         self.tasks.spawn(steward.run(self.stop.clone()));
     }
 
-    pub(crate) fn worker(&mut self, core: &Core, config: &Config, queues: &[Queue]) {
+    /// What it gives tells which handlers run.
+    pub(crate) fn worker(&mut self, core: &Core, config: &Config, queues: &[Queue]) -> Watch {
         let worker = Worker::new(
             &core.ports,
             core.dispatcher.clone(),
@@ -120,7 +121,14 @@ impl Parts {
             queues,
             core.worker_name.clone(),
         );
-        self.tasks.spawn(worker.run(self.stop.clone(), GRACE));
+        let watch = worker.watch();
+        self.tasks.spawn(worker.run(self.stop.clone(), config.worker.grace()));
+        watch
+    }
+
+    /// All ends when `this` does, as if a part had broken.
+    pub(crate) fn end_after(&mut self, this: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(this);
     }
 
     /// Serves the API on the listener.

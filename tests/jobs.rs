@@ -1,5 +1,6 @@
 //! Background work on bad days: workers that are killed, a Redis that forgets everything or goes away.
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::support::{Client, Import, Process, Redis, Server, World, eventually, tiny, world};
@@ -75,6 +76,8 @@ async fn workers_that_are_killed_in_the_middle_of_a_thousand_jobs_lose_and_doubl
     for (round, at) in [50, 200, 350, 500].into_iter().enumerate() {
         eventually("work is under way", async || (done(&world).await >= at).then_some(())).await;
         let worker = &mut workers[round % 2];
+        // With the process of its handlers.
+        worker.signal_group(Signal::SIGKILL);
         worker.kill();
         killed_with_work += world.number("SELECT count(*) FROM jobs WHERE state = 'RUNNING'").await;
         *worker = world.worker(&["--concurrency", "2"]);
@@ -199,4 +202,30 @@ async fn a_job_that_cannot_be_done_dies_with_its_reason_and_the_queue_goes_on() 
     assert_eq!((&ingest["dead"], &ingest["workers"]), (&json!(1), &json!(1)));
     client.idle().await;
     assert_eq!(world.number("SELECT count(*) FROM conversations").await, 5);
+}
+
+/// Handlers that end their process, hold its threads or take its memory, among such that do nothing wrong.
+#[tokio::test]
+async fn a_broken_handler_takes_nobody_with_it_for_good() {
+    const INNOCENT: i64 = 300;
+    let mut world = world!();
+    world.set("COLLOQUY_WORKER_MEMORY_LIMIT_MB", "600");
+    let _api = world.api().await;
+    probes(&world, INNOCENT as usize / 2).await;
+    let sql = "INSERT INTO jobs (id, queue, kind, payload, max_attempts)
+        SELECT gen_random_uuid(), 'default', 'probe', jsonb_build_object('misdeed', misdeed), 1
+        FROM unnest(ARRAY['abort', 'hog', 'panic', 'fail']) AS misdeed";
+    world.sql().await.execute(sql, &[]).await.expect(sql);
+    probes(&world, INNOCENT as usize / 2).await;
+    let worker = world.worker(&[]);
+    eventually("every job has ended", async || {
+        let open = "SELECT count(*) FROM jobs WHERE state NOT IN ('DONE', 'DEAD')";
+        (world.number(open).await == 0).then_some(())
+    })
+    .await;
+    let count = async |of: &str| world.number(&format!("SELECT count(*) FROM jobs WHERE {of}")).await;
+    assert_eq!(count("state = 'DONE' AND payload = '{}'").await, INNOCENT);
+    assert_eq!(count("state = 'DEAD' AND payload ? 'misdeed'").await, 4);
+    assert_eq!(count("state = 'DEAD' AND errors->-1->>'message' LIKE '%worker vanished%'").await, 2);
+    drop(worker);
 }

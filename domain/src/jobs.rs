@@ -161,7 +161,24 @@ pub enum Payload {
     Revision { conversation_id: ConversationId, revision: RevisionNumber },
     Conversation { conversation_id: ConversationId },
     Invitation { invitation_id: InvitationId },
+    Misdeed { misdeed: Misdeed },
     Nothing {},
+}
+
+/// What a probe does in the place of a handler that is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Misdeed {
+    Fail,
+    Panic,
+    /// Ends its process.
+    Abort,
+    /// Never ends, and never lets go of its thread.
+    Spin,
+    /// Takes two gigabytes of memory.
+    Hog,
+    /// For longer than it may.
+    Sleep,
 }
 
 /// A job to be written with the change that causes it.
@@ -218,7 +235,7 @@ impl Payload {
             Self::Revision { conversation_id, .. } | Self::Conversation { conversation_id } => {
                 Some(*conversation_id)
             }
-            Self::Invitation { .. } | Self::Nothing {} => None,
+            Self::Invitation { .. } | Self::Misdeed { .. } | Self::Nothing {} => None,
         }
     }
 }

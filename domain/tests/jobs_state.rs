@@ -20,6 +20,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => Just(Change::Dispatch),
         1 => Just(Change::Recall),
         4 => (token(), any::<bool>()).prop_map(|(token, alone)| Change::Claim { token, alone }),
+        2 => token().prop_map(|token| Change::Begin { token }),
         2 => token().prop_map(|token| Change::Complete { token }),
         3 => (token(), prop::bool::weighted(0.1)).prop_map(|(token, fatal)| Change::Fail { token, fatal }),
         2 => token().prop_map(|token| Change::HandBack { token }),
@@ -34,7 +35,8 @@ fn change() -> impl Strategy<Value = Change> {
 /// The token by which a change claims to hold the job.
 fn shown(change: Change) -> Option<ClaimToken> {
     match change {
-        Change::Complete { token }
+        Change::Begin { token }
+        | Change::Complete { token }
         | Change::Fail { token, .. }
         | Change::HandBack { token }
         | Change::Cancelled { token } => Some(token),
@@ -77,11 +79,15 @@ proptest! {
                 let by_its_holder = matches!(change, Change::Complete { .. });
                 prop_assert!(by_its_holder, "{:?} made it DONE", change);
             }
-            if life.state == JobState::Running && !matches!(change, Change::Cancel) {
+            if matches!(change, Change::Begin { .. }) {
+                prop_assert!(before.suspect && life.attempts == before.attempts + 1, "a suspect pays once");
+            }
+            prop_assert!(!life.paid || life.state == JobState::Running, "{life:?}");
+            if matches!(change, Change::Claim { .. }) {
                 prop_assert!(before.claim.is_none(), "a running job is not claimed");
                 let alone = matches!(change, Change::Claim { alone: true, .. });
                 prop_assert!(alone || !before.suspect, "{:?} took a suspect with others", change);
-                prop_assert_eq!(life.attempts, before.attempts + u32::from(before.suspect));
+                prop_assert_eq!(life.attempts, before.attempts, "who only takes it pays nothing");
             }
             if matches!(change, Change::Dispatch | Change::Recall | Change::Expire | Change::Cancel) {
                 prop_assert_eq!(life.attempts, before.attempts, "nobody pays for what no handler did");
@@ -100,6 +106,7 @@ proptest! {
         while life.state == JobState::Ready {
             let token = ClaimToken(Uuid::from_u128(u128::from(claims)));
             life = life.after(Change::Claim { token, alone: true }).expect("a ready job is claimed alone");
+            life = life.after(Change::Begin { token }).unwrap_or(life);
             life = life.after(Change::Expire).expect("a lease runs out");
             claims += 1;
         }
@@ -109,11 +116,23 @@ proptest! {
     }
 
     #[test]
+    fn one_that_never_begins_never_dies_of_its_neighbours(max_attempts in 1..4_u32, times in 1..30_u32) {
+        let mut life = Life::new(max_attempts);
+        for _ in 0..times {
+            let token = ClaimToken(Uuid::from_u128(3));
+            life = life.after(Change::Claim { token, alone: true }).expect("it is ready");
+            life = life.after(Change::Expire).expect("its worker dies of another job");
+        }
+        prop_assert_eq!((life.state, life.attempts), (JobState::Ready, 0));
+    }
+
+    #[test]
     fn handing_back_changes_nothing_that_counts(suspect in any::<bool>(), attempts in 0..3_u32) {
         let ready = Life { attempts, suspect, ..Life::new(5) };
         let token = ClaimToken(Uuid::from_u128(9));
         let back = ready
             .after(Change::Claim { token, alone: true })
+            .map(|running| running.after(Change::Begin { token }).unwrap_or(running))
             .and_then(|running| running.after(Change::HandBack { token }));
         prop_assert_eq!(back, Some(ready));
     }

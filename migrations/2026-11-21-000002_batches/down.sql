@@ -7,7 +7,7 @@ ALTER TABLE jobs
     DROP CONSTRAINT jobs_state_check,
     ADD CONSTRAINT jobs_state_check CHECK
         (state IN ('READY', 'DISPATCHED', 'RUNNING', 'DONE', 'DEAD', 'CANCELLED')),
-    DROP provider, DROP unique_key, DROP waits_for, DROP cancel_requested_at, DROP payload_version,
+    DROP provider, DROP unique_key, DROP waits_for, DROP cancel_requested_at, DROP paid, DROP payload_version,
     DROP batch_id, DROP reserved;
 ALTER TABLE jobs RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold, autovacuum_analyze_scale_factor);
 CREATE INDEX jobs_ready ON jobs (queue, priority DESC, lane DESC, run_at, id) WHERE state = 'READY';

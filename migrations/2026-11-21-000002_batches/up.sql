@@ -11,6 +11,8 @@ ALTER TABLE jobs
     -- Unfinished jobs that must be DONE before.
     ADD waits_for integer NOT NULL DEFAULT 0,
     ADD cancel_requested_at timestamptz,
+    -- A suspect pays for its attempt when its handler begins: it may not live to pay later.
+    ADD paid boolean NOT NULL DEFAULT false,
     ADD payload_version smallint NOT NULL DEFAULT 1,
     ADD batch_id uuid,
     -- Micro-dollars that its batch holds back for it until it has ended.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,7 +14,10 @@ use colloquy_domain::{
     jobs::Claim,
     ports::jobs::{Lease, Ledger},
 };
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::Notify,
+    time::{MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::trouble::Trouble;
@@ -23,7 +27,17 @@ const SCOPE: SystemScope = SystemScope::because("a worker's leases are over jobs
 const PAGE: usize = 1000;
 
 #[derive(Default)]
-pub(crate) struct Held(Mutex<HashMap<ClaimToken, (Claim, Stops)>>);
+pub(crate) struct Held {
+    claims: Mutex<HashMap<ClaimToken, Holding>>,
+    released: Notify,
+}
+
+struct Holding {
+    claim: Claim,
+    stops: Stops,
+    /// Its handler has ended, and that is not written yet.
+    ended: bool,
+}
 
 /// What stops a handler, by why.
 #[derive(Debug, Clone, Default)]
@@ -37,13 +51,33 @@ pub(crate) struct Stops {
 impl Held {
     pub(crate) fn take(&self, claim: Claim) -> Stops {
         let stops = Stops::default();
-        self.lock().insert(claim.token, (claim, stops.clone()));
+        self.lock().insert(claim.token, Holding { claim, stops: stops.clone(), ended: false });
         stops
+    }
+
+    /// Its completion is on its way.
+    pub(crate) fn end(&self, claim: Claim) {
+        if let Some(holding) = self.lock().get_mut(&claim.token) {
+            holding.ended = true;
+        }
     }
 
     /// Completed, or given up.
     pub(crate) fn release(&self, claim: Claim) {
         self.lock().remove(&claim.token);
+        self.released.notify_waiters();
+    }
+
+    /// Until the ends of all handlers that have ended are written.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let mut released = pin!(self.released.notified());
+            released.as_mut().enable();
+            if !self.lock().values().any(|holding| holding.ended) {
+                return;
+            }
+            released.await;
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -51,23 +85,24 @@ impl Held {
     }
 
     fn lose(&self, claim: Claim) {
-        if let Some((_, stops)) = self.lock().remove(&claim.token) {
-            stops.lost.cancel();
+        if let Some(holding) = self.lock().remove(&claim.token) {
+            holding.stops.lost.cancel();
         }
+        self.released.notify_waiters();
     }
 
     fn refuse(&self, claim: Claim) {
-        if let Some((_, stops)) = self.lock().get(&claim.token) {
-            stops.unwanted.cancel();
+        if let Some(holding) = self.lock().get(&claim.token) {
+            holding.stops.unwanted.cancel();
         }
     }
 
     fn claims(&self) -> Vec<Claim> {
-        self.lock().values().map(|(claim, _)| *claim).collect()
+        self.lock().values().map(|holding| holding.claim).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClaimToken, (Claim, Stops)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClaimToken, Holding>> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -20,8 +20,10 @@ mod steward;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod watch;
 
 pub use handler::{Handler, JobContext, Outcome};
 pub use runner::{Worker, process_name};
 pub use settings::{Concurrency, StewardSettings, WorkerSettings};
 pub use steward::Steward;
+pub use watch::Watch;

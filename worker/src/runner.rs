@@ -38,6 +38,7 @@ use crate::{
     meters,
     settings::WorkerSettings,
     trouble::Trouble,
+    watch::Watch,
 };
 
 pub(crate) const SCOPE: SystemScope = SystemScope::because("a worker runs the jobs of every organization");
@@ -123,8 +124,14 @@ impl Worker {
             stop: CancellationToken::new(),
             closing: CancellationToken::new(),
             company: RwLock::new(()),
+            watch: Watch::default(),
         };
         Self { name, queues, dispatcher, settings, shop: Arc::new(shop), completer }
+    }
+
+    /// The handlers that run.
+    pub fn watch(&self) -> Watch {
+        self.shop.watch.clone()
     }
 
     /// Until `stop` is cancelled, and then for `grace` and a few seconds at most.
@@ -216,6 +223,7 @@ pub(crate) struct Shop {
     closing: CancellationToken,
     /// Held together by handlers, and alone by a suspect's.
     company: RwLock<()>,
+    watch: Watch,
 }
 
 /// One queue as this process serves it.
@@ -298,6 +306,7 @@ impl Shop {
             match completion {
                 Some(completion) => {
                     lane.ended.fetch_add(1, Ordering::Relaxed);
+                    self.held.end(job.claim);
                     // It fails only when the completer is gone, and then the lease ends by itself.
                     drop(self.completions.send(completion).await);
                 }
@@ -309,14 +318,28 @@ impl Shop {
 
     async fn execute(&self, job: &ClaimedJob, stops: Stops) -> Option<Completion> {
         let limits = Limits { lost: stops.lost, unwanted: stops.unwanted, closing: self.closing.clone() };
+        let _watched = self.watch.enter(job, self.work.timeout(job.kind));
         execute(self.work.as_ref(), job, &limits).await
     }
 
-    /// With nothing else in this process beside it, that it could take along.
+    /// With nothing in this process beside it that it could take along: no handler, and no end of one that is not
+    /// written yet.
     async fn execute_alone(&self, job: &ClaimedJob, stops: Stops) -> Option<Completion> {
-        match timeout(SOLITUDE, self.company.write()).await {
-            Ok(_alone) => self.execute(job, stops).await,
-            Err(_elapsed) => Some(execute::put_off(job, SOLITUDE)),
+        let alone = async {
+            let alone = self.company.write().await;
+            self.held.settled().await;
+            alone
+        };
+        let Ok(_alone) = timeout(SOLITUDE, alone).await else {
+            return Some(execute::put_off(job, SOLITUDE));
+        };
+        match self.ledger.begin(SCOPE, job.claim).await {
+            Ok(true) => self.execute(job, stops).await,
+            Ok(false) => None,
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "could not begin a job alone");
+                Some(execute::hand_back(job))
+            }
         }
     }
 }

@@ -16,6 +16,12 @@ pub struct WorkerSettings {
     /// A queue whose oldest job has been due for so long, while nothing was received, is read from PostgreSQL
     /// directly until dispatch serves again.
     pub stuck_after_ms: u64,
+    /// After a signal to end, handlers may go on for so long; the rest is handed back.
+    pub grace_ms: u64,
+    /// Whether `worker` runs its handlers in a process of their own and watches that.
+    pub supervised: bool,
+    /// A process of handlers that takes more memory is ended; 0 is no limit.
+    pub memory_limit_mb: u64,
     /// Where a `worker` process serves `/livez`, `/readyz` and `/metrics`; nowhere unless it is given.
     pub health_bind: Option<SocketAddr>,
 }
@@ -26,6 +32,9 @@ impl Default for WorkerSettings {
             concurrency: Concurrency::default(),
             lease_ms: 9_000,
             stuck_after_ms: 20_000,
+            grace_ms: 20_000,
+            supervised: true,
+            memory_limit_mb: 2_048,
             health_bind: None,
         }
     }
@@ -34,6 +43,15 @@ impl Default for WorkerSettings {
 impl WorkerSettings {
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_millis(self.lease_ms.max(1_000))
+    }
+
+    pub fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms)
+    }
+
+    /// In bytes.
+    pub fn memory_limit(&self) -> Option<u64> {
+        (self.memory_limit_mb > 0).then_some(self.memory_limit_mb << 20)
     }
 
     pub(crate) fn stuck_after(&self) -> Duration {

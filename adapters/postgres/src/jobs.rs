@@ -97,6 +97,10 @@ impl Ledger for Postgres {
         Ok(claimed.jobs)
     }
 
+    async fn begin(&self, _scope: SystemScope, claim: Claim) -> Result<bool> {
+        self.run("begin a job", async |conn| claim::begin(conn, claim).await).await
+    }
+
     async fn extend(&self, _scope: SystemScope, claims: &[Claim], lease: Duration) -> Result<Vec<Lease>> {
         self.hasty("extend leases", async |conn| claim::extend(conn, claims, lease).await).await
     }

@@ -40,6 +40,10 @@ enum Step {
         which: usize,
     },
     /// Of any claim that was ever given, so that stale ones are tried too.
+    Begin {
+        which: usize,
+    },
+    /// Likewise.
     End {
         claims: Vec<(usize, How)>,
     },
@@ -83,6 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any::<usize>().prop_map(|which| Step::ClaimDispatch { which }),
         2 => (1..4_usize).prop_map(|limit| Step::ClaimQueue { limit }),
         1 => any::<usize>().prop_map(|which| Step::Recall { which }),
+        3 => any::<usize>().prop_map(|which| Step::Begin { which }),
         5 => vec((any::<usize>(), how), 1..4).prop_map(|claims| Step::End { claims }),
         2 => vec(any::<usize>(), 1..3).prop_map(|which| Step::Expire { which }),
         1 => Just(Step::Miss),
@@ -163,7 +168,7 @@ impl<'a> Model<'a> {
             let change = Change::Claim { token: job.claim.token, alone: jobs.len() == 1 };
             assert!(self.change(job.claim.job_id, change), "{job:?} could not be claimed");
             let life = self.lives[&job.claim.job_id];
-            assert_eq!(job.attempt, life.attempts + u32::from(!life.suspect));
+            assert_eq!(job.attempt, life.attempts + 1);
             self.claims.push(job.claim);
         }
     }
@@ -215,6 +220,11 @@ impl<'a> Model<'a> {
                     .map(|(job, _)| *job)
                     .collect();
                 waiting.into_iter().for_each(|job| assert!(self.change(job, Change::Recall)));
+            }
+            Step::Begin { which } => {
+                let Some(claim) = pick(&self.claims, which) else { return };
+                let begun = store.begin(SCOPE, claim).await.unwrap();
+                assert_eq!(self.change(claim.job_id, Change::Begin { token: claim.token }), begun);
             }
             Step::End { claims } => {
                 let chosen: Vec<_> = claims

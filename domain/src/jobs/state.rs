@@ -62,6 +62,8 @@ pub struct Life {
     pub max_attempts: u32,
     pub claim: Option<ClaimToken>,
     pub suspect: bool,
+    /// Has paid for the attempt under way.
+    pub paid: bool,
     /// Somebody wants it cancelled while it runs.
     pub unwanted: bool,
     /// Jobs that must be done before.
@@ -78,6 +80,10 @@ pub enum Change {
     Claim {
         token: ClaimToken,
         alone: bool,
+    },
+    /// The handler of a suspect begins: it pays in advance, since it may not live to pay later.
+    Begin {
+        token: ClaimToken,
     },
     /// The handler ended well.
     Complete {
@@ -112,7 +118,16 @@ impl Life {
 
     pub fn waiting_for(waits_for: u32, max_attempts: u32) -> Self {
         let state = if waits_for == 0 { JobState::Ready } else { JobState::Waiting };
-        Self { state, attempts: 0, max_attempts, claim: None, suspect: false, unwanted: false, waits_for }
+        Self {
+            state,
+            attempts: 0,
+            max_attempts,
+            claim: None,
+            suspect: false,
+            paid: false,
+            unwanted: false,
+            waits_for,
+        }
     }
 
     /// The life after `change`, or `None` where the change comes too late or from one who lost the claim;
@@ -120,19 +135,17 @@ impl Life {
     pub fn after(self, change: Change) -> Option<Self> {
         use JobState::{Cancelled, Dead, Dispatched, Done, Ready, Running, Waiting};
         let holds = |token| self.state == Running && self.claim == Some(token);
-        let unclaimed = |state| Self { state, claim: None, ..self };
+        let unclaimed = |state| Self { state, claim: None, paid: false, ..self };
         // What is unwanted does not run again.
         let again = || if self.unwanted { Cancelled } else { Ready };
         match change {
             Change::Dispatch if self.state == Ready => Some(unclaimed(Dispatched)),
             Change::Recall if self.state == Dispatched => Some(unclaimed(Ready)),
             Change::Claim { token, alone } if matches!(self.state, Ready | Dispatched) => {
-                // A suspect is claimed alone and pays in advance: it may not live to pay later.
-                if self.suspect && !alone {
-                    return None;
-                }
-                let attempts = self.attempts + u32::from(self.suspect);
-                Some(Self { state: Running, claim: Some(token), attempts, ..self })
+                (!self.suspect || alone).then_some(Self { state: Running, claim: Some(token), ..self })
+            }
+            Change::Begin { token } if holds(token) && self.suspect && !self.paid => {
+                Some(Self { attempts: self.attempts + 1, paid: true, ..self })
             }
             Change::Complete { token } if holds(token) => {
                 Some(Self { attempts: self.spent(), suspect: false, ..unclaimed(Done) })
@@ -146,11 +159,11 @@ impl Life {
                 Some(Self { attempts, suspect: false, ..unclaimed(state) })
             }
             Change::HandBack { token } if holds(token) => {
-                let attempts = self.attempts - u32::from(self.suspect);
+                let attempts = self.attempts - u32::from(self.paid);
                 Some(Self { attempts, ..unclaimed(again()) })
             }
             Change::Expire if self.state == Running => {
-                let dies = self.suspect && self.attempts >= self.max_attempts && !self.unwanted;
+                let dies = self.paid && self.attempts >= self.max_attempts && !self.unwanted;
                 Some(Self { suspect: true, ..unclaimed(if dies { Dead } else { again() }) })
             }
             Change::Cancel if matches!(self.state, Waiting | Ready | Dispatched) => {
@@ -174,8 +187,8 @@ impl Life {
         }
     }
 
-    /// Attempts with the running one: a suspect has paid for it at the claim.
+    /// Attempts with the one under way.
     fn spent(self) -> u32 {
-        self.attempts + u32::from(!self.suspect)
+        self.attempts + u32::from(!self.paid)
     }
 }

@@ -219,6 +219,10 @@ pub trait Ledger: Send + Sync {
         limits: &JobLimits,
     ) -> Result<Vec<ClaimedJob>>;
 
+    /// A suspect's handler begins, and the attempt counts from now on, whatever becomes of its worker. `false` where
+    /// the claim is lost: it must not begin.
+    async fn begin(&self, scope: SystemScope, claim: Claim) -> Result<bool>;
+
     /// Extends leases; the answer is in the order of `claims`.
     async fn extend(&self, scope: SystemScope, claims: &[Claim], lease: Duration) -> Result<Vec<Lease>>;
 

@@ -135,7 +135,7 @@ impl Ledger for MemoryLedger {
                 kind: JobKind::Probe,
                 organization_id: None,
                 payload: Payload::Nothing {},
-                attempt: life.attempts + u32::from(!life.suspect),
+                attempt: life.attempts + 1,
                 max_attempts: life.max_attempts,
                 is_suspect: life.suspect,
                 batch: None,
@@ -145,6 +145,14 @@ impl Ledger for MemoryLedger {
         }
         self.signals.raise(Signal::Jobs);
         Ok(claimed)
+    }
+
+    async fn begin(&self, _: SystemScope, claim: Claim) -> Result<bool> {
+        let mut rows = self.rows();
+        let row = rows.get_mut(&claim.job_id).unwrap();
+        let begun = row.life.after(Change::Begin { token: claim.token });
+        row.life = begun.unwrap_or(row.life);
+        Ok(begun.is_some())
     }
 
     async fn extend(&self, _: SystemScope, claims: &[Claim], _: Duration) -> Result<Vec<Lease>> {

@@ -75,15 +75,14 @@ struct Row {
     reserved: i64,
 }
 
-/// The statement that claims the rows that a condition names, of the known kinds `$1`. A suspect pays for its
-/// attempt now, since it may not live to pay later.
+/// The statement that claims the rows that a condition names, of the known kinds `$1`.
 macro_rules! claim_where {
     ($($condition:expr),+) => {
         concat!(
             "WITH claimed AS (
                 UPDATE jobs SET state = 'RUNNING', claim_token = gen_random_uuid(), worker = $2,
                     deadline = now() + $3 * interval '1 millisecond',
-                    started_at = coalesce(started_at, now()), attempts = attempts + suspect::int
+                    started_at = coalesce(started_at, now())
                 WHERE kind = ANY($1) AND ",
             $($condition,)+
             " RETURNING *
@@ -170,7 +169,7 @@ pub(super) async fn claim(
             kind,
             organization_id: row.organization_id.map(OrganizationId),
             payload,
-            attempt: (row.attempts + i32::from(!row.suspect)) as u32,
+            attempt: row.attempts as u32 + 1,
             max_attempts: row.max_attempts as u32,
             is_suspect: row.suspect,
             batch: row.batch_id.map(|id| BatchShare {
@@ -229,4 +228,18 @@ pub(super) async fn extend(conn: &mut Connection, claims: &[Claim], lease: Durat
         None => Lease::Lost,
     };
     Ok(claims.iter().map(answer).collect())
+}
+
+/// A suspect's handler begins. `false` where the claim is lost.
+pub(super) async fn begin(conn: &mut Connection, claim: Claim) -> Step<bool> {
+    let begun = diesel::sql_query(
+        "UPDATE jobs SET attempts = attempts + 1, paid = true
+        WHERE id = $1 AND claim_token = $2 AND state = 'RUNNING' AND suspect AND NOT paid",
+    )
+    .bind::<SqlUuid, _>(claim.job_id.0)
+    .bind::<SqlUuid, _>(claim.token.0)
+    .prepared()
+    .execute(conn)
+    .await?;
+    Ok(begun > 0)
 }

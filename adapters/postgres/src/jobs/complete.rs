@@ -193,8 +193,8 @@ async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<Aft
         "WITH held AS MATERIALIZED (
             SELECT j.id, token, ending, message, delay_ms, cost, skipped, now() AS at, j.max_attempts,
                 j.cancel_requested_at IS NOT NULL AS unwanted,
-                j.attempts + CASE WHEN ending IN ('HANDED_BACK', 'PUT_OFF') THEN -j.suspect::int
-                    ELSE (NOT j.suspect)::int END AS tried
+                j.attempts + CASE WHEN ending IN ('HANDED_BACK', 'PUT_OFF') THEN -j.paid::int
+                    ELSE (NOT j.paid)::int END AS tried
             FROM jobs j JOIN unnest($1, $2, $3, $4, $5, $6, $7)
                 AS e (id, token, ending, message, delay_ms, cost, skipped)
                 ON j.id = e.id AND j.claim_token = e.token
@@ -217,7 +217,7 @@ async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<Aft
                 errors = CASE WHEN r.message IS NULL THEN j.errors ELSE j.errors || jsonb_build_object(
                     'attempt', r.tried, 'at', r.at, 'message', r.message) END,
                 finished_at = CASE WHEN r.next <> 'READY' THEN r.at END,
-                dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL
+                dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL, paid = false
             FROM running r WHERE j.id = r.id
             RETURNING j.*, r.token, r.cost, r.skipped
         ), ",

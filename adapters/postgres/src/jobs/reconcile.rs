@@ -18,14 +18,14 @@ pub(super) const BATCH: usize = 500;
 const VANISHED: &str = "the worker vanished while the job ran";
 const RETIRED: &str = "this kind of job was retired: nothing runs it any more";
 
-/// How many there were, at most [`BATCH`]. Each is a suspect from now on; one that was so before has paid for
-/// the attempt, and dies with its last one.
+/// How many there were, at most [`BATCH`]. Each is a suspect from now on; one that was so before and had begun
+/// has paid for the attempt, and dies with its last one.
 pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised)> {
     let after: Vec<After> = diesel::sql_query(concat!(
         "WITH gone AS MATERIALIZED (
             SELECT id, CASE
                 WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
-                WHEN suspect AND attempts >= max_attempts THEN 'DEAD'
+                WHEN paid AND attempts >= max_attempts THEN 'DEAD'
                 ELSE 'READY' END AS next
             FROM jobs WHERE state = 'RUNNING' AND deadline < now()
             ORDER BY deadline LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -34,9 +34,9 @@ pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised
                 state = g.next,
                 suspect = true,
                 errors = j.errors || jsonb_build_object(
-                    'attempt', j.attempts + (NOT j.suspect)::int, 'at', now(), 'message', $2),
+                    'attempt', j.attempts + (NOT j.paid)::int, 'at', now(), 'message', $2),
                 finished_at = CASE WHEN g.next <> 'READY' THEN now() END,
-                dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL
+                dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL, paid = false
             FROM gone g WHERE j.id = g.id
             RETURNING j.*, NULL::uuid AS token, 0 AS cost, false AS skipped
         ), ",
