@@ -38,7 +38,7 @@ build:
 release:
     cargo build --release --package colloquy
 
-# Measure, and print figures for BENCHMARKS.md; PART: import, jobs, read, search, memory, parser, model or engines
+# Measure, and print figures for BENCHMARKS.md, which names every PART
 [no-exit-message]
 bench PART="":
     #!/usr/bin/env bash
@@ -50,15 +50,17 @@ bench PART="":
     }
     crate() {
         printf '\n### %s\n\n```text\n' "$1"
-        cargo bench --quiet --package "$2" --bench "$3"
+        cargo bench --quiet --package "$2" --bench "$3" "${@:4}"
         printf '```\n'
     }
     parser() { crate "Parser: $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg)" colloquy-domain vtt; }
     model() { crate "Embedding model" colloquy-models embed; }
     engines() { crate "Engines: search over 20,000 passages, load $(cut -d' ' -f1 /proc/loadavg)" colloquy-embedded search; }
+    # Quality and not time, so that it need not wait for a release build.
+    fusion() { crate "Fusion of the two legs of HYBRID" colloquy fusion --profile dev; }
     case $part in
-        "") server && parser && model && engines ;;
-        parser | model | engines) "$part" ;;
+        "") server && parser && model && engines && fusion ;;
+        parser | model | engines | fusion) "$part" ;;
         *) server "$part" ;;
     esac
 

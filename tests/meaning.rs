@@ -47,9 +47,8 @@ async fn a_paraphrase_that_shares_no_word_finds_the_place_in_the_samples() {
             let found = client.titles(&format!("query: \"\\\"{phrase}\\\"\", mode: {mode}")).await;
             assert_eq!(found, [title], "{mode} {phrase}");
         }
-        // Words such as "much" and "want" stand everywhere, and push what is meant down in HYBRID.
-        for (mode, first) in [("SEMANTIC", 5), ("HYBRID", 10)] {
-            let hits = client.search(&format!("query: \"{paraphrase}\", mode: {mode}, first: {first}")).await;
+        for mode in ["SEMANTIC", "HYBRID"] {
+            let hits = client.search(&format!("query: \"{paraphrase}\", mode: {mode}, first: 5")).await;
             let place = hits.iter().position(|hit| {
                 let text = hit["passage"]["text"].as_str().expect("a text").replace('\n', " ");
                 hit["conversation"]["title"] == title && text.contains(phrase)

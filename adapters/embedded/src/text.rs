@@ -14,7 +14,9 @@ use colloquy_domain::{
     Result,
     accounts::Tenant,
     ids::{ConversationId, PassageId},
-    ports::search::{ConversationFacets, EngineHit, Highlight, PassageDocument, TextIndex, Version},
+    ports::search::{
+        ConversationFacets, EngineHit, Highlight, PassageDocument, TextHits, TextIndex, Version,
+    },
     search::query::{SearchFilter, TextQuery},
 };
 use tantivy::{
@@ -93,15 +95,20 @@ impl TextIndex for Text {
         query: &TextQuery,
         filter: &SearchFilter,
         limit: usize,
-    ) -> Result<Vec<EngineHit>> {
+    ) -> Result<TextHits> {
         if limit == 0 {
-            return Ok(Vec::new());
+            return Ok(TextHits::default());
         }
-        let query = query::build(&self.fields, &mut self.analysis.clone(), tenant, query, filter);
+        let (fields, mut analysis) = (self.fields, self.analysis.clone());
+        let (asked, query) = (query.clone(), query::build(&fields, &mut analysis, tenant, query, filter));
         let searcher = self.reader.searcher();
-        self.searches
-            .run(SEARCHING, move || find(&searcher, &query, limit).map_err(|e| failed(SEARCHING, e)))
-            .await
+        let mut search = move || -> tantivy::Result<TextHits> {
+            let hits = find(&searcher, &query, limit)?;
+            let whole =
+                if hits.is_empty() { 0.0 } else { query::whole(&fields, &mut analysis, &asked, &searcher)? };
+            Ok(TextHits { hits, whole })
+        };
+        self.searches.run(SEARCHING, move || search().map_err(|e| failed(SEARCHING, e))).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {

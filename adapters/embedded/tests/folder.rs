@@ -76,7 +76,7 @@ async fn put_vectors(index: &EmbeddedIndex, n: u32, count: u32) -> Result<(), Er
 async fn found(index: &EmbeddedIndex) -> (usize, usize) {
     let query = TextQuery::parse("acknowledged").unwrap();
     let filter = SearchFilter::default();
-    let text = index.text().search(TENANT, &query, &filter, 10_000).await.unwrap();
+    let text = index.text().search(TENANT, &query, &filter, 10_000).await.unwrap().hits;
     let vectors = index.vectors().search(TENANT, &[1.0, 0.0, 0.0, 0.5], &filter, 10_000).await.unwrap();
     (text.len(), vectors.len())
 }
@@ -134,7 +134,7 @@ async fn handles_outlive_the_index_for_reading_only() {
     let text = index.text();
     index.close().await;
     let query = TextQuery::parse("acknowledged").unwrap();
-    assert_eq!(text.search(TENANT, &query, &SearchFilter::default(), 10).await.unwrap().len(), 1);
+    assert_eq!(text.search(TENANT, &query, &SearchFilter::default(), 10).await.unwrap().hits.len(), 1);
     let refused = text.remove(TENANT, conversation(0).conversation_id).await.unwrap_err();
     assert!(refused.retryable(), "{refused}");
     drop(text);

@@ -45,6 +45,15 @@ pub struct EngineHit {
     pub score: f32,
 }
 
+/// What a full-text engine found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TextHits {
+    pub hits: Vec<EngineHit>,
+    /// In the hits' scores, what a passage of average length has that holds every word of the query once. A
+    /// list whose best is far below it has found only part of what was asked for.
+    pub whole: f32,
+}
+
 /// UTF-8 byte offsets into a passage's text.
 pub type Highlight = std::ops::Range<usize>;
 
@@ -69,7 +78,7 @@ pub trait TextIndex: Send + Sync {
         query: &TextQuery,
         filter: &SearchFilter,
         limit: usize,
-    ) -> Result<Vec<EngineHit>>;
+    ) -> Result<TextHits>;
 
     /// Where the query's words and phrases stand in each text, in ascending order without overlap.
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>>;

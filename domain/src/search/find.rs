@@ -13,7 +13,7 @@ use crate::{
     ids::{ConversationId, PassageId},
     ports::{
         Ports,
-        search::{EngineHit, Highlight},
+        search::{EngineHit, Highlight, TextHits},
         store::passages::FoundPassage,
     },
     search::{
@@ -142,8 +142,8 @@ impl Search<'_> {
     async fn rank(&self, depth: usize) -> Result<Ranking> {
         match self.input.mode {
             SearchMode::Text => {
-                let hits = within_deadline("text", self.text_leg(depth)).await?;
-                Ok(Ranking { hits: single(&hits, false), degraded: None })
+                let found = within_deadline("text", self.text_leg(depth)).await?;
+                Ok(Ranking { hits: single(&found.hits, false), degraded: None })
             }
             SearchMode::Semantic => {
                 let hits = within_deadline("semantic", self.semantic_leg()).await?;
@@ -159,7 +159,7 @@ impl Search<'_> {
         }
     }
 
-    async fn text_leg(&self, limit: usize) -> Result<Vec<EngineHit>> {
+    async fn text_leg(&self, limit: usize) -> Result<TextHits> {
         let missing = || no_engine("there is no full-text engine in this server's settings");
         let engine = self.ports.search.text.as_ref().ok_or_else(missing)?;
         engine.search(self.tenant, &self.query, &self.input.filter, limit).await
@@ -245,7 +245,7 @@ impl Search<'_> {
     }
 }
 
-fn both(text: Result<Vec<EngineHit>>, semantic: Result<Vec<EngineHit>>) -> Result<Ranking> {
+fn both(text: Result<TextHits>, semantic: Result<Vec<EngineHit>>) -> Result<Ranking> {
     let lacks = |leg: &str, error: &Error| {
         tracing::warn!(leg, error = error.chain(), "search answers without a leg");
         Some(format!("the {leg} engine did not answer; these hits are the other engine's alone"))
@@ -254,7 +254,7 @@ fn both(text: Result<Vec<EngineHit>>, semantic: Result<Vec<EngineHit>>) -> Resul
         (Ok(text), Ok(semantic)) => Ok(Ranking { hits: fuse(&text, &semantic), degraded: None }),
         (Ok(text), Err(error)) => Ok(Ranking { hits: fuse(&text, &[]), degraded: lacks("semantic", &error) }),
         (Err(error), Ok(semantic)) => {
-            Ok(Ranking { hits: fuse(&[], &semantic), degraded: lacks("text", &error) })
+            Ok(Ranking { hits: fuse(&TextHits::default(), &semantic), degraded: lacks("text", &error) })
         }
         (Err(error), Err(_)) => Err(error),
     }

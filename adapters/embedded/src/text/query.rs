@@ -8,10 +8,10 @@ use colloquy_domain::{
     search::query::{Clause, SearchFilter, TextQuery, fold},
 };
 use tantivy::{
-    Term,
+    Searcher, Term,
     query::{
-        BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, Query, RangeQuery,
-        TermQuery, TermSetQuery,
+        Bm25StatisticsProvider, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery,
+        Query, RangeQuery, TermQuery, TermSetQuery,
     },
     schema::{Field, IndexRecordOption},
     tokenizer::TextAnalyzer,
@@ -58,6 +58,41 @@ pub(crate) fn build(
         clauses.push((Occur::MustNot, Unwanted::boxed(unwanted)));
     }
     BooleanQuery::new(clauses)
+}
+
+/// The score of a passage of average length that holds every clause once.
+pub(crate) fn whole(
+    fields: &Fields,
+    analysis: &mut Analysis,
+    query: &TextQuery,
+    searcher: &Searcher,
+) -> tantivy::Result<f32> {
+    let mut whole = 0.0;
+    for clause in &query.clauses {
+        let same_form = rarity(searcher, fields.exact, &mut analysis.exact, clause.text())?;
+        whole += match clause {
+            Clause::Word(text) => {
+                rarity(searcher, fields.stemmed, &mut analysis.stemmed, text)? + EXACT_BOOST * same_form
+            }
+            Clause::Phrase(_) => same_form,
+        };
+    }
+    Ok(whole)
+}
+
+/// The sum of the inverse document frequencies of a text's terms, as tantivy's BM25 has them: what each adds to
+/// the score of a passage of average length that holds it once.
+fn rarity(
+    searcher: &Searcher,
+    field: Field,
+    analyzer: &mut TextAnalyzer,
+    text: &str,
+) -> tantivy::Result<f32> {
+    let all = searcher.total_num_docs()? as f32;
+    tokens(analyzer, text).iter().try_fold(0.0, |sum, token| {
+        let holding = searcher.doc_freq(&Term::from_field_text(field, &token.text))? as f32;
+        Ok(sum + ((all - holding + 0.5) / (holding + 0.5)).ln_1p())
+    })
 }
 
 fn word(fields: &Fields, analysis: &mut Analysis, text: &str) -> Box<dyn Query> {

@@ -57,6 +57,7 @@ mod embedded {
         the_same_version_may_be_written_again,
         a_removed_conversation_stays_out,
         a_limit_cuts_the_same_list,
+        the_whole_is_what_every_word_once_scores,
         equal_scores_have_one_order,
         highlights_show_what_matched,
         odd_text_does_no_harm,

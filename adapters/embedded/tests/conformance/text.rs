@@ -24,7 +24,7 @@ async fn find_in(
     filter: &SearchFilter,
 ) -> Vec<(u32, u32)> {
     let query = TextQuery::parse(query).unwrap();
-    world.places(&index.search(tenant, &query, filter, 100).await.unwrap())
+    world.places(&index.search(tenant, &query, filter, 100).await.unwrap().hits)
 }
 
 async fn find(index: Index<'_>, world: &World, query: &str) -> Vec<(u32, u32)> {
@@ -237,7 +237,7 @@ pub(crate) async fn later_versions_win(index: Index<'_>, world: &World) {
 pub(crate) async fn hits_say_which_revision_they_are_of(index: Index<'_>, world: &World) {
     let revisions = async || -> Vec<_> {
         let query = TextQuery::parse("word").unwrap();
-        let hits = index.search(world.tenant(0), &query, &SearchFilter::default(), 10).await.unwrap();
+        let hits = index.search(world.tenant(0), &query, &SearchFilter::default(), 10).await.unwrap().hits;
         hits.iter().map(|hit| hit.revision).collect()
     };
     let write = async |version, revision| {
@@ -251,6 +251,25 @@ pub(crate) async fn hits_say_which_revision_they_are_of(index: Index<'_>, world:
     assert_eq!(revisions().await, [1, 1]);
     write(7, 3).await;
     assert_eq!(revisions().await, [3, 3]);
+}
+
+pub(crate) async fn the_whole_is_what_every_word_once_scores(index: Index<'_>, world: &World) {
+    let texts = ["amber birch cedar", "amber birch dune", "amber ebony fjord", "grove heath inlet"];
+    put(index, world, 0, &texts).await;
+    let find = async |query: &str| {
+        let query = TextQuery::parse(query).unwrap();
+        index.search(world.tenant(0), &query, &SearchFilter::default(), 10).await.unwrap()
+    };
+    for query in ["amber birch cedar", "amber", "\"birch cedar\"", "amber \"ebony fjord\""] {
+        let found = find(query).await;
+        let best = found.hits[0].score;
+        assert!((best - found.whole).abs() < 0.01 * best, "{query}: {best} of {}", found.whole);
+    }
+    // What nobody says is rarest of all.
+    let found = find("amber kelp lagoon").await;
+    assert!(found.hits[0].score < found.whole / 4.0, "{} of {}", found.hits[0].score, found.whole);
+    let found = find("kelp").await;
+    assert_eq!((found.hits.len(), found.whole), (0, 0.0));
 }
 
 pub(crate) async fn the_same_version_may_be_written_again(index: Index<'_>, world: &World) {
@@ -281,11 +300,11 @@ pub(crate) async fn a_limit_cuts_the_same_list(index: Index<'_>, world: &World) 
         put(index, world, n, &[&text, "needle", "needle in the hay"]).await;
     }
     let query = TextQuery::parse("needle").unwrap();
-    let all = index.search(world.tenant(0), &query, &SearchFilter::default(), 100).await.unwrap();
+    let all = index.search(world.tenant(0), &query, &SearchFilter::default(), 100).await.unwrap().hits;
     assert_eq!(all.len(), 15);
     assert!(all.is_sorted_by(|a, b| a.score >= b.score), "best first");
     for limit in [0, 1, 7, 15] {
-        let some = index.search(world.tenant(0), &query, &SearchFilter::default(), limit).await.unwrap();
+        let some = index.search(world.tenant(0), &query, &SearchFilter::default(), limit).await.unwrap().hits;
         assert_eq!(some, all[..limit]);
     }
 }
@@ -295,12 +314,12 @@ pub(crate) async fn equal_scores_have_one_order(index: Index<'_>, world: &World)
         put(index, world, n, &["the same words"]).await;
     }
     let query = TextQuery::parse("same").unwrap();
-    let before = index.search(world.tenant(0), &query, &SearchFilter::default(), 6).await.unwrap();
+    let before = index.search(world.tenant(0), &query, &SearchFilter::default(), 6).await.unwrap().hits;
     assert!(before.is_sorted_by_key(|hit| hit.passage_id));
     for n in (0..20).rev() {
         put(index, world, n, &["the same words"]).await;
     }
-    let after = index.search(world.tenant(0), &query, &SearchFilter::default(), 6).await.unwrap();
+    let after = index.search(world.tenant(0), &query, &SearchFilter::default(), 6).await.unwrap().hits;
     let ids = |hits: &[colloquy_domain::ports::search::EngineHit]| -> Vec<_> {
         hits.iter().map(|hit| hit.passage_id).collect()
     };
