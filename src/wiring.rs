@@ -128,7 +128,10 @@ impl Parts {
 
     /// All ends when `this` does, as if a part had broken.
     pub(crate) fn end_after(&mut self, this: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(this);
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(this).await;
+        });
     }
 
     /// Serves the API on the listener.

@@ -155,8 +155,11 @@ async fn every_setting_is_documented_with_its_default() {
     let mut documented = BTreeSet::new();
     let (mut section, mut explained) = (String::new(), false);
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        // A table that is empty by default stands there as a comment, too.
+        let uncommented = line.trim_start_matches("# ");
+        if let Some(name) = uncommented.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             section = name.to_owned();
+            continue;
         }
         // A key without a default stands there as a comment: `# url = "…"`.
         let setting = line.trim_start_matches('#').trim();

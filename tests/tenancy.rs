@@ -21,6 +21,11 @@ const TABLE: &[(&str, &str, &str)] = &[
         "query($id: ID!) { found: search(query: \"talk\", filter: { conversationIds: [$id] }) { edges { cursor } } }",
     ),
     (
+        "JobFilter.ids",
+        "j",
+        "query($id: ID!) { found: jobs(filter: { ids: [$id] }) { edges { node { id } } } }",
+    ),
+    (
         "JobFilter.conversationId",
         "c",
         "query($id: ID!) { found: jobs(filter: { conversationId: $id }) { edges { node { id } } } }",

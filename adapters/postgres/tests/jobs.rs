@@ -7,12 +7,9 @@ use colloquy_domain::{
     Result,
     events::{EventKind, NewEvent, Stage},
     ids::{ClaimToken, JobId},
-    jobs::{
-        Claim, Job, JobKind, JobState, NewJob, Payload, Queue,
-        limits::{JobLimits, Limit},
-    },
+    jobs::{Claim, Job, JobKind, JobState, NewJob, Payload, Queue},
     ports::{
-        jobs::{Cancelled, ClaimFrom, Completion, Ending, Follow, JobFilter, Lease, Ledger, WorkerNode},
+        jobs::{ClaimFrom, Completion, Ending, Follow, JobFilter, Lease, Ledger, WorkerNode},
         store::{conversations::ConversationStore, events::EventLog},
     },
 };
@@ -20,23 +17,15 @@ use colloquy_domain::{
 use crate::support::{
     Database,
     fixtures::{
-        FREE, LEASE, SCOPE, claim, dispatch, done, ended, id, imported, imported_and_claimed, in_short,
-        job_of, now, organization, plan, probe,
+        FREE, LEASE, SCOPE, claim, dispatch, done, ended, fail, id, imported, imported_and_claimed, in_short,
+        job, job_of, now, organization, plan, probe,
     },
 };
 
 const SOON: Duration = Duration::from_millis(50);
 
-fn fail() -> Ending {
-    Ending::Fail { message: "no such host".to_owned() }
-}
-
 fn retry() -> Ending {
     Ending::Retry { message: "busy".to_owned(), delay: Duration::ZERO }
-}
-
-async fn job(db: &Database, tenant: colloquy_domain::accounts::Tenant, id: JobId) -> Job {
-    Ledger::find(&db.store, tenant, &[id]).await.unwrap().pop().expect("the job stands")
 }
 
 async fn log(db: &Database) -> Vec<String> {
@@ -285,6 +274,17 @@ async fn jobs_of_a_vanished_worker_run_alone_and_a_poison_job_dies_of_its_own_at
             taken.iter().map(|job| (job.claim.job_id, job.attempt)).collect::<Vec<_>>(),
             [(poison, attempt)]
         );
+        // Its worker dies once before it begins it, which is not its fault, and then of it.
+        if attempt == 3 {
+            db.execute(vanish).await;
+            assert_eq!(db.store.reconcile(SCOPE).await.unwrap().expired_leases, 1);
+            let again = claim(&db.store, Queue::Default, 10).await;
+            assert_eq!((again[0].claim.job_id, again[0].attempt), (poison, attempt));
+            assert!(!db.store.begin(SCOPE, taken[0].claim).await.unwrap(), "that claim is lost");
+            assert!(db.store.begin(SCOPE, again[0].claim).await.unwrap());
+        } else {
+            assert!(db.store.begin(SCOPE, taken[0].claim).await.unwrap());
+        }
         db.execute(vanish).await;
         assert_eq!(db.store.reconcile(SCOPE).await.unwrap().expired_leases, 1);
     }
@@ -537,228 +537,6 @@ async fn rows_read(db: &Database) -> i64 {
     .await
 }
 
-fn only(jobs: &[JobId]) -> JobFilter {
-    JobFilter { ids: jobs.to_vec(), ..JobFilter::default() }
-}
-
-fn limit(running: Option<u32>, per_minute: Option<u32>) -> Limit {
-    Limit { running, per_minute }
-}
-
-async fn passed(db: &Database, limits: &JobLimits) -> usize {
-    let plans = [plan(Queue::Default, 100, 10), plan(Queue::Mail, 100, 10)];
-    let passed = db.store.dispatch(SCOPE, &plans, LEASE, limits).await.unwrap();
-    passed.dispatches.iter().map(|one| one.jobs).sum()
-}
-
-#[tokio::test]
-async fn limits_of_queue_organization_and_provider_hold_together() {
-    let Some(db) = Database::new().await else { return };
-    let (one, other) = (organization(&db.store).await, organization(&db.store).await);
-    let of = |tenant, provider: &str| NewJob { provider: provider.to_owned(), ..probe(tenant) };
-    let mut jobs: Vec<_> = (0..20).map(|_| of(Some(one.tenant), "")).collect();
-    jobs.extend((0..20).map(|_| of(Some(other.tenant), "acme")));
-    jobs.extend((0..20).map(|_| of(None, "")));
-    jobs.extend((0..5).map(|_| NewJob { kind: JobKind::SendEmail, ..of(Some(one.tenant), "") }));
-    db.store.enqueue(SCOPE, jobs).await.unwrap();
-    let limits = JobLimits {
-        queues: [(Queue::Default, limit(Some(14), None))].into(),
-        organization: limit(Some(6), None),
-        organizations: [(other.tenant.0, limit(Some(9), None))].into(),
-        providers: [("acme".to_owned(), limit(Some(4), None))].into(),
-    };
-    // What one limit drops from a pass is another's to take in the next.
-    while passed(&db, &limits).await > 0 {}
-    let count = async |of: &str| {
-        let sql = "SELECT count(*) FROM jobs WHERE state IN ('DISPATCHED', 'RUNNING') AND";
-        db.number(&format!("{sql} {of}")).await
-    };
-    let organization = |id: colloquy_domain::ids::OrganizationId| format!("organization_id = '{id}'");
-    assert_eq!(count("queue = 'default'").await, 14);
-    assert_eq!(count("provider = 'acme'").await, 4);
-    assert_eq!(count(&organization(one.tenant.0)).await, 6, "over both queues");
-    // What others leave of the queue's room is the system's, which no organization's limit binds.
-    assert!(count("organization_id IS NULL").await >= 4);
-
-    // Whoever takes from the queue itself keeps to them too.
-    db.execute("UPDATE jobs SET state = 'DONE' WHERE state = 'DISPATCHED' AND provider = 'acme'").await;
-    let from = ClaimFrom::Queue { queue: Queue::Default, limit: 50 };
-    let claimed = db.store.claim(SCOPE, from, "w", LEASE, &limits).await.unwrap();
-    assert_eq!(claimed.len(), 4);
-    assert_eq!(count("queue = 'default'").await, 14);
-    assert!(count("provider = 'acme'").await <= 4);
-}
-
-#[tokio::test]
-async fn a_rate_lets_through_what_its_bucket_holds() {
-    let Some(db) = Database::new().await else { return };
-    db.store.enqueue(SCOPE, (0..50).map(|_| probe(None)).collect()).await.unwrap();
-    let limits = JobLimits { queues: [(Queue::Default, limit(None, Some(300)))].into(), ..FREE };
-    assert_eq!(passed(&db, &limits).await, 5, "a second's worth");
-    assert_eq!(passed(&db, &limits).await, 0);
-    db.execute("UPDATE job_rates SET refilled_at = refilled_at - interval '600 ms'").await;
-    assert_eq!(passed(&db, &limits).await, 3);
-    db.execute("UPDATE job_rates SET refilled_at = refilled_at - interval '1 hour'").await;
-    assert_eq!(passed(&db, &limits).await, 5, "a bucket does not overflow");
-}
-
-#[tokio::test]
-async fn of_a_paused_queue_nothing_begins_and_what_was_on_its_way_comes_back() {
-    let Some(db) = Database::new().await else { return };
-    let (one, other) = (organization(&db.store).await, organization(&db.store).await);
-    let jobs = [one.tenant, other.tenant].map(|tenant| probe(Some(tenant)));
-    db.store.enqueue(SCOPE, jobs.to_vec()).await.unwrap();
-    let sent = dispatch(&db.store, Queue::Default, 10, 10).await;
-    assert!(db.store.pause(Queue::Default, Some(one.tenant)).await.unwrap());
-    assert!(!db.store.pause(Queue::Default, Some(one.tenant)).await.unwrap(), "it is already");
-    assert_eq!(job(&db, one.tenant, jobs[0].id).await.state, JobState::Ready);
-    let from = ClaimFrom::Dispatches(vec![sent[0].id]);
-    let claimed = db.store.claim(SCOPE, from, "w", LEASE, &FREE).await.unwrap();
-    assert_eq!(claimed.iter().map(|job| job.claim.job_id).collect::<Vec<_>>(), [jobs[1].id]);
-    assert_eq!(passed(&db, &FREE).await, 0);
-    assert!(claim(&db.store, Queue::Default, 5).await.is_empty());
-    assert_eq!(db.store.paused(one.tenant).await.unwrap(), [Queue::Default]);
-    assert!(db.store.paused(other.tenant).await.unwrap().is_empty());
-    assert!(db.store.resume(Queue::Default, Some(one.tenant)).await.unwrap());
-    assert_eq!(claim(&db.store, Queue::Default, 5).await.len(), 1);
-
-    // For all: only whoever runs the installation does that.
-    db.store.enqueue(SCOPE, vec![probe(None), probe(Some(other.tenant))]).await.unwrap();
-    db.store.pause(Queue::Default, None).await.unwrap();
-    assert_eq!(passed(&db, &FREE).await, 0);
-    let stats = db.store.queue_stats(SCOPE).await.unwrap();
-    assert!(stats.iter().all(|of| of.is_paused == (of.queue == Queue::Default)));
-    db.store.resume(Queue::Default, None).await.unwrap();
-    assert_eq!(passed(&db, &FREE).await, 2);
-}
-
-#[tokio::test]
-async fn a_job_waits_until_all_that_it_waits_for_are_done() {
-    let Some(db) = Database::new().await else { return };
-    let org = organization(&db.store).await;
-    let (first, second) = (probe(Some(org.tenant)), probe(Some(org.tenant)));
-    let gone = JobId(id());
-    let last = NewJob { waits_for: vec![first.id, second.id, gone], ..probe(Some(org.tenant)) };
-    db.store.enqueue(SCOPE, vec![first.clone(), second.clone(), last.clone()]).await.unwrap();
-    assert_eq!(job(&db, org.tenant, last.id).await.waits_for, 2, "what has gone is not waited for");
-    let claimed = claim(&db.store, Queue::Default, 9).await;
-    assert_eq!(claimed.len(), 2);
-    db.store.complete(SCOPE, vec![done(&claimed[0])]).await.unwrap();
-    assert_eq!(job(&db, org.tenant, last.id).await.state, JobState::Waiting);
-    db.store.complete(SCOPE, vec![ended(&claimed[1], fail())]).await.unwrap();
-    assert!(claim(&db.store, Queue::Default, 9).await.is_empty(), "a dead one holds it up");
-    let failed = only(&[claimed[1].claim.job_id]);
-    assert_eq!(db.store.revive(org.tenant, &failed, 10).await.unwrap(), 1);
-    let claimed = claim(&db.store, Queue::Default, 9).await;
-    db.store.complete(SCOPE, vec![done(&claimed[0])]).await.unwrap();
-    let claimed = claim(&db.store, Queue::Default, 9).await;
-    assert_eq!(claimed.iter().map(|job| job.claim.job_id).collect::<Vec<_>>(), [last.id]);
-
-    // One that comes when all is done need not wait, and one whose other is discarded is cancelled.
-    let late = NewJob { waits_for: vec![first.id], ..probe(Some(org.tenant)) };
-    db.store.enqueue(SCOPE, vec![late.clone()]).await.unwrap();
-    assert_eq!(job(&db, org.tenant, late.id).await.state, JobState::Ready);
-    let bad = claim(&db.store, Queue::Default, 9).await;
-    let orphan = NewJob { waits_for: vec![late.id], ..probe(Some(org.tenant)) };
-    db.store.enqueue(SCOPE, vec![orphan.clone()]).await.unwrap();
-    db.store.complete(SCOPE, vec![ended(&bad[0], fail())]).await.unwrap();
-    assert_eq!(db.store.discard(org.tenant, &only(&[late.id, orphan.id]), 10).await.unwrap(), 1);
-    assert_eq!(job(&db, org.tenant, orphan.id).await.state, JobState::Cancelled);
-}
-
-#[tokio::test]
-async fn of_jobs_with_one_unique_key_one_is_unfinished_at_a_time() {
-    let Some(db) = Database::new().await else { return };
-    let (one, other) = (organization(&db.store).await, organization(&db.store).await);
-    let keyed = |tenant| NewJob { unique_key: Some("nightly".to_owned()), ..probe(Some(tenant)) };
-    let first = keyed(one.tenant);
-    db.store.enqueue(SCOPE, vec![first.clone(), keyed(one.tenant), keyed(other.tenant)]).await.unwrap();
-    db.store.enqueue(SCOPE, vec![keyed(one.tenant)]).await.unwrap();
-    let claimed = claim(&db.store, Queue::Default, 9).await;
-    assert_eq!(claimed.len(), 2, "one an organization");
-    db.store.enqueue(SCOPE, vec![keyed(one.tenant)]).await.unwrap();
-    assert!(claim(&db.store, Queue::Default, 9).await.is_empty(), "one runs");
-    db.store.complete(SCOPE, claimed.iter().map(|job| ended(job, fail())).collect()).await.unwrap();
-    db.store.enqueue(SCOPE, vec![keyed(one.tenant)]).await.unwrap();
-    assert_eq!(
-        db.store.revive(one.tenant, &only(&[first.id]), 9).await.unwrap(),
-        0,
-        "another has taken its place"
-    );
-    assert_eq!(claim(&db.store, Queue::Default, 9).await.len(), 1);
-}
-
-#[tokio::test]
-async fn cancelling_reaches_what_waits_and_what_runs() {
-    let Some(db) = Database::new().await else { return };
-    let org = organization(&db.store).await;
-    let jobs: Vec<_> = (0..4).map(|_| probe(Some(org.tenant))).collect();
-    db.store.enqueue(SCOPE, jobs.clone()).await.unwrap();
-    let running = claim(&db.store, Queue::Default, 2).await;
-    let stranger = organization(&db.store).await;
-    let all = JobFilter::default();
-    assert_eq!(db.store.cancel(stranger.tenant, &all, 9).await.unwrap(), Cancelled::default());
-    let cancelled = db.store.cancel(org.tenant, &all, 9).await.unwrap();
-    assert_eq!(cancelled, Cancelled { cancelled: 2, asked: 2 });
-    let claims: Vec<_> = running.iter().map(|job| job.claim).collect();
-    assert_eq!(db.store.extend(SCOPE, &claims, LEASE).await.unwrap(), [Lease::Unwanted, Lease::Unwanted]);
-    // One stops, the other was quicker.
-    let ends = vec![ended(&running[0], Ending::Cancelled), done(&running[1])];
-    assert_eq!(db.store.complete(SCOPE, ends).await.unwrap(), [true, true]);
-    let states = async || {
-        let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-        let found = Ledger::find(&db.store, org.tenant, &ids).await.unwrap();
-        let mut states: Vec<_> = found.iter().map(|job| job.state.as_str()).collect();
-        states.sort_unstable();
-        states
-    };
-    assert_eq!(states().await, ["CANCELLED", "CANCELLED", "CANCELLED", "DONE"]);
-    assert_eq!(db.store.revive(org.tenant, &all, 2).await.unwrap(), 2, "no more than asked");
-    assert_eq!(db.store.revive(org.tenant, &all, 9).await.unwrap(), 1);
-    assert_eq!(states().await, ["DONE", "READY", "READY", "READY"]);
-}
-
-#[tokio::test]
-async fn a_worker_that_is_known_to_be_gone_loses_its_leases_at_once() {
-    let Some(db) = Database::new().await else { return };
-    db.store.enqueue(SCOPE, vec![probe(None)]).await.unwrap();
-    let from = ClaimFrom::Queue { queue: Queue::Default, limit: 1 };
-    db.store.claim(SCOPE, from, "gone", LEASE, &FREE).await.unwrap();
-    assert_eq!(db.store.abandon(SCOPE, "another").await.unwrap(), 0);
-    assert_eq!(db.store.abandon(SCOPE, "gone").await.unwrap(), 1);
-    assert_eq!(db.store.reconcile(SCOPE).await.unwrap().expired_leases, 1);
-    let again = claim(&db.store, Queue::Default, 1).await;
-    assert!(again[0].is_suspect && again[0].attempt == 1);
-}
-
-#[tokio::test]
-async fn jobs_are_found_by_their_errors_and_times() {
-    let Some(db) = Database::new().await else { return };
-    let org = organization(&db.store).await;
-    db.store.enqueue(SCOPE, (0..3).map(|_| probe(Some(org.tenant))).collect()).await.unwrap();
-    let claimed = claim(&db.store, Queue::Default, 3).await;
-    let fails = |job, message: &str| ended(job, Ending::Fail { message: message.to_owned() });
-    let ends = vec![
-        fails(&claimed[0], "could not reach api.example.com: connection refused"),
-        fails(&claimed[1], "refused the connection"),
-        done(&claimed[2]),
-    ];
-    db.store.complete(SCOPE, ends).await.unwrap();
-    let found = async |filter: JobFilter| {
-        let found = Ledger::list(&db.store, org.tenant, &filter, None, 10).await.unwrap();
-        found.iter().map(|job| job.id).collect::<Vec<_>>()
-    };
-    let by_error = |text: &str| JobFilter { error: Some(text.to_owned()), ..JobFilter::default() };
-    assert_eq!(found(by_error("Connection refused")).await, [claimed[0].claim.job_id]);
-    assert_eq!(found(by_error("refused")).await.len(), 2);
-    assert!(found(by_error("timed out")).await.is_empty());
-    let now = now();
-    let from = JobFilter { created_from: Some(now - TimeDelta::hours(1)), ..JobFilter::default() };
-    assert_eq!(found(from).await.len(), 3);
-    let before = JobFilter { created_before: Some(now - TimeDelta::hours(1)), ..JobFilter::default() };
-    assert!(found(before).await.is_empty());
-}
-
 /// Ten thousand of one kind and state, and next to none of another: both are a page away.
 #[tokio::test]
 async fn a_list_reads_pages_and_not_the_table() {
@@ -778,21 +556,4 @@ async fn a_list_reads_pages_and_not_the_table() {
     assert_eq!(Ledger::list(&db.store, org.tenant, &JobFilter::default(), None, 50).await.unwrap().len(), 50);
     let read = rows_read(&db).await - before - 20_000;
     assert!(read < 1_000, "{read} rows were read");
-}
-
-#[tokio::test]
-async fn rates_are_told_by_samples() {
-    let Some(db) = Database::new().await else { return };
-    let node = |ended| WorkerNode { name: "w".to_owned(), queues: vec![(Queue::Default, 1)], ended };
-    db.store.beat(SCOPE, &node(vec![(Queue::Default, 10)])).await.unwrap();
-    db.store.sample(SCOPE).await.unwrap();
-    db.execute("UPDATE queue_samples SET at = at - interval '10 s'").await;
-    db.store.beat(SCOPE, &node(vec![(Queue::Default, 50)])).await.unwrap();
-    db.store.enqueue(SCOPE, (0..20).map(|_| probe(None)).collect()).await.unwrap();
-    db.store.sample(SCOPE).await.unwrap();
-    let stats = db.store.queue_stats(SCOPE).await.unwrap();
-    let stats = stats.iter().find(|of| of.queue == Queue::Default).unwrap();
-    let (rate_in, rate_out) = (stats.rate_in.unwrap(), stats.rate_out.unwrap());
-    assert!((4.8..5.1).contains(&rate_out) && (6.7..7.1).contains(&rate_in), "{rate_in} {rate_out}");
-    assert_eq!(stats.drain_time(), None, "it grows");
 }

@@ -9,6 +9,8 @@ mod events;
 mod jobs;
 mod leaders;
 mod ledger_model;
+mod limits;
+mod manage;
 mod migrations;
 mod passages;
 mod support;

@@ -33,8 +33,9 @@ pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised
             UPDATE jobs j SET
                 state = g.next,
                 suspect = true,
-                errors = j.errors || jsonb_build_object(
-                    'attempt', j.attempts + (NOT j.paid)::int, 'at', now(), 'message', $2),
+                -- A suspect that has not begun is not why.
+                errors = CASE WHEN j.suspect AND NOT j.paid THEN j.errors ELSE j.errors || jsonb_build_object(
+                    'attempt', j.attempts + (NOT j.paid)::int, 'at', now(), 'message', $2) END,
                 finished_at = CASE WHEN g.next <> 'READY' THEN now() END,
                 dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL, paid = false
             FROM gone g WHERE j.id = g.id

@@ -7,14 +7,14 @@ use colloquy_domain::{
     accounts::{Organization, Role, SystemScope, Tenant, User},
     conversations::{ContentHash, Conversation, ConversationKind, Participant, Segment, Tag},
     events::{EventKind, NewEvent, Stage},
-    ids::{ConversationId, OrganizationId, ParticipantId, SegmentId, SessionId, TagId, UserId},
+    ids::{ConversationId, JobId, OrganizationId, ParticipantId, SegmentId, SessionId, TagId, UserId},
     jobs::{
-        ClaimedJob, JobKind, NewJob, Payload, Queue,
+        ClaimedJob, Job, JobKind, NewJob, Payload, Queue,
         limits::{JobLimits, Limit},
     },
     passages::Passage,
     ports::{
-        jobs::{ClaimFrom, Dispatch, DispatchPlan, Follow, Ledger},
+        jobs::{ClaimFrom, Dispatch, DispatchPlan, Ending, Follow, Ledger},
         store::{
             accounts::{AccountStore, NewSession, NewUser},
             conversations::{ConversationStore, Inserted, NewConversation},
@@ -25,6 +25,8 @@ use colloquy_domain::{
 };
 use colloquy_postgres::Postgres;
 use uuid::Uuid;
+
+use crate::support::Database;
 
 pub const SCOPE: SystemScope = SystemScope::because("tests stand for the worker");
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -205,13 +207,10 @@ pub fn passages(conversation_id: ConversationId) -> Vec<Passage> {
 }
 
 pub fn done(job: &ClaimedJob) -> colloquy_domain::ports::jobs::Completion {
-    ended(job, colloquy_domain::ports::jobs::Ending::Done)
+    ended(job, Ending::Done)
 }
 
-pub fn ended(
-    job: &ClaimedJob,
-    ending: colloquy_domain::ports::jobs::Ending,
-) -> colloquy_domain::ports::jobs::Completion {
+pub fn ended(job: &ClaimedJob, ending: Ending) -> colloquy_domain::ports::jobs::Completion {
     colloquy_domain::ports::jobs::Completion::new(job.claim, ending)
 }
 
@@ -223,4 +222,13 @@ pub fn in_short(kind: &EventKind) -> String {
         EventKind::ConversationDeleted { .. } => "deleted".to_owned(),
         EventKind::JobChanged { kind, state, .. } => format!("{kind} {}", state.as_str()),
     }
+}
+
+/// Beyond help.
+pub fn fail() -> Ending {
+    Ending::Fail { message: "no such host".to_owned() }
+}
+
+pub async fn job(db: &Database, tenant: Tenant, id: JobId) -> Job {
+    Ledger::find(&db.store, tenant, &[id]).await.unwrap().pop().expect("the job stands")
 }
