@@ -64,6 +64,12 @@ bench PART="":
         *) server "$part" ;;
     esac
 
+# Kill, cut off and fill up whatever jobs depend on, and count what became of 100,000; `--help` tells the options
+[no-exit-message]
+chaos *ARGS:
+    @cargo build --quiet --release --package colloquy
+    @ops/chaos --binary "${CARGO_TARGET_DIR:-target}/release/colloquy" "$@"
+
 # Write schema/schema.graphql anew from the code
 schema:
     cargo run --quiet --package colloquy -- schema > schema/.new || { rm schema/.new; exit 1; }
@@ -77,7 +83,7 @@ graphiql:
 setup:
     ops/setup/ensure
 
-# Install what the console's test needs: Chromium, Node, the npm package that drives it
+# Install what some tests need: Chromium, Node and the npm package that drives it, faketime
 browser:
     ops/setup/browser
 
