@@ -1,4 +1,4 @@
-DROP TABLE audit_entries, batches, job_schedules, queue_samples, queue_totals, job_rates, paused_queues, job_dependencies;
+DROP TABLE audit_entries, batches, queue_samples, queue_totals, job_rates, paused_queues, job_dependencies;
 DROP FUNCTION audit_entries_are_final;
 -- What the older program does not know is over.
 UPDATE jobs SET state = 'CANCELLED', finished_at = now() WHERE state = 'WAITING';

@@ -75,15 +75,6 @@ CREATE TABLE queue_samples (
     PRIMARY KEY (queue, at)
 );
 
--- Recurring jobs: what the settings say, and when each is due next.
-CREATE TABLE job_schedules (
-    name text PRIMARY KEY,
-    -- Of the settings that `next_at` was computed from.
-    definition text NOT NULL,
-    next_at timestamptz,
-    last_at timestamptz
-);
-
 -- Batches ------------------------------------------------------------------------------------------------
 
 CREATE TABLE batches (

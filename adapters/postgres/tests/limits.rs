@@ -66,7 +66,10 @@ async fn a_rate_lets_through_what_its_bucket_holds() {
     let Some(db) = Database::new().await else { return };
     db.store.enqueue(SCOPE, (0..50).map(|_| probe(None)).collect()).await.unwrap();
     let limits = JobLimits { queues: [(Queue::Default, limit(None, Some(300)))].into(), ..FREE };
-    assert_eq!(passed(&db, &limits).await, 5, "a second's worth");
+    let plans = [plan(Queue::Default, 100, 10)];
+    let first = db.store.dispatch(SCOPE, &plans, LEASE, &limits).await.unwrap();
+    assert_eq!(first.dispatches.iter().map(|one| one.jobs).sum::<usize>(), 5, "a second's worth");
+    assert!(first.is_full, "the rest waits for room, though the window has some");
     assert_eq!(passed(&db, &limits).await, 0);
     db.execute("UPDATE job_rates SET refilled_at = refilled_at - interval '600 ms'").await;
     assert_eq!(passed(&db, &limits).await, 3);

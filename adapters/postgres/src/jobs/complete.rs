@@ -48,16 +48,26 @@ pub(super) struct After {
     /// The payload's, or the conversation's current one; `None` where the conversation is gone.
     #[diesel(sql_type = Nullable<Integer>)]
     pub(super) revision: Option<i32>,
+    /// Whether others waited for it, or for one beside it, and need not any more.
+    #[diesel(sql_type = Bool)]
+    pub(super) released: bool,
 }
 
-/// The columns of [`After`], of a WITH query.
+impl After {
+    fn makes_ready(&self) -> bool {
+        self.state == "READY" || self.released
+    }
+}
+
+/// The columns of [`After`], of a WITH query; `$released` is SQL.
 macro_rules! after {
-    ($changed:literal) => {
+    ($changed:literal, $released:literal) => {
         concat!(
             "SELECT id, token, organization_id, state, conversation_id, CASE WHEN state = 'DEAD' THEN
                 coalesce((payload->>'revision')::int,
-                    (SELECT revision FROM conversations c WHERE c.id = conversation_id)) END AS revision
-            FROM ",
+                    (SELECT revision FROM conversations c WHERE c.id = conversation_id)) END AS revision, ",
+            $released,
+            " AS released FROM ",
             $changed
         )
     };
@@ -147,7 +157,7 @@ pub(super) async fn complete(conn: &mut Connection, completions: &[Completion]) 
     }
     let told = after.values().any(|job| job.organization_id.is_some());
     // What is over makes room, which the relay looks for by itself.
-    let raised = Raised { jobs: after.values().any(|job| job.state == "READY"), events: told };
+    let raised = Raised { jobs: after.values().any(After::makes_ready), events: told };
     let raised = raised.and(follow::write(conn, &follow).await?);
     let holds = |(one, first): (&Completion, bool)| first && after.contains_key(&Some(one.claim.token.0));
     Ok(Ended { held: completions.iter().zip(first).map(holds).collect(), raised })
@@ -166,7 +176,8 @@ pub(crate) async fn complete_one(
         let message = format!("job {} was given to another worker meanwhile", claim.job_id);
         return Err(Error::conflict("CLAIM_LOST", message).into());
     }
-    Ok(Raised { jobs: false, events: true }.and(follow::write(conn, follow).await?))
+    let ready = after.iter().any(After::makes_ready);
+    Ok(Raised { jobs: ready, events: true }.and(follow::write(conn, follow).await?))
 }
 
 async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<After>> {
@@ -227,7 +238,7 @@ async fn end(conn: &mut Connection, completions: &[&Completion]) -> Step<Vec<Aft
         ", told AS (",
         tell!("ended"),
         ") ",
-        after!("ended")
+        after!("ended", "EXISTS (SELECT FROM released)")
     ))
     .bind::<Array<SqlUuid>, _>(completions.iter().map(|one| one.claim.job_id.0).collect::<Vec<_>>())
     .bind::<Array<SqlUuid>, _>(completions.iter().map(|one| one.claim.token.0).collect::<Vec<_>>())

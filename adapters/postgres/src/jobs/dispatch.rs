@@ -241,7 +241,7 @@ pub(super) async fn dispatch_within(
     limits: &JobLimits,
 ) -> Step<Dispatched> {
     let rooms = limits::rooms(conn, limits).await?;
-    let dispatched = dispatch(conn, plans, deadline, &rooms).await?;
+    let mut dispatched = dispatch(conn, plans, deadline, &rooms).await?;
     let sent: Vec<Sent> = diesel::sql_query(
         "SELECT queue, lane, provider, count(*) AS jobs FROM jobs
         WHERE dispatch_id = ANY($1) AND state = 'DISPATCHED' GROUP BY queue, lane, provider",
@@ -260,7 +260,26 @@ pub(super) async fn dispatch_within(
         );
     }
     limits::spend(conn, limits, &picked).await?;
+    // What a limit holds up does not fill a window, and waits for room all the same.
+    let waits: Waits = diesel::sql_query(
+        "SELECT EXISTS (
+            SELECT FROM jobs j WHERE j.queue = ANY($1) AND j.state = 'READY' AND j.run_at <= now()
+                AND NOT EXISTS (
+                    SELECT FROM paused_queues p WHERE p.queue = j.queue AND (p.lane IS NULL OR p.lane = j.lane))
+        ) AS waits",
+    )
+    .bind::<Array<Text>, _>(plans.iter().map(|plan| plan.queue.as_str()).collect::<Vec<_>>())
+    .prepared()
+    .get_result(conn)
+    .await?;
+    dispatched.is_full |= waits.waits;
     Ok(dispatched)
+}
+
+#[derive(diesel::QueryableByName)]
+struct Waits {
+    #[diesel(sql_type = Bool)]
+    waits: bool,
 }
 
 pub(super) async fn recall(conn: &mut Connection, dispatches: &[Uuid]) -> Step<()> {

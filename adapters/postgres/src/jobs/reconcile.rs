@@ -45,7 +45,7 @@ pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised
         ", told AS (",
         tell!("given_back"),
         ") ",
-        after!("given_back")
+        after!("given_back", "false")
     ))
     .bind::<BigInt, _>(BATCH as i64)
     .bind::<Text, _>(VANISHED)
