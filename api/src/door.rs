@@ -26,7 +26,7 @@ impl Door {
     /// What is served from the first moment on. Until the door is open, `/readyz` tells what [`Edge`] says and that
     /// the process is starting, and what is behind the door is answered with 503.
     pub fn router(&self, parts: Parts) -> Router {
-        let origin = observe::Origin { ids: parts.ids, trace: parts.trace };
+        let origin = observe::Origin { ids: parts.ids, trace: parts.trace, trusted_proxies: 0 };
         let closed = health::routes(Arc::new(Starting(parts.edge)), parts.lifecycle)
             .fallback(not_yet)
             .layer(middleware::from_fn_with_state(origin, observe::observe));
