@@ -10,7 +10,7 @@ use tower::{ServiceExt, service_fn};
 
 use crate::{
     RequestId,
-    edge::{Authenticated, Check, Edge, Readiness},
+    edge::{Authenticated, Check, Edge, QueueLoad, Readiness},
     fault::Fault,
     health, observe,
     server::Parts,
@@ -61,6 +61,11 @@ impl Edge for Starting {
         let starting = Check { name: "process".into(), ok: false, detail: "is starting".into() };
         readiness.checks.push(starting);
         readiness
+    }
+
+    /// Its database may not be ready to be asked.
+    async fn queue(&self, _name: &str) -> Result<Option<QueueLoad>, Error> {
+        Err(Error::unavailable("count the jobs of a queue", "the process is starting"))
     }
 
     fn metrics(&self) -> String {

@@ -33,7 +33,7 @@ mod sse;
 mod websocket;
 
 pub use door::Door;
-pub use edge::{Authenticated, Check, Edge, Readiness};
+pub use edge::{Authenticated, Check, Edge, QueueLoad, Readiness};
 pub use request_id::RequestId;
 pub use server::{Lifecycle, Parts, serve};
 pub use settings::{HttpSettings, LiveSettings};

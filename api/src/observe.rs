@@ -14,13 +14,16 @@ use http::Method;
 use metrics::{counter, gauge, histogram};
 use tracing::Instrument;
 
-use crate::request_id::{self, RequestId};
+use crate::{
+    health,
+    request_id::{self, RequestId},
+};
 
 pub(crate) const SOCKETS: &str = "colloquy_websockets";
 pub(crate) const STREAMS: &str = "colloquy_graphql_streams";
 
 /// What is asked again and again by machines: not worth a line at info.
-const QUIET: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+const QUIET: [&str; 4] = ["/livez", "/readyz", "/metrics", health::SCALER];
 
 /// Where a request's id and trace come from.
 #[derive(Clone)]
