@@ -9,6 +9,7 @@ mod conversations;
 mod imports;
 mod jobs;
 mod live;
+mod manage;
 mod meaning;
 mod operations;
 mod progress;
