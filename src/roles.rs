@@ -200,7 +200,7 @@ pub(crate) async fn doctor(config: Config) -> Result<Vec<Check>> {
             checks.push(Check::of(
                 "queues",
                 queues(&postgres).await,
-                "look at the dead jobs: `jobs(filter: {states: [DEAD]})`",
+                "look at the dead jobs: `colloquy jobs list --state dead`",
             ));
             if migrations(&postgres).await.is_ok() {
                 checks.push(Check::of(

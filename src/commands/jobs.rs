@@ -137,6 +137,7 @@ async fn change_with(
             return Ok(Some(counted));
         }
         let question = format!("{}. Go on? [y/N] ", tell(&counted, true));
+        // An empty line, or Ctrl-C, is a no.
         let answer = prompt::ask(question).await.unwrap_or_default();
         if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
             return Ok(None);
