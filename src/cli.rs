@@ -1,5 +1,6 @@
 //! What can be typed: commands, flags and their help.
 
+mod jobs;
 mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use colloquy_domain::{jobs::Queue, time::Timestamp};
 use url::Url;
 
+pub(crate) use jobs::{Change, Jobs, JobsCommand, ListJobs, PauseQueue, ShowJob, ShowQueues, Which};
 pub(crate) use values::{Color, KeyRole, Kind, Mode};
 
 /// Conversations in; searchable, analysed with evidence, live over GraphQL.
@@ -23,7 +25,7 @@ pub(crate) use values::{Color, KeyRole, Kind, Mode};
   colloquy import talks/ --kind coaching
   colloquy search '\"notice period\" -salary'
 
-`import` and `search` ask the server of --server; else the standalone on the same data folder; else they
+`import`, `search` and `jobs` ask the server of --server; else the standalone on the same data folder; else they
 start one for as long as they need it.
 
 Exit status: 0 when all went well, 1 when something failed, 2 for a command that cannot be understood, 130
@@ -82,6 +84,8 @@ Several at once are safe: one works, the others wait for it. `api` and `worker` 
     Import(Import),
     /// Search what was said
     Search(Search),
+    /// Look at background work, and mend it: list, retry, cancel, discard, pause
+    Jobs(Jobs),
     /// Look at everything that is needed, and say what is wrong
     #[command(after_help = "Examples:
   colloquy doctor

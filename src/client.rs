@@ -2,6 +2,7 @@
 
 mod credentials;
 mod import;
+mod jobs;
 mod progress;
 mod search;
 mod server;
@@ -23,6 +24,7 @@ use url::Url;
 
 pub(crate) use credentials::{Credential, Credentials};
 pub(crate) use import::{ConversationRef, ImportInput, Imported, Report, ReportNote, Source};
+pub(crate) use jobs::{AttemptError, Counts, Job, JobFilter, QueueStats, QueueWatch};
 pub(crate) use progress::{Stage, Watch};
 pub(crate) use search::{Fragment, Hit, Match, SearchFilter, SearchInput, Searched};
 pub(crate) use server::{Connection, connect, warn_if_open};

@@ -3,8 +3,10 @@
 mod demo;
 mod doctor;
 mod import;
+mod jobs;
 mod login;
 mod logout;
+mod prompt;
 mod search;
 mod text;
 
@@ -95,6 +97,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
         Command::Doctor => return doctor::run(&common, config).await,
         Command::Import(args) => return import::run(&common, args).await,
         Command::Search(args) => return search::run(&common, args).await,
+        Command::Jobs(args) => return jobs::run(&common, args.command, config).await,
         Command::Demo(args) => return demo::run(&common, args, config).await,
         Command::Schema | Command::Config | Command::Login(_) | Command::Logout(_) => {}
     }
@@ -102,7 +105,10 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
 }
 
 fn has_json(command: &Command) -> bool {
-    matches!(command, Command::Import(_) | Command::Search(_) | Command::Doctor | Command::Config)
+    matches!(
+        command,
+        Command::Import(_) | Command::Search(_) | Command::Jobs(_) | Command::Doctor | Command::Config
+    )
 }
 
 async fn migrate(config: Config) -> Result<()> {

@@ -152,6 +152,15 @@ pub(crate) async fn run_migrate(config: Config) -> Result<Vec<String>> {
     Ok(wiring::database(&config).await?.migrate().await?)
 }
 
+/// `colloquy jobs pause --everywhere`, and `resume`: for every organization. Whether it was not so already.
+pub(crate) async fn run_pause(config: Config, queue: Queue, paused: bool) -> Result<bool> {
+    let postgres = wiring::database(&config).await?;
+    Ok(match paused {
+        true => postgres.pause(queue, None, None).await?,
+        false => postgres.resume(queue, None, None).await?,
+    })
+}
+
 /// One thing that `doctor` looked at.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Check {
@@ -198,7 +207,7 @@ pub(crate) async fn doctor(config: Config) -> Result<Vec<Check>> {
             checks.push(Check::of(
                 "queues",
                 queues(&postgres).await,
-                "look at the dead jobs: `jobs(filter: {states: [DEAD]})`",
+                "look at the dead jobs: `colloquy jobs list --state dead`",
             ));
             if migrations(&postgres).await.is_ok() {
                 checks.push(Check::of(

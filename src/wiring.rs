@@ -74,6 +74,7 @@ pub(crate) async fn core(
         passages: Arc::new(postgres.clone()),
         analyses: Arc::new(postgres.clone()),
         events: Arc::new(postgres.clone()),
+        audit: Arc::new(postgres.clone()),
         ledger: Arc::new(postgres.clone()),
         signals: Arc::new(postgres.clone()),
         objects: Arc::new(LocalObjects::open(data.join("objects"))?),

@@ -10,6 +10,7 @@ mod conversations;
 mod imports;
 mod jobs;
 mod live;
+mod manage;
 mod meaning;
 mod operations;
 mod progress;

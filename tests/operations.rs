@@ -51,6 +51,34 @@ async fn probes_and_metrics_tell_how_it_is() {
 }
 
 #[tokio::test]
+async fn an_autoscaler_reads_how_much_there_is_to_do_from_an_api_and_a_worker() {
+    let mut world = world!();
+    world.set("COLLOQUY_WORKER_HEALTH_BIND", "127.0.0.1:0");
+    let api = world.api().await;
+    let sql = "INSERT INTO jobs (id, queue, kind, payload, max_attempts, run_at, state, deadline)
+        SELECT gen_random_uuid(), 'embed', 'embed_passages', '{}', 5, now() - interval '90 s', state, deadline
+        FROM (VALUES ('READY', NULL), ('READY', NULL), ('RUNNING', now() + interval '1 hour')) AS j (state, deadline)";
+    world.sql().await.batch_execute(sql).await.unwrap();
+    let mut worker = world.worker(&["--queues", "mail"]);
+    eventually("the worker is ready", async || (probe(&mut worker, "readyz").await.0 == 200).then_some(()))
+        .await;
+    let answers = [api.get("scaler/queues/embed").await, probe(&mut worker, "scaler/queues/embed").await];
+    for (status, text) in answers {
+        let load: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(status, 200, "{load}");
+        let counts = ["queue", "value", "ready", "running"].map(|name| load[name].clone());
+        assert_eq!(counts, [json!("embed"), json!(3), json!(2), json!(1)], "{load}");
+        assert!(load["oldestReadySeconds"].as_u64().is_some_and(|age| (90..150).contains(&age)), "{load}");
+        assert_eq!(load.as_object().map(|load| load.len()), Some(5), "and nothing else: {load}");
+    }
+    let (status, idle) = api.get("scaler/queues/mail").await;
+    let idle: Value = serde_json::from_str(&idle).unwrap();
+    assert_eq!((status, &idle["value"], &idle["oldestReadySeconds"]), (200, &json!(0), &json!(0)));
+    let (status, unknown) = api.get("scaler/queues/nonsense").await;
+    assert!(status == 404 && unknown.contains("NOT_FOUND"), "{status} {unknown}");
+}
+
+#[tokio::test]
 async fn an_api_is_not_ready_while_the_schema_is_behind() {
     let world = world!();
     let api = world.api().await;

@@ -22,6 +22,7 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
     ("job", "query($id: ID!) { job(id: $id) { id } }", Some("VIEWER")),
     ("jobs", "{ jobs { edges { node { id } } } }", Some("ADMIN")),
     ("queues", "{ queues { ready } }", Some("ADMIN")),
+    ("auditLog", "{ auditLog { edges { cursor } } }", Some("ADMIN")),
     (
         "signUp",
         "mutation { signUp(input: { email: \"x\", password: \"x\", name: \"x\" }) { userErrors { code } } }",
@@ -78,6 +79,27 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         "deleteConversation",
         "mutation($gone: ID!) { deleteConversation(input: { id: $gone }) { userErrors { code } } }",
         Some("MEMBER"),
+    ),
+    (
+        "retryJobs",
+        "mutation { retryJobs(input: { all: true, dryRun: true }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "cancelJobs",
+        "mutation { cancelJobs(input: { all: true, dryRun: true }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "discardJobs",
+        "mutation { discardJobs(input: { all: true, dryRun: true }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    ("pauseQueue", "mutation { pauseQueue(input: { queue: MAIL }) { userErrors { code } } }", Some("ADMIN")),
+    (
+        "resumeQueue",
+        "mutation { resumeQueue(input: { queue: MAIL }) { userErrors { code } } }",
+        Some("ADMIN"),
     ),
 ];
 
@@ -147,12 +169,14 @@ async fn what_administrators_alone_see_stays_theirs_within_a_shared_object() {
     let owner = server.owner();
     let payload = owner.import(Import { text: LINES, ..Import::default() }).await;
     let job = &payload["jobs"][0]["id"];
-    let query = "query($id: ID!) { job(id: $id) { kind errors { message } } }";
     for (role, client) in keys(&server).await {
-        let answer = client.ask(query, json!({ "id": job })).await;
-        let code = answer.body["errors"][0]["extensions"]["code"].as_str();
         let expected = if ["ADMIN", "OWNER"].contains(&role) { None } else { Some("FORBIDDEN") };
-        assert_eq!(code, expected, "{role}: {answer:#?}");
+        for field in ["errors { message }", "payload"] {
+            let query = format!("query($id: ID!) {{ job(id: $id) {{ kind {field} }} }}");
+            let answer = client.ask(&query, json!({ "id": job })).await;
+            let code = answer.body["errors"][0]["extensions"]["code"].as_str();
+            assert_eq!(code, expected, "{role}: {answer:#?}");
+        }
         // All jobs of the organization are for administrators; one's own import is for whoever knows its id.
         let mut all = client.subscribe("subscription { jobChanged { __typename } }", json!({})).await;
         if expected.is_some() {

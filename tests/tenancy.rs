@@ -31,6 +31,36 @@ const TABLE: &[(&str, &str, &str)] = &[
         "query($id: ID!) { found: jobs(filter: { conversationId: $id }) { edges { node { id } } } }",
     ),
     (
+        "JobFilter.ids",
+        "j",
+        "query($id: ID!) { found: jobs(filter: { ids: [$id] }) { edges { node { id } } } }",
+    ),
+    (
+        "JobFilter.ids",
+        "j",
+        "mutation($id: ID!) { found: retryJobs(input: { filter: { ids: [$id] } }) { matched } }",
+    ),
+    (
+        "JobFilter.ids",
+        "j",
+        "mutation($id: ID!) { found: cancelJobs(input: { filter: { ids: [$id] } }) { matched } }",
+    ),
+    (
+        "JobFilter.ids",
+        "j",
+        "mutation($id: ID!) { found: discardJobs(input: { filter: { ids: [$id] } }) { matched } }",
+    ),
+    (
+        "JobFilter.conversationId",
+        "c",
+        "mutation($id: ID!) { found: cancelJobs(input: { filter: { conversationId: $id } }) { matched } }",
+    ),
+    (
+        "AuditFilter.userId",
+        "u",
+        "query($id: ID!) { found: auditLog(filter: { userId: $id }) { edges { node { id } } } }",
+    ),
+    (
         "LogInInput.organizationId",
         "o",
         "mutation($id: ID!) { found: logIn(input: { email: \"ada@example.com\", password: \"correct horse ada\", organizationId: $id }) { session { accessToken } userErrors { code } } }",
@@ -159,6 +189,7 @@ async fn no_id_of_another_tenant_opens_anything() {
                 json!(null),
                 json!([null]),
                 json!({ "edges": [] }),
+                json!({ "matched": 0 }),
                 json!({ "session": null, "userErrors": [{ "code": "NOT_A_MEMBER" }] }),
                 json!({ "apiKey": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "member": null, "userErrors": [{ "code": "NOT_FOUND" }] }),

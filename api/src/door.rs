@@ -10,7 +10,7 @@ use tower::{ServiceExt, service_fn};
 
 use crate::{
     RequestId,
-    edge::{Authenticated, Check, Edge, Readiness},
+    edge::{Authenticated, Check, Edge, QueueLoad, Readiness},
     fault::Fault,
     health, observe,
     server::Parts,
@@ -26,7 +26,7 @@ impl Door {
     /// What is served from the first moment on. Until the door is open, `/readyz` tells what [`Edge`] says and that
     /// the process is starting, and what is behind the door is answered with 503.
     pub fn router(&self, parts: Parts) -> Router {
-        let origin = observe::Origin { ids: parts.ids, trace: parts.trace };
+        let origin = observe::Origin { ids: parts.ids, trace: parts.trace, trusted_proxies: 0 };
         let closed = health::routes(Arc::new(Starting(parts.edge)), parts.lifecycle)
             .fallback(not_yet)
             .layer(middleware::from_fn_with_state(origin, observe::observe));
@@ -61,6 +61,11 @@ impl Edge for Starting {
         let starting = Check { name: "process".into(), ok: false, detail: "is starting".into() };
         readiness.checks.push(starting);
         readiness
+    }
+
+    /// Its database may not be ready to be asked.
+    async fn queue(&self, _name: &str) -> Result<Option<QueueLoad>, Error> {
+        Err(Error::unavailable("count the jobs of a queue", "the process is starting"))
     }
 
     fn metrics(&self) -> String {

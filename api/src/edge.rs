@@ -14,8 +14,24 @@ pub trait Edge: Send + Sync {
     /// Whether what a request needs is there.
     async fn ready(&self) -> Readiness;
 
+    /// How loaded a queue is; `None` where there is none of this name.
+    async fn queue(&self, name: &str) -> Result<Option<QueueLoad>, Error>;
+
     /// All metrics as Prometheus' text format has them.
     fn metrics(&self) -> String;
+}
+
+/// One queue as autoscalers read it: counts over all organizations, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueLoad {
+    pub queue: &'static str,
+    /// What there is to do: ready and running.
+    pub value: u64,
+    pub ready: u64,
+    pub running: u64,
+    /// Age of the oldest job that is due and not running; 0 where none is.
+    pub oldest_ready_seconds: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -122,6 +122,7 @@ impl<E: Executor> Server<E> {
         params: Params,
         uploads: Vec<UploadValue>,
         actor: Option<&Actor>,
+        id: &RequestId,
     ) -> Result<Prepared, ServerError> {
         let limits = &self.settings.limits;
         let query = self.documents.text(&params.document)?;
@@ -139,6 +140,7 @@ impl<E: Executor> Server<E> {
         request.set_parsed_query(document);
         if let Some(actor) = actor {
             request.data.insert(actor.clone());
+            request.data.insert(id.origin());
         }
         Ok(Prepared { request, operation, size, memory: None })
     }

@@ -103,12 +103,12 @@ impl From<Error> for Fault {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, code, message).retry_after(retry_after)
             }
             Error::Unavailable { .. } => {
-                tracing::warn!(error = error.chain(), "could not check a credential");
+                tracing::warn!(error = error.chain(), "the edge could not be answered");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
                     .retry_after(Some(Duration::from_secs(1)))
             }
             Error::NotFound { .. } | Error::Invalid(_) | Error::Conflict(_) | Error::Internal { .. } => {
-                tracing::error!(error = error.chain(), "could not check a credential");
+                tracing::error!(error = error.chain(), "the edge could not be answered");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "something went wrong on our side")
             }
         }

@@ -122,7 +122,7 @@ async fn post_as<E: Executor>(
             (upload.params, upload.files, Some(upload.memory))
         }
     };
-    let prepared = match server.prepare(params, uploads, actor(who.as_ref())) {
+    let prepared = match server.prepare(params, uploads, actor(who.as_ref()), id) {
         Ok(prepared) => prepared.holding(memory),
         Err(error) => return refuse(server, id, format, Reply::refused(error, id)),
     };
@@ -139,7 +139,7 @@ async fn get_as<E: Executor>(
     negotiate::refuse_forgery(headers)?;
     let who = auth::authenticate(&*server.edge, headers).await?;
     let params = Params::from_query(uri)?;
-    let prepared = match server.prepare(params, Vec::new(), actor(who.as_ref())) {
+    let prepared = match server.prepare(params, Vec::new(), actor(who.as_ref()), id) {
         Ok(prepared) => prepared,
         Err(error) => return refuse(server, id, format, Reply::refused(error, id)),
     };

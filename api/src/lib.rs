@@ -33,7 +33,7 @@ mod sse;
 mod websocket;
 
 pub use door::Door;
-pub use edge::{Authenticated, Check, Edge, Readiness};
+pub use edge::{Authenticated, Check, Edge, QueueLoad, Readiness};
 pub use request_id::RequestId;
 pub use server::{Lifecycle, Parts, serve};
 pub use settings::{HttpSettings, LiveSettings};
@@ -43,7 +43,8 @@ use server::{Server, Shared};
 
 /// Everything that is served, in one list.
 pub fn router<E: Executor>(schema: E, parts: Parts, settings: HttpSettings) -> Router {
-    let origin = observe::Origin { ids: parts.ids.clone(), trace: parts.trace.clone() };
+    let trusted_proxies = settings.trusted_proxies;
+    let origin = observe::Origin { ids: parts.ids.clone(), trace: parts.trace.clone(), trusted_proxies };
     let cors = cors(&settings.cors_origins);
     let health = health::routes(parts.edge.clone(), parts.lifecycle.clone());
     let server = Shared::new(Server::new(schema, parts, settings));
@@ -68,7 +69,7 @@ pub fn router<E: Executor>(schema: E, parts: Parts, settings: HttpSettings) -> R
 
 /// Health and metrics alone, for a process that serves nothing else.
 pub fn health_router(parts: Parts) -> Router {
-    let origin = observe::Origin { ids: parts.ids, trace: parts.trace };
+    let origin = observe::Origin { ids: parts.ids, trace: parts.trace, trusted_proxies: 0 };
     health::routes(parts.edge, parts.lifecycle)
         .layer(middleware::from_fn_with_state(origin, observe::observe))
 }

@@ -1,11 +1,11 @@
 //! What operators see of each request: its span with the request id, one line in the log, counters and gauges.
 //! Labels have few values: never an id, an address or anything else that a client can invent.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use async_graphql::parser::types::OperationType;
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     middleware::Next,
     response::Response,
 };
@@ -14,25 +14,31 @@ use http::Method;
 use metrics::{counter, gauge, histogram};
 use tracing::Instrument;
 
-use crate::request_id::{self, RequestId};
+use crate::{
+    health,
+    request_id::{self, RequestId},
+};
 
 pub(crate) const SOCKETS: &str = "colloquy_websockets";
 pub(crate) const STREAMS: &str = "colloquy_graphql_streams";
 
 /// What is asked again and again by machines: not worth a line at info.
-const QUIET: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+const QUIET: [&str; 4] = ["/livez", "/readyz", "/metrics", health::SCALER];
 
 /// Where a request's id and trace come from.
 #[derive(Clone)]
 pub(crate) struct Origin {
     pub(crate) ids: Arc<dyn IdGen>,
     pub(crate) trace: Arc<dyn TraceContext>,
+    pub(crate) trusted_proxies: usize,
 }
 
 /// The outermost layer: gives the request its id and sees how it ends.
 pub(crate) async fn observe(State(origin): State<Origin>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = RequestId::of(request.headers(), &*origin.ids);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let caller = request_id::caller(peer, request.headers(), origin.trusted_proxies);
+    let id = RequestId::of(request.headers(), &*origin.ids).from(caller);
     let path = request.extensions().get::<MatchedPath>().cloned();
     let route = path.as_ref().map_or("unmatched", MatchedPath::as_str);
     let method = method_name(request.method());

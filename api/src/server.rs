@@ -1,7 +1,7 @@
 //! What every handler shares, and the end of it all: how the edge learns that it is to stop, and waits for what
 //! must not be cut off.
 
-use std::{future::IntoFuture, io, sync::Arc, time::Duration};
+use std::{future::IntoFuture, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
 use colloquy_domain::{
@@ -86,7 +86,8 @@ pub async fn serve(
             tracing::debug!(%error, "could not set TCP_NODELAY");
         }
     });
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let finished = async {
         server.into_future().await?;
         tasks.wait().await;

@@ -16,6 +16,9 @@ pub struct HttpSettings {
     /// Origins of web pages on other hosts that may call the API, such as `https://app.example.com`; `*` is all.
     /// None by default, and then no CORS header is sent.
     pub cors_origins: Vec<String>,
+    /// Proxies in a row before this, each of which appends to `X-Forwarded-For` whom it was called by. So many of the
+    /// header's last addresses are believed; with 0 the header is ignored, for anybody can send one.
+    pub trusted_proxies: usize,
     /// Bytes of a JSON body, or of the `operations` of an upload.
     pub max_body_bytes: u64,
     /// Bytes of an upload as a whole.
@@ -44,6 +47,7 @@ impl Default for HttpSettings {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 4000)),
             cors_origins: Vec::new(),
+            trusted_proxies: 0,
             max_body_bytes: 1 << 20,
             max_upload_bytes: 64 << 20,
             max_upload_files: 10,

@@ -71,6 +71,7 @@ ids! {
     InsightId,
     JobId,
     BatchId,
+    AuditEntryId,
     /// The fence of one claim: drawn at random each time a job is claimed.
     ClaimToken,
     /// One life of the event log; a restored database begins another.

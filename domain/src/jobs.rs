@@ -2,6 +2,7 @@
 //! of a job's life are in [`state`], those of trying again in [`retry`].
 
 pub mod limits;
+pub mod manage;
 pub mod retry;
 pub mod state;
 
@@ -267,6 +268,14 @@ pub struct Job {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
+}
+
+impl Job {
+    /// The trace that its cause belongs to, as 32 hexadecimal digits.
+    pub fn trace_id(&self) -> Option<&str> {
+        let id = self.traceparent.as_deref()?.split('-').nth(1)?;
+        (id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(id)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,6 +32,7 @@ pub struct Ports {
     pub passages: Arc<dyn store::passages::PassageStore>,
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,
     pub events: Arc<dyn store::events::EventLog>,
+    pub audit: Arc<dyn store::audit::AuditLog>,
     pub ledger: Arc<dyn jobs::Ledger>,
     pub signals: Arc<dyn jobs::Signals>,
     pub objects: Arc<dyn objects::ObjectStore>,

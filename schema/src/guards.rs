@@ -1,9 +1,10 @@
-//! Who calls. Roles are checked by the use cases; here is only whether somebody is signed in.
+//! Who calls, and from where. Roles are checked by the use cases; here is only whether somebody is signed in.
 
 use async_graphql::Context;
 use colloquy_domain::{
     Error,
     accounts::{Actor, Role},
+    audit::Origin,
 };
 
 use crate::errors::fault;
@@ -19,4 +20,9 @@ pub(crate) fn actor_with<'a>(ctx: &Context<'a>, role: Role) -> async_graphql::Re
     let actor = actor(ctx)?;
     actor.require(role).map_err(fault)?;
     Ok(actor)
+}
+
+/// Where the request comes from, as the edge tells it.
+pub(crate) fn origin(ctx: &Context<'_>) -> Origin {
+    ctx.data_opt::<Origin>().cloned().unwrap_or_default()
 }

@@ -5,7 +5,8 @@ use async_graphql::{
     connection::{Connection, Edge, OpaqueCursor},
 };
 use colloquy_domain::{
-    accounts::{Actor, Role, SystemScope},
+    accounts::{Actor, Role},
+    audit,
     ids::{ConversationId, JobId},
     search::find::{MAX_PAGE, SearchInput, find},
 };
@@ -22,12 +23,13 @@ use crate::{
         SearchMode,
         accounts::Viewer,
         analysis::Analysis,
+        audit::{AuditConnection, AuditEntry, AuditFilter},
         conversation::{
             Conversation, ConversationConnection, ConversationFilter, Tag, TagCount, TagCountConnection,
             page_cost,
         },
         int,
-        job::{Job, JobConnection, JobFilter, QueueStats},
+        job::{Job, JobConnection, JobFilter, QueueStats, Queues},
         node::{self, Node},
         search::{SearchConnection, SearchFilter, SearchHit, SearchOutcome},
         segment::SequenceCursor,
@@ -174,9 +176,25 @@ impl Query {
 
     /// Every queue in numbers. For administrators.
     async fn queues(&self, ctx: &Context<'_>) -> Result<Vec<QueueStats>> {
-        actor_with(ctx, Role::Admin)?;
-        let scope = SystemScope::because("queues serve every tenant; only counts are shown");
-        let stats = ctx.ports().ledger.queue_stats(scope).await.map_err(fault)?;
-        Ok(stats.into_iter().map(QueueStats::from).collect())
+        let tenant = actor_with(ctx, Role::Admin)?.tenant();
+        Ok(Queues::read(ctx.ports(), tenant).await.map_err(fault)?.shown())
+    }
+
+    /// Who did what to the organization's jobs and queues, newest first. What was refused is in it too; nothing is
+    /// ever changed or deleted. For administrators.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<AuditFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<AuditConnection> {
+        let page = PageArgs { after, first, ..PageArgs::default() }.read::<OpaqueCursor<Uuid>>()?;
+        let filter = filter.unwrap_or_default().read().map_err(fault)?;
+        let after = page.by.after.as_ref().map(|cursor| cursor.0);
+        let rows =
+            audit::list(ctx.ports(), actor(ctx)?, &filter, after, page.by.limit).await.map_err(fault)?;
+        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), AuditEntry))
     }
 }

@@ -1,6 +1,8 @@
-//! What can be watched. Every subscription takes `after`: it replays what was missed, then goes live, without
+//! What can be watched. Every subscription to events takes `after`: it replays what was missed, then goes live, without
 //! gap or duplicate; without it, the present state comes first. A client that is too slow gets `Lagged` with
 //! the cursor to resume from, and the subscription ends.
+
+use std::time::Duration;
 
 use async_graphql::{Context, ID, Result, SimpleObject, Subscription as GraphqlSubscription, Union};
 use colloquy_domain::{
@@ -9,9 +11,11 @@ use colloquy_domain::{
     conversations::progress::{self, Told},
     events::{Event, EventKind, LogPosition, Topic, feed::FeedItem},
     ids::{ConversationId, JobId},
+    ports::Ports,
     time::Timestamp,
 };
 use futures::{Stream, StreamExt, stream};
+use tokio::time::MissedTickBehavior;
 
 use crate::{
     Wired,
@@ -20,7 +24,12 @@ use crate::{
     global_id,
     guards::{actor, actor_with},
     loaders::{ConversationById, JobById},
-    types::{self, conversation::Conversation, job::Job},
+    page::refuse,
+    types::{
+        self,
+        conversation::Conversation,
+        job::{Job, QueueStats, Queues},
+    },
 };
 
 pub struct Subscription;
@@ -188,6 +197,45 @@ impl Subscription {
         });
         Ok(stream::iter(first).chain(live))
     }
+
+    /// Every queue in numbers, at once and then as they change; they are looked at so often. It has no cursor: what
+    /// was missed is of no use. For administrators.
+    async fn queue_stats(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 2000, desc = "1000 to 60000.")] interval_ms: i32,
+    ) -> Result<impl Stream<Item = Result<Vec<QueueStats>>> + use<>> {
+        let tenant = actor_with(ctx, Role::Admin)?.tenant();
+        if !(1_000..=60_000).contains(&interval_ms) {
+            return Err(refuse(format!("`intervalMs` is 1000 to 60000; this is {interval_ms}")));
+        }
+        let every = Duration::from_millis(u64::from(interval_ms.unsigned_abs()));
+        Ok(queue_stats(ctx.ports().clone(), tenant, every))
+    }
+}
+
+/// Stats at once, then whenever a look at them finds others. A fault ends it.
+fn queue_stats(ports: Ports, tenant: Tenant, every: Duration) -> impl Stream<Item = Result<Vec<QueueStats>>> {
+    let mut looks = tokio::time::interval(every);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    stream::unfold(Some((looks, None)), move |state| {
+        let ports = ports.clone();
+        async move {
+            let (mut looks, mut told) = state?;
+            loop {
+                looks.tick().await;
+                match Queues::read(&ports, tenant).await {
+                    Err(error) => return Some((Err(fault(error)), None)),
+                    Ok(queues) if told.as_ref() == Some(&queues) => {}
+                    Ok(queues) => {
+                        let shown = queues.shown();
+                        told = Some(queues);
+                        return Some((Ok(shown), Some((looks, told))));
+                    }
+                }
+            }
+        }
+    })
 }
 
 fn job_change(tenant: Tenant, event: &Event, cursor: LogPosition) -> Option<JobEvent> {

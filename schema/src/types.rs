@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod analysis;
+pub(crate) mod audit;
 pub(crate) mod conversation;
 pub(crate) mod import;
 pub(crate) mod job;
@@ -13,6 +14,7 @@ use async_graphql::Enum;
 use colloquy_domain::{
     accounts::Role as DomainRole,
     analysis::InsightKind as DomainInsightKind,
+    audit::AuditOutcome as DomainAuditOutcome,
     conversations::ConversationKind as DomainConversationKind,
     events::Stage as DomainStage,
     jobs::{JobState as DomainJobState, Queue as DomainQueue},
@@ -73,6 +75,15 @@ pub(crate) enum JobState {
     /// Out of attempts or beyond help; kept for inspection.
     Dead,
     Cancelled,
+}
+
+/// What became of what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainAuditOutcome")]
+pub(crate) enum AuditOutcome {
+    Done,
+    /// It was not allowed or not understood; nothing has changed.
+    Refused,
 }
 
 /// Where jobs wait.

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use clap::ValueEnum;
-use colloquy_domain::{jobs::Queue, time::Timestamp};
+use colloquy_domain::{
+    jobs::{JobKind, JobState, Queue},
+    time::Timestamp,
+};
 use serde::Serialize;
 use url::Url;
 
@@ -87,6 +90,21 @@ pub(super) fn queue(text: &str) -> Result<Queue, String> {
     Queue::ALL.into_iter().find(|queue| queue.as_str() == text.trim()).ok_or_else(|| {
         let names: Vec<_> = Queue::ALL.iter().map(|queue| queue.as_str()).collect();
         format!("the queues are {}", names.join(", "))
+    })
+}
+
+pub(super) fn job_kind(text: &str) -> Result<JobKind, String> {
+    JobKind::from_name(text.trim()).ok_or_else(|| {
+        let names: Vec<_> = JobKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        format!("the kinds are {}", names.join(", "))
+    })
+}
+
+pub(super) fn job_state(text: &str) -> Result<JobState, String> {
+    let name = text.trim().to_uppercase();
+    JobState::ALL.into_iter().find(|state| state.as_str() == name).ok_or_else(|| {
+        let names: Vec<_> = JobState::ALL.iter().map(|state| state.as_str().to_lowercase()).collect();
+        format!("the states are {}", names.join(", "))
     })
 }
 

@@ -1,13 +1,16 @@
 //! `colloquy login`: a password, once, becomes an API key for this machine, which is kept.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{Outcome, Usage};
+use super::{
+    Outcome, Usage, prompt,
+    prompt::{first_line, unless_interrupted},
+};
 use crate::{
     cli::{KeyRole, Login},
     client::{Client, Credential, Credentials, UserError, warn_if_open},
@@ -162,32 +165,13 @@ fn refuse(errors: Vec<UserError>) -> Result<()> {
     }
 }
 
-fn first_line(what: &str) -> Result<String> {
-    let mut line = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .with_context(|| format!("could not read {what} from standard input"))?;
-    let line = line.trim_end_matches(['\r', '\n']);
-    if line.is_empty() {
-        bail!("{what} was expected on the first line of standard input");
-    }
-    Ok(line.to_owned())
-}
-
 async fn ask(question: &'static str) -> Result<String> {
     if !io::stdin().is_terminal() {
         return Err(
             Usage("there is no terminal to ask on; give --email and --password-stdin".to_owned()).into()
         );
     }
-    let answer = move || {
-        let mut err = anstream::stderr().lock();
-        write!(err, "{question}").and_then(|()| err.flush())?;
-        drop(err);
-        first_line("an answer").map(|line| line.trim().to_owned())
-    };
-    unless_interrupted(answer).await
+    prompt::ask(question).await
 }
 
 async fn ask_password(server: &Url, email: &str) -> Result<String> {
@@ -197,14 +181,4 @@ async fn ask_password(server: &Url, email: &str) -> Result<String> {
             .context("there is no terminal to ask on; give --password-stdin or --token-stdin")
     };
     unless_interrupted(answer).await
-}
-
-/// So that Ctrl-C at a prompt leaves by the front door, where the terminal gets its echo back.
-async fn unless_interrupted<T: Send + 'static>(
-    answer: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::select! {
-        answered = tokio::task::spawn_blocking(answer) => answered?,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-    }
 }

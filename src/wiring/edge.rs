@@ -1,17 +1,21 @@
 //! What the HTTP edge asks of the product.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use colloquy_api::{Authenticated, Check, Edge, Readiness};
+use colloquy_api::{Authenticated, Check, Edge, QueueLoad, Readiness};
 use colloquy_domain::{
     Error,
-    accounts::authenticate::authenticate,
-    ports::{Ports, jobs::Dispatcher},
+    accounts::{SystemScope, authenticate::authenticate},
+    jobs::Queue,
+    ports::{
+        Ports,
+        jobs::{Dispatcher, Ledger, QueueStats},
+    },
 };
 use colloquy_postgres::Postgres;
 use metrics_exporter_prometheus::PrometheusHandle;
-use std::sync::Arc;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::Core;
 
@@ -20,7 +24,11 @@ pub(super) struct Product {
     postgres: Postgres,
     dispatcher: Arc<dyn Dispatcher>,
     metrics: PrometheusHandle,
+    counted: Mutex<Option<(Instant, Vec<QueueStats>)>>,
 }
+
+/// Anybody may ask how loaded a queue is, as often as they like: PostgreSQL is asked so often at most.
+const COUNTS_HOLD: Duration = Duration::from_secs(1);
 
 impl Product {
     pub(super) fn new(core: &Core, metrics: PrometheusHandle) -> Self {
@@ -29,6 +37,7 @@ impl Product {
             postgres: core.postgres.clone(),
             dispatcher: core.dispatcher.clone(),
             metrics,
+            counted: Mutex::default(),
         }
     }
 }
@@ -52,6 +61,23 @@ impl Edge for Product {
             Err(_) => check("redis", true, "does not answer; jobs go through PostgreSQL"),
         };
         Readiness { checks: vec![database, dispatch] }
+    }
+
+    async fn queue(&self, name: &str) -> Result<Option<QueueLoad>, Error> {
+        let Ok(queue) = name.parse::<Queue>() else { return Ok(None) };
+        let mut counted = self.counted.lock().await;
+        if counted.as_ref().is_none_or(|(at, _)| at.elapsed() >= COUNTS_HOLD) {
+            let scope = SystemScope::because("whoever scales workers sees counts only");
+            *counted = Some((Instant::now(), self.postgres.queue_stats(scope).await?));
+        }
+        let stats = counted.iter().flat_map(|(_, stats)| stats).find(|stats| stats.queue == queue);
+        Ok(stats.map(|stats| QueueLoad {
+            queue: queue.as_str(),
+            value: stats.ready + stats.running,
+            ready: stats.ready,
+            running: stats.running,
+            oldest_ready_seconds: stats.oldest_ready_ms.unwrap_or(0) / 1000,
+        }))
     }
 
     fn metrics(&self) -> String {

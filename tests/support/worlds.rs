@@ -3,10 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use tokio::io::AsyncWriteExt;
 use tokio_postgres::Client;
 
 use super::{Ended, Process, Redis, Server, environment::left_out, ground::ground, postgres, process};
@@ -97,6 +98,29 @@ impl World {
         Ended::from(
             output.await.unwrap_or_else(|_| panic!("{args:?} takes too long")).expect("the binary runs"),
         )
+    }
+
+    /// A command on a terminal of its own, and what is typed there. All that it prints is in `stdout`.
+    pub(crate) async fn on_terminal(&self, args: &[&str], typed: &str) -> Ended {
+        let plain = self.command(args);
+        let line: Vec<_> = std::iter::once(plain.get_program()).chain(plain.get_args()).collect();
+        let line = line.join(std::ffi::OsStr::new(" "));
+        let mut terminal = tokio::process::Command::new("script");
+        terminal.args(["--quiet", "--return", "--command"]).arg(line).arg("/dev/null");
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => terminal.env(name, value),
+                None => terminal.env_remove(name),
+            };
+        }
+        terminal.current_dir(&self.folder).kill_on_drop(true);
+        terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = terminal.spawn().expect("`script` gives a terminal");
+        let mut keyboard = child.stdin.take().expect("a pipe");
+        keyboard.write_all(typed.as_bytes()).await.expect("somebody reads");
+        let output = tokio::time::timeout(super::PATIENCE, child.wait_with_output()).await;
+        drop(keyboard);
+        Ended::from(output.unwrap_or_else(|_| panic!("{args:?} takes too long")).expect("an end"))
     }
 
     /// A command that goes on.

@@ -16,11 +16,16 @@ use async_trait::async_trait;
 use colloquy_domain::{
     Result,
     accounts::{SystemScope, Tenant},
+    audit::NewAuditEntry,
     ids::JobId,
-    jobs::{Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue, limits::JobLimits},
+    jobs::{
+        Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue,
+        limits::JobLimits,
+        manage::{Changed, JobAction},
+    },
     ports::jobs::{
-        Cancelled, ClaimFrom, Completion, DispatchPlan, Dispatched, Follow, JobFilter, Lease, Ledger,
-        QueueStats, Reconciled, WorkerNode,
+        Cancelled, ChangedPage, ClaimFrom, Completion, DispatchPlan, Dispatched, Follow, JobFilter, Lease,
+        Ledger, Order, QueueStats, Reconciled, WorkerNode,
     },
     time::Timestamp,
 };
@@ -164,21 +169,31 @@ impl Ledger for Postgres {
         Ok(revived)
     }
 
-    async fn discard(&self, tenant: Tenant, filter: &JobFilter, limit: usize) -> Result<usize> {
-        const DOING: &str = "discard jobs";
-        let (discarded, raised) =
-            self.transaction(DOING, async |conn| manage::discard(conn, tenant, filter, limit).await).await?;
+    async fn change(&self, tenant: Tenant, order: Order<'_>, audit: NewAuditEntry) -> Result<ChangedPage> {
+        const DOING: &str = "change jobs";
+        let change = async |conn: &mut Connection| manage::change(conn, tenant, order, &audit).await;
+        let (page, raised) = self.transaction(DOING, change).await?;
         self.announce(raised);
-        Ok(discarded)
+        Ok(page)
     }
 
-    async fn pause(&self, queue: Queue, whose: Option<Tenant>) -> Result<bool> {
-        self.transaction("pause a queue", async |conn| manage::pause(conn, queue, whose).await).await
+    async fn count_changes(&self, tenant: Tenant, action: JobAction, filter: &JobFilter) -> Result<Changed> {
+        self.run("count jobs", async |conn| query::count_changes(conn, tenant, action, filter).await).await
     }
 
-    async fn resume(&self, queue: Queue, whose: Option<Tenant>) -> Result<bool> {
-        let resumed =
-            self.run("resume a queue", async |conn| manage::resume(conn, queue, whose).await).await?;
+    async fn pause(&self, queue: Queue, whose: Option<Tenant>, audit: Option<NewAuditEntry>) -> Result<bool> {
+        let pause = async |conn: &mut Connection| manage::pause(conn, queue, whose, audit.as_ref()).await;
+        self.transaction("pause a queue", pause).await
+    }
+
+    async fn resume(
+        &self,
+        queue: Queue,
+        whose: Option<Tenant>,
+        audit: Option<NewAuditEntry>,
+    ) -> Result<bool> {
+        let resume = async |conn: &mut Connection| manage::resume(conn, queue, whose, audit.as_ref()).await;
+        let resumed = self.transaction("resume a queue", resume).await?;
         self.announce(Raised { jobs: resumed, events: false });
         Ok(resumed)
     }

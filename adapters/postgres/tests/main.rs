@@ -10,6 +10,7 @@ mod jobs;
 mod leaders;
 mod ledger_model;
 mod limits;
+mod lives;
 mod manage;
 mod migrations;
 mod passages;
@@ -18,7 +19,7 @@ mod tenants;
 mod tls;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("conversations.rs"),
@@ -26,6 +27,7 @@ const SOURCES: [&str; 10] = [
     include_str!("jobs.rs"),
     include_str!("leaders.rs"),
     include_str!("ledger_model.rs"),
+    include_str!("manage.rs"),
     include_str!("migrations.rs"),
     include_str!("passages.rs"),
     include_str!("tenants.rs"),

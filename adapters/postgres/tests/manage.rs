@@ -1,161 +1,214 @@
-//! Jobs that wait for others, are unique, cancelled, found, and given back by name.
+//! What administrators do to jobs: what is counted is what happens, page by page, and each page is noted.
 
-use chrono::TimeDelta;
 use colloquy_domain::{
-    ids::JobId,
-    jobs::{JobState, NewJob, Queue},
-    ports::jobs::{Cancelled, ClaimFrom, Ending, JobFilter, Lease, Ledger, WorkerNode},
+    accounts::Tenant,
+    audit::{AuditEntry, AuditFilter, AuditOutcome, NewAuditEntry, Origin},
+    ids::{AuditEntryId, JobId},
+    jobs::{
+        JobState, NewJob, Queue,
+        manage::{Changed, JobAction},
+    },
+    ports::{
+        jobs::{ChangedPage, Ending, JobFilter, Ledger, Order},
+        store::audit::AuditLog,
+    },
 };
+use serde_json::{Map, json};
 
 use crate::support::{
     Database,
-    fixtures::{FREE, LEASE, SCOPE, claim, done, ended, fail, id, job, now, organization, probe},
+    fixtures::{Org, SCOPE, claim, ended, id, organization, probe},
 };
 
-fn only(jobs: &[JobId]) -> JobFilter {
-    JobFilter { ids: jobs.to_vec(), ..JobFilter::default() }
+fn entry(org: &Org) -> NewAuditEntry {
+    NewAuditEntry {
+        id: AuditEntryId(id()),
+        organization_id: org.tenant.0,
+        user_id: org.owner,
+        api_key_id: None,
+        action: "jobs.test",
+        subject: None,
+        detail: Map::new(),
+        origin: Origin { remote_address: "2001:db8::1".parse().ok(), request_id: Some("r-1".to_owned()) },
+        outcome: AuditOutcome::Done,
+    }
+}
+
+async fn log(db: &Database, tenant: Tenant) -> Vec<AuditEntry> {
+    AuditLog::list(&db.store, tenant, &AuditFilter::default(), None, 100).await.unwrap()
+}
+
+async fn change(
+    db: &Database,
+    org: &Org,
+    action: JobAction,
+    filter: &JobFilter,
+    after: Option<JobId>,
+) -> ChangedPage {
+    let order = Order { action, filter, after, limit: 2 };
+    db.store.change(org.tenant, order, entry(org)).await.unwrap()
+}
+
+/// Counts, does, and compares. Pages are of two jobs.
+async fn all(db: &Database, org: &Org, action: JobAction, filter: &JobFilter) -> Changed {
+    let dump = "SELECT md5(string_agg(j::text, '' ORDER BY id)) FROM jobs j";
+    let before = db.text(dump).await;
+    let counted = db.store.count_changes(org.tenant, action, filter).await.unwrap();
+    assert_eq!(db.text(dump).await, before, "counting changes nothing");
+    let mut done = Changed::default();
+    let mut after = None;
+    loop {
+        let page = change(db, org, action, filter, after).await;
+        done += page.changed;
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(counted, done, "{action:?} {filter:?}");
+    done
+}
+
+async fn states(db: &Database, org: &Org, ids: &[JobId]) -> Vec<Option<JobState>> {
+    let found = Ledger::find(&db.store, org.tenant, ids).await.unwrap();
+    ids.iter().map(|id| found.iter().find(|job| job.id == *id).map(|job| job.state)).collect()
 }
 
 #[tokio::test]
-async fn a_job_waits_until_all_that_it_waits_for_are_done() {
+async fn what_is_counted_is_what_happens_over_all_pages() {
+    use JobState::{Cancelled, Dead, Ready, Running};
     let Some(db) = Database::new().await else { return };
-    let org = organization(&db.store).await;
-    let (first, second) = (probe(Some(org.tenant)), probe(Some(org.tenant)));
-    let gone = JobId(id());
-    let last = NewJob { waits_for: vec![first.id, second.id, gone], ..probe(Some(org.tenant)) };
-    db.store.enqueue(SCOPE, vec![first.clone(), second.clone(), last.clone()]).await.unwrap();
-    assert_eq!(job(&db, org.tenant, last.id).await.waits_for, 2, "what has gone is not waited for");
-    let claimed = claim(&db.store, Queue::Default, 9).await;
-    assert_eq!(claimed.len(), 2);
-    db.store.complete(SCOPE, vec![done(&claimed[0])]).await.unwrap();
-    assert_eq!(job(&db, org.tenant, last.id).await.state, JobState::Waiting);
-    db.store.complete(SCOPE, vec![ended(&claimed[1], fail())]).await.unwrap();
-    assert!(claim(&db.store, Queue::Default, 9).await.is_empty(), "a dead one holds it up");
-    let failed = only(&[claimed[1].claim.job_id]);
-    assert_eq!(db.store.revive(org.tenant, &failed, 10).await.unwrap(), 1);
-    let claimed = claim(&db.store, Queue::Default, 9).await;
-    db.store.complete(SCOPE, vec![done(&claimed[0])]).await.unwrap();
-    let claimed = claim(&db.store, Queue::Default, 9).await;
-    assert_eq!(claimed.iter().map(|job| job.claim.job_id).collect::<Vec<_>>(), [last.id]);
+    let (org, stranger) = (organization(&db.store).await, organization(&db.store).await);
+    let everything = JobFilter::default();
 
-    // One that comes when all is done need not wait, and one whose other is discarded is cancelled.
-    let late = NewJob { waits_for: vec![first.id], ..probe(Some(org.tenant)) };
-    db.store.enqueue(SCOPE, vec![late.clone()]).await.unwrap();
-    assert_eq!(job(&db, org.tenant, late.id).await.state, JobState::Ready);
-    let bad = claim(&db.store, Queue::Default, 9).await;
-    let orphan = NewJob { waits_for: vec![late.id], ..probe(Some(org.tenant)) };
-    db.store.enqueue(SCOPE, vec![orphan.clone()]).await.unwrap();
-    db.store.complete(SCOPE, vec![ended(&bad[0], fail())]).await.unwrap();
-    assert_eq!(db.store.discard(org.tenant, &only(&[late.id, orphan.id]), 10).await.unwrap(), 1);
-    assert_eq!(job(&db, org.tenant, orphan.id).await.state, JobState::Cancelled);
-}
-
-#[tokio::test]
-async fn of_jobs_with_one_unique_key_one_is_unfinished_at_a_time() {
-    let Some(db) = Database::new().await else { return };
-    let (one, other) = (organization(&db.store).await, organization(&db.store).await);
-    let keyed = |tenant| NewJob { unique_key: Some("nightly".to_owned()), ..probe(Some(tenant)) };
-    let first = keyed(one.tenant);
-    db.store.enqueue(SCOPE, vec![first.clone(), keyed(one.tenant), keyed(other.tenant)]).await.unwrap();
-    db.store.enqueue(SCOPE, vec![keyed(one.tenant)]).await.unwrap();
+    let waiting: Vec<_> = (0..3).map(|_| probe(Some(org.tenant))).collect();
+    db.store.enqueue(SCOPE, vec![probe(Some(stranger.tenant))]).await.unwrap();
+    let theirs = claim(&db.store, Queue::Default, 9).await;
+    assert_eq!(theirs.len(), 1);
+    let running: Vec<_> = (0..3).map(|_| probe(Some(org.tenant))).collect();
+    db.store.enqueue(SCOPE, running.clone()).await.unwrap();
     let claimed = claim(&db.store, Queue::Default, 9).await;
-    assert_eq!(claimed.len(), 2, "one an organization");
-    db.store.enqueue(SCOPE, vec![keyed(one.tenant)]).await.unwrap();
-    assert!(claim(&db.store, Queue::Default, 9).await.is_empty(), "one runs");
+    assert_eq!(claimed.len(), 3);
+    let chained = NewJob { waits_for: vec![waiting[0].id], ..probe(Some(org.tenant)) };
+    let further = NewJob { waits_for: vec![chained.id, running[0].id], ..probe(Some(org.tenant)) };
+    db.store.enqueue(SCOPE, waiting.clone()).await.unwrap();
+    db.store.enqueue(SCOPE, vec![chained.clone()]).await.unwrap();
+    db.store.enqueue(SCOPE, vec![further.clone()]).await.unwrap();
+
+    // One job, with what waits for it.
+    let one = JobFilter { ids: vec![waiting[0].id, theirs[0].claim.job_id], ..JobFilter::default() };
+    let done = all(&db, &org, JobAction::Cancel, &one).await;
+    assert_eq!(done, Changed { matched: 1, cancelled: 3, ..Changed::default() });
+    // The rest: those that run match on every page and hold up none.
+    let done = all(&db, &org, JobAction::Cancel, &everything).await;
+    assert_eq!(done, Changed { matched: 5, cancelled: 2, asked: 3, ..Changed::default() });
+    let done = all(&db, &org, JobAction::Cancel, &everything).await;
+    assert_eq!(done, Changed { matched: 3, ..Changed::default() }, "they have been asked");
+    let running_ids: Vec<_> = running.iter().map(|job| job.id).collect();
+    let only_running = JobFilter { ids: running_ids.clone(), ..JobFilter::default() };
+    for action in [JobAction::Retry, JobAction::Discard] {
+        assert_eq!(all(&db, &org, action, &only_running).await, Changed::default(), "what runs is left");
+    }
+    assert_eq!(states(&db, &org, &running_ids).await, [Some(Running); 3]);
+
+    // Those that were asked end as cancelled, and come back when they are named.
+    let fail = || Ending::Fail { message: "no such host".to_owned() };
     db.store.complete(SCOPE, claimed.iter().map(|job| ended(job, fail())).collect()).await.unwrap();
-    db.store.enqueue(SCOPE, vec![keyed(one.tenant)]).await.unwrap();
+    assert_eq!(states(&db, &org, &running_ids).await, [Some(Cancelled); 3]);
+    let done = all(&db, &org, JobAction::Retry, &only_running).await;
+    assert_eq!(done, Changed { matched: 3, retried: 3, ..Changed::default() });
+
+    // Dead ones come back as well, or go for good with what waits for them.
+    let claimed = claim(&db.store, Queue::Default, 9).await;
+    db.store.complete(SCOPE, claimed.iter().map(|job| ended(job, fail())).collect()).await.unwrap();
+    assert_eq!(states(&db, &org, &running_ids).await, [Some(Dead); 3]);
+    let orphan = NewJob { waits_for: vec![running_ids[0]], ..probe(Some(org.tenant)) };
+    db.store.enqueue(SCOPE, vec![orphan.clone()]).await.unwrap();
+    let by_error = JobFilter {
+        error: Some("such host".to_owned()),
+        ids: running_ids[..1].to_vec(),
+        ..JobFilter::default()
+    };
+    let done = all(&db, &org, JobAction::Discard, &by_error).await;
+    assert_eq!(done, Changed { matched: 1, discarded: 1, cancelled: 1, ..Changed::default() });
+    let done = all(&db, &org, JobAction::Retry, &everything).await;
+    assert_eq!(done, Changed { matched: 8, retried: 8, ..Changed::default() });
+    let now = states(&db, &org, &[running_ids[0], running_ids[1], waiting[0].id]).await;
+    assert_eq!(now, [None, Some(Ready), Some(Ready)]);
+
+    // Nothing of all this was the other organization's.
+    assert!(log(&db, stranger.tenant).await.is_empty());
+    assert_eq!(states(&db, &stranger, &[theirs[0].claim.job_id]).await, [Some(Running)]);
+}
+
+#[tokio::test]
+async fn of_jobs_that_stand_for_the_same_work_one_is_counted_and_comes_back() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let keyed = |key: &str| NewJob { unique_key: Some(key.to_owned()), ..probe(Some(org.tenant)) };
+    for _ in 0..3 {
+        db.store.enqueue(SCOPE, vec![keyed("nightly"), keyed("weekly")]).await.unwrap();
+        let claimed = claim(&db.store, Queue::Default, 9).await;
+        let fail = || Ending::Fail { message: "gone".to_owned() };
+        db.store.complete(SCOPE, claimed.iter().map(|job| ended(job, fail())).collect()).await.unwrap();
+    }
+    db.store.enqueue(SCOPE, vec![keyed("weekly")]).await.unwrap();
+    let done = all(&db, &org, JobAction::Retry, &JobFilter::default()).await;
+    assert_eq!(done, Changed { matched: 6, retried: 1, ..Changed::default() });
+}
+
+#[tokio::test]
+async fn every_page_is_noted_with_what_came_of_it_and_entries_are_final() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    db.store.enqueue(SCOPE, (0..4).map(|_| probe(Some(org.tenant))).collect()).await.unwrap();
+    all(&db, &org, JobAction::Cancel, &JobFilter::default()).await;
+    let entries = log(&db, org.tenant).await;
+    let done: Vec<_> = entries.iter().map(|entry| &entry.detail["done"]["cancelled"]).collect();
+    assert_eq!(done, [&json!(2), &json!(2)], "the empty page at the end is none");
+    let first = &entries[0];
     assert_eq!(
-        db.store.revive(one.tenant, &only(&[first.id]), 9).await.unwrap(),
-        0,
-        "another has taken its place"
+        (first.user_id, first.action.as_str(), first.outcome.as_str()),
+        (Some(org.owner), "jobs.test", "DONE")
     );
-    assert_eq!(claim(&db.store, Queue::Default, 9).await.len(), 1);
-}
+    assert_eq!(
+        (first.remote_address.as_deref(), first.request_id.as_deref()),
+        (Some("2001:db8::1"), Some("r-1"))
+    );
 
-#[tokio::test]
-async fn cancelling_reaches_what_waits_and_what_runs() {
-    let Some(db) = Database::new().await else { return };
-    let org = organization(&db.store).await;
-    let jobs: Vec<_> = (0..4).map(|_| probe(Some(org.tenant))).collect();
-    db.store.enqueue(SCOPE, jobs.clone()).await.unwrap();
-    let running = claim(&db.store, Queue::Default, 2).await;
-    let stranger = organization(&db.store).await;
-    let all = JobFilter::default();
-    assert_eq!(db.store.cancel(stranger.tenant, &all, 9).await.unwrap(), Cancelled::default());
-    let cancelled = db.store.cancel(org.tenant, &all, 9).await.unwrap();
-    assert_eq!(cancelled, Cancelled { cancelled: 2, asked: 2 });
-    let claims: Vec<_> = running.iter().map(|job| job.claim).collect();
-    assert_eq!(db.store.extend(SCOPE, &claims, LEASE).await.unwrap(), [Lease::Unwanted, Lease::Unwanted]);
-    // One stops, the other was quicker.
-    let ends = vec![ended(&running[0], Ending::Cancelled), done(&running[1])];
-    assert_eq!(db.store.complete(SCOPE, ends).await.unwrap(), [true, true]);
-    let states = async || {
-        let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-        let found = Ledger::find(&db.store, org.tenant, &ids).await.unwrap();
-        let mut states: Vec<_> = found.iter().map(|job| job.state.as_str()).collect();
-        states.sort_unstable();
-        states
-    };
-    assert_eq!(states().await, ["CANCELLED", "CANCELLED", "CANCELLED", "DONE"]);
-    assert_eq!(db.store.revive(org.tenant, &all, 2).await.unwrap(), 2, "no more than asked");
-    assert_eq!(db.store.revive(org.tenant, &all, 9).await.unwrap(), 1);
-    assert_eq!(states().await, ["DONE", "READY", "READY", "READY"]);
-}
+    // Nothing is done without its entry: an id that is taken fails both.
+    db.store.enqueue(SCOPE, vec![probe(Some(org.tenant))]).await.unwrap();
+    let taken = NewAuditEntry { id: first.id, ..entry(&org) };
+    let filter = JobFilter::default();
+    let order = Order { action: JobAction::Cancel, filter: &filter, after: None, limit: 9 };
+    assert!(db.store.change(org.tenant, order, taken.clone()).await.is_err());
+    assert!(db.store.pause(Queue::Default, Some(org.tenant), Some(taken)).await.is_err());
+    assert!(db.store.paused(org.tenant).await.unwrap().is_empty());
+    assert_eq!(db.store.count_changes(org.tenant, JobAction::Cancel, &filter).await.unwrap().cancelled, 1);
 
-#[tokio::test]
-async fn a_worker_that_is_known_to_be_gone_loses_its_leases_at_once() {
-    let Some(db) = Database::new().await else { return };
-    db.store.enqueue(SCOPE, vec![probe(None)]).await.unwrap();
-    let from = ClaimFrom::Queue { queue: Queue::Default, limit: 1 };
-    db.store.claim(SCOPE, from, "gone", LEASE, &FREE).await.unwrap();
-    assert_eq!(db.store.abandon(SCOPE, "another").await.unwrap(), 0);
-    assert_eq!(db.store.abandon(SCOPE, "gone").await.unwrap(), 1);
-    assert_eq!(db.store.reconcile(SCOPE).await.unwrap().expired_leases, 1);
-    let again = claim(&db.store, Queue::Default, 1).await;
-    assert!(again[0].is_suspect && again[0].attempt == 1);
-}
+    assert!(db.store.pause(Queue::Default, Some(org.tenant), Some(entry(&org))).await.unwrap());
+    assert!(!db.store.pause(Queue::Default, Some(org.tenant), Some(entry(&org))).await.unwrap());
+    let entries = log(&db, org.tenant).await;
+    assert_eq!((&entries[0].detail["changed"], &entries[1].detail["changed"]), (&json!(false), &json!(true)));
 
-#[tokio::test]
-async fn jobs_are_found_by_their_errors_and_times() {
-    let Some(db) = Database::new().await else { return };
-    let org = organization(&db.store).await;
-    db.store.enqueue(SCOPE, (0..3).map(|_| probe(Some(org.tenant))).collect()).await.unwrap();
-    let claimed = claim(&db.store, Queue::Default, 3).await;
-    let fails = |job, message: &str| ended(job, Ending::Fail { message: message.to_owned() });
-    let ends = vec![
-        fails(&claimed[0], "could not reach api.example.com: connection refused"),
-        fails(&claimed[1], "refused the connection"),
-        done(&claimed[2]),
-    ];
-    db.store.complete(SCOPE, ends).await.unwrap();
-    let found = async |filter: JobFilter| {
-        let found = Ledger::list(&db.store, org.tenant, &filter, None, 10).await.unwrap();
-        found.iter().map(|job| job.id).collect::<Vec<_>>()
-    };
-    let by_error = |text: &str| JobFilter { error: Some(text.to_owned()), ..JobFilter::default() };
-    assert_eq!(found(by_error("Connection refused")).await, [claimed[0].claim.job_id]);
-    assert_eq!(found(by_error("refused")).await.len(), 2);
-    assert!(found(by_error("timed out")).await.is_empty());
-    let now = now();
-    let from = JobFilter { created_from: Some(now - TimeDelta::hours(1)), ..JobFilter::default() };
-    assert_eq!(found(from).await.len(), 3);
-    let before = JobFilter { created_before: Some(now - TimeDelta::hours(1)), ..JobFilter::default() };
-    assert!(found(before).await.is_empty());
-}
-
-#[tokio::test]
-async fn rates_are_told_by_samples() {
-    let Some(db) = Database::new().await else { return };
-    let node = |ended| WorkerNode { name: "w".to_owned(), queues: vec![(Queue::Default, 1)], ended };
-    db.store.beat(SCOPE, &node(vec![(Queue::Default, 10)])).await.unwrap();
-    db.store.sample(SCOPE).await.unwrap();
-    db.execute("UPDATE queue_samples SET at = at - interval '10 s'").await;
-    db.store.beat(SCOPE, &node(vec![(Queue::Default, 50)])).await.unwrap();
-    db.store.enqueue(SCOPE, (0..20).map(|_| probe(None)).collect()).await.unwrap();
-    db.store.sample(SCOPE).await.unwrap();
-    let stats = db.store.queue_stats(SCOPE).await.unwrap();
-    let stats = stats.iter().find(|of| of.queue == Queue::Default).unwrap();
-    let (rate_in, rate_out) = (stats.rate_in.unwrap(), stats.rate_out.unwrap());
-    assert!((4.8..5.1).contains(&rate_out) && (6.7..7.1).contains(&rate_in), "{rate_in} {rate_out}");
-    assert_eq!(stats.drain_time(), None, "it grows");
+    // By key, a page at a time; and by what the filter says.
+    let page =
+        AuditLog::list(&db.store, org.tenant, &AuditFilter::default(), Some(entries[1].id), 1).await.unwrap();
+    assert_eq!(page, entries[2..3]);
+    for nothing in [
+        AuditFilter { actions: vec!["jobs.cancel".to_owned()], ..AuditFilter::default() },
+        AuditFilter { outcome: Some(AuditOutcome::Refused), ..AuditFilter::default() },
+        AuditFilter { user_id: Some(colloquy_domain::ids::UserId(id())), ..AuditFilter::default() },
+        AuditFilter { before: Some(entries[3].at), ..AuditFilter::default() },
+    ] {
+        assert!(
+            AuditLog::list(&db.store, org.tenant, &nothing, None, 9).await.unwrap().is_empty(),
+            "{nothing:?}"
+        );
+    }
+    for sql in
+        ["UPDATE audit_entries SET action = 'x'", "DELETE FROM audit_entries", "TRUNCATE audit_entries"]
+    {
+        assert!(db.refuses(sql).await, "{sql}");
+    }
 }

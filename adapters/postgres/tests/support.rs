@@ -61,6 +61,15 @@ impl Database {
     pub async fn number(&self, sql: &str) -> i64 {
         self.sql.query_one(sql, &[]).await.unwrap().get(0)
     }
+
+    /// As [`number`](Self::number).
+    pub async fn text(&self, sql: &str) -> Option<String> {
+        self.sql.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    pub async fn refuses(&self, sql: &str) -> bool {
+        self.sql.batch_execute(sql).await.is_err()
+    }
 }
 
 /// A server that is not ours keeps nothing of us but the template.

@@ -199,7 +199,7 @@ impl<E: Executor> Connection<E> {
             return self.say(ServerMessage::Error { id: &id, errors: &errors }).await;
         }
         let actor = self.who.as_ref().map(|who| &who.actor);
-        match self.server.prepare(params, Vec::new(), actor) {
+        match self.server.prepare(params, Vec::new(), actor, &self.id) {
             Ok(prepared) => {
                 let lasting = prepared.operation == OperationType::Subscription;
                 let replies = self.server.stream(prepared, &self.id).map(Some);

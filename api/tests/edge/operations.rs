@@ -28,6 +28,25 @@ async fn metrics_are_in_the_text_format() {
     assert_eq!(response.text().await.expect("text"), "toy_total 1\n");
 }
 
+#[tokio::test]
+async fn the_load_of_a_queue_is_json_with_a_number_to_scale_by() {
+    let server = TestServer::start().await;
+    let get = async |queue: &str| {
+        let url = server.url(&format!("/scaler/queues/{queue}"));
+        let response = server.client.get(url).send().await.expect("an answer");
+        (response.status().as_u16(), response.json::<serde_json::Value>().await.expect("JSON"))
+    };
+    let load = serde_json::json!({
+        "queue": "toys", "value": 7, "ready": 4, "running": 3, "oldestReadySeconds": 2
+    });
+    assert_eq!(get("toys").await, (200, load));
+    let (status, body) = get("nothing").await;
+    assert_eq!((status, code(&body)), (404, "NOT_FOUND"));
+    let (status, body) = get("broken").await;
+    assert_eq!((status, code(&body)), (503, "UNAVAILABLE"));
+    assert!(!body.to_string().contains("10.0.0.1"), "{body}");
+}
+
 #[test]
 fn requests_are_counted_under_labels_that_no_client_can_invent() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();

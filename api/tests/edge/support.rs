@@ -17,7 +17,7 @@ use async_graphql::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::DateTime;
-use colloquy_api::{Authenticated, Check, Edge, HttpSettings, Lifecycle, Parts, Readiness};
+use colloquy_api::{Authenticated, Check, Edge, HttpSettings, Lifecycle, Parts, QueueLoad, Readiness};
 use colloquy_domain::{
     Error,
     accounts::{Actor, Credential, Role},
@@ -201,6 +201,16 @@ impl Edge for TestEdge {
         let ok = self.well.load(Ordering::SeqCst);
         let detail = if ok { "answers" } else { "does not answer" };
         Readiness { checks: vec![Check { name: "store".into(), ok, detail: detail.into() }] }
+    }
+
+    async fn queue(&self, name: &str) -> std::result::Result<Option<QueueLoad>, Error> {
+        match name {
+            "toys" => {
+                Ok(Some(QueueLoad { queue: "toys", value: 7, ready: 4, running: 3, oldest_ready_seconds: 2 }))
+            }
+            "broken" => Err(Error::unavailable("ask the store", "10.0.0.1 refused the connection")),
+            _ => Ok(None),
+        }
     }
 
     fn metrics(&self) -> String {

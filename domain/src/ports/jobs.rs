@@ -9,9 +9,14 @@ use uuid::Uuid;
 use crate::{
     Result,
     accounts::{SystemScope, Tenant},
+    audit::NewAuditEntry,
     events::NewEvent,
     ids::{BatchId, ConversationId, JobId},
-    jobs::{Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue, limits::JobLimits},
+    jobs::{
+        Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Queue,
+        limits::JobLimits,
+        manage::{Changed, JobAction},
+    },
     money::MicroDollars,
     time::Timestamp,
 };
@@ -170,6 +175,49 @@ pub struct JobFilter {
     pub created_before: Option<Timestamp>,
 }
 
+impl JobFilter {
+    /// It fits every job.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            ids,
+            kinds,
+            queues,
+            states,
+            conversation_id,
+            batch_id,
+            error,
+            created_from,
+            created_before,
+        } = self;
+        ids.is_empty()
+            && kinds.is_empty()
+            && queues.is_empty()
+            && states.is_empty()
+            && conversation_id.is_none()
+            && batch_id.is_none()
+            && error.is_none()
+            && created_from.is_none()
+            && created_before.is_none()
+    }
+}
+
+/// What to do to a page of the jobs that fit a filter, newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    pub action: JobAction,
+    pub filter: &'a JobFilter,
+    /// The last job of the page before.
+    pub after: Option<JobId>,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChangedPage {
+    pub changed: Changed,
+    /// The last job of this page, where there may be another.
+    pub next: Option<JobId>,
+}
+
 /// What happened to the jobs of a filter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cancelled {
@@ -268,14 +316,20 @@ pub trait Ledger: Send + Sync {
     /// Gives at most `limit` dead or cancelled jobs all their attempts anew; what went wrong stays written.
     async fn revive(&self, tenant: Tenant, filter: &JobFilter, limit: usize) -> Result<usize>;
 
-    /// Deletes at most `limit` dead jobs; what waits for them is cancelled.
-    async fn discard(&self, tenant: Tenant, filter: &JobFilter, limit: usize) -> Result<usize>;
+    /// What an administrator does to one page, noted with what came of it. A page beyond the first that has no
+    /// job is not noted.
+    async fn change(&self, tenant: Tenant, order: Order<'_>, audit: NewAuditEntry) -> Result<ChangedPage>;
 
-    /// Nothing of the queue begins any more, for one organization or for all. Whether it was not paused yet.
-    async fn pause(&self, queue: Queue, whose: Option<Tenant>) -> Result<bool>;
+    /// What [`change`](Self::change) would do over all pages, at one moment; nothing changes.
+    async fn count_changes(&self, tenant: Tenant, action: JobAction, filter: &JobFilter) -> Result<Changed>;
+
+    /// Nothing of the queue begins any more, for one organization or for all, which is an operator's matter and
+    /// in no organization's audit log. Whether it was not paused yet.
+    async fn pause(&self, queue: Queue, whose: Option<Tenant>, audit: Option<NewAuditEntry>) -> Result<bool>;
 
     /// Whether it was paused.
-    async fn resume(&self, queue: Queue, whose: Option<Tenant>) -> Result<bool>;
+    async fn resume(&self, queue: Queue, whose: Option<Tenant>, audit: Option<NewAuditEntry>)
+    -> Result<bool>;
 
     /// Queues that this organization has paused for itself.
     async fn paused(&self, tenant: Tenant) -> Result<Vec<Queue>>;

@@ -1,10 +1,15 @@
 //! Background work, as administrators and importers see it.
 
 use async_graphql::{
-    Context, ID, InputObject, Object, Result, SimpleObject,
+    Context, ID, InputObject, Json, Object, Result, SimpleObject,
     connection::{Connection, EmptyFields, OpaqueCursor},
 };
-use colloquy_domain::{accounts::Role, jobs, ports::jobs as ports, time::Timestamp};
+use colloquy_domain::{
+    accounts::{Role, SystemScope, Tenant},
+    jobs,
+    ports::{Ports, jobs as ports},
+    time::Timestamp,
+};
 use uuid::Uuid;
 
 use super::{JobState, Queue, conversation::Conversation, int};
@@ -76,6 +81,32 @@ impl Job {
         Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Conversation))
     }
 
+    /// Higher goes first.
+    async fn priority(&self) -> i32 {
+        self.0.priority.into()
+    }
+
+    /// How many jobs it still waits for.
+    async fn waits_for(&self) -> i32 {
+        int(self.0.waits_for.into())
+    }
+
+    /// When somebody asked for it to be cancelled while it ran: it stops soon.
+    async fn cancel_requested_at(&self) -> Option<Timestamp> {
+        self.0.cancel_requested_at
+    }
+
+    /// The trace of the request that caused it, for whoever keeps traces.
+    async fn trace_id(&self) -> Option<&str> {
+        self.0.trace_id()
+    }
+
+    /// Its arguments: ids and numbers. For administrators.
+    async fn payload(&self, ctx: &Context<'_>) -> Result<Json<&serde_json::Value>> {
+        actor_with(ctx, Role::Admin)?;
+        Ok(Json(&self.0.payload))
+    }
+
     /// What went wrong, oldest first. For administrators: it may quote internals.
     async fn errors(&self, ctx: &Context<'_>) -> Result<Vec<AttemptError>> {
         actor_with(ctx, Role::Admin)?;
@@ -141,24 +172,66 @@ pub(crate) struct QueueStats {
     ready: i32,
     /// Waiting for their time.
     delayed: i32,
+    /// Waiting for other jobs.
+    waiting: i32,
     running: i32,
     dead: i32,
     /// Age of the oldest job that is due and not running.
     oldest_ready_ms: Option<i32>,
     /// Workers seen lately that serve it.
     workers: i32,
+    /// For every organization: nothing of it begins. Whoever runs the installation does that.
+    is_paused: bool,
+    /// By your organization, for its own jobs.
+    is_paused_here: bool,
+    /// Jobs a second over the last minute, that came and that ended; null until they have been watched for some
+    /// seconds.
+    rate_in: Option<f64>,
+    rate_out: Option<f64>,
+    /// When what is ready and running will be done if the rates stay; null where it does not become less.
+    drain_seconds: Option<i32>,
 }
 
-impl From<ports::QueueStats> for QueueStats {
-    fn from(stats: ports::QueueStats) -> Self {
+impl QueueStats {
+    fn new(stats: &ports::QueueStats, paused_here: &[jobs::Queue]) -> Self {
         Self {
             name: stats.queue.into(),
             ready: int(stats.ready),
             delayed: int(stats.delayed),
+            waiting: int(stats.waiting),
             running: int(stats.running),
             dead: int(stats.dead),
             oldest_ready_ms: stats.oldest_ready_ms.map(int),
             workers: int(stats.workers),
+            is_paused: stats.is_paused,
+            is_paused_here: paused_here.contains(&stats.queue),
+            rate_in: stats.rate_in,
+            rate_out: stats.rate_out,
+            drain_seconds: stats.drain_time().map(|time| int(time.as_secs_f64().ceil() as u64)),
         }
+    }
+}
+
+/// Every queue, as an organization sees it.
+#[derive(PartialEq)]
+pub(crate) struct Queues {
+    stats: Vec<ports::QueueStats>,
+    paused_here: Vec<jobs::Queue>,
+}
+
+impl Queues {
+    pub(crate) async fn read(ports: &Ports, tenant: Tenant) -> colloquy_domain::Result<Self> {
+        let scope = SystemScope::because("queues serve every tenant; only counts are shown");
+        let stats = ports.ledger.queue_stats(scope).await?;
+        Ok(Self { stats, paused_here: ports.ledger.paused(tenant).await? })
+    }
+
+    pub(crate) fn shown(&self) -> Vec<QueueStats> {
+        self.stats.iter().map(|stats| QueueStats::new(stats, &self.paused_here)).collect()
+    }
+
+    pub(crate) fn find(&self, queue: jobs::Queue) -> Option<QueueStats> {
+        let stats = self.stats.iter().find(|stats| stats.queue == queue)?;
+        Some(QueueStats::new(stats, &self.paused_here))
     }
 }

@@ -15,15 +15,17 @@ use chrono::DateTime;
 use colloquy_domain::{
     Error, Result,
     accounts::{SystemScope, Tenant},
+    audit::NewAuditEntry,
     ids::{ClaimToken, JobId},
     jobs::{
         Claim, ClaimedJob, Job, JobKind, JobState, NewJob, Payload, Queue,
         limits::JobLimits,
+        manage::{Changed, JobAction},
         state::{Change, Life},
     },
     ports::jobs::{
-        Cancelled, ClaimFrom, Completion, Dispatch, DispatchPlan, Dispatched, Ending, JobFilter, Lease,
-        Ledger, QueueStats, Reconciled, Signal, Signals, WorkerNode,
+        Cancelled, ChangedPage, ClaimFrom, Completion, Dispatch, DispatchPlan, Dispatched, Ending, JobFilter,
+        Lease, Ledger, QueueStats, Reconciled, Signal, Signals, WorkerNode,
     },
     time::Timestamp,
 };
@@ -277,15 +279,19 @@ impl Ledger for MemoryLedger {
         unimplemented!("nothing here asks for it")
     }
 
-    async fn discard(&self, _: Tenant, _: &JobFilter, _: usize) -> Result<usize> {
+    async fn change(&self, _: Tenant, _: Order<'_>, _: NewAuditEntry) -> Result<ChangedPage> {
         unimplemented!("nothing here asks for it")
     }
 
-    async fn pause(&self, _: Queue, _: Option<Tenant>) -> Result<bool> {
+    async fn count_changes(&self, _: Tenant, _: JobAction, _: &JobFilter) -> Result<Changed> {
         unimplemented!("nothing here asks for it")
     }
 
-    async fn resume(&self, _: Queue, _: Option<Tenant>) -> Result<bool> {
+    async fn pause(&self, _: Queue, _: Option<Tenant>, _: Option<NewAuditEntry>) -> Result<bool> {
+        unimplemented!("nothing here asks for it")
+    }
+
+    async fn resume(&self, _: Queue, _: Option<Tenant>, _: Option<NewAuditEntry>) -> Result<bool> {
         unimplemented!("nothing here asks for it")
     }
 

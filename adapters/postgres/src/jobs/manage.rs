@@ -2,8 +2,13 @@
 
 use colloquy_domain::{
     accounts::Tenant,
-    jobs::{JobState, Queue},
-    ports::jobs::{Cancelled, JobFilter},
+    audit::NewAuditEntry,
+    ids::JobId,
+    jobs::{
+        Queue,
+        manage::{Changed, JobAction},
+    },
+    ports::jobs::{Cancelled, ChangedPage, JobFilter, Order},
 };
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -11,10 +16,11 @@ use uuid::Uuid;
 
 use super::{complete::settle, query};
 use crate::{
+    audit,
     errors::Step,
     follow::{Raised, tell},
     pool::Connection,
-    rows::Count,
+    rows::{self, Count},
     statement::Prepare,
 };
 
@@ -26,6 +32,46 @@ struct Counts {
     asked: i64,
 }
 
+/// One page, and what came of it in the audit log.
+pub(super) async fn change(
+    conn: &mut Connection,
+    tenant: Tenant,
+    order: Order<'_>,
+    entry: &NewAuditEntry,
+) -> Step<(ChangedPage, Raised)> {
+    let Order { action, filter, after, limit } = order;
+    let ids = query::matching(conn, tenant, filter, |state| action.touches(state), after, limit).await?;
+    if ids.is_empty() && after.is_some() {
+        return Ok((ChangedPage::default(), Raised::default()));
+    }
+    let next = ids.last().filter(|_| ids.len() == limit).map(|id| JobId(*id));
+    let mut changed = Changed { matched: ids.len() as u64, ..Changed::default() };
+    let raised = match action {
+        JobAction::Retry => {
+            let (revived, raised) = revive_these(conn, tenant, &ids).await?;
+            changed.retried = revived as u64;
+            raised
+        }
+        JobAction::Cancel => {
+            let (cancelled, raised) = cancel_these(conn, tenant, &ids).await?;
+            changed.cancelled = cancelled.cancelled as u64;
+            changed.asked = cancelled.asked as u64;
+            raised
+        }
+        JobAction::Discard => {
+            let (cancelled, raised) = cancel_these(conn, tenant, &ids).await?;
+            changed.cancelled = cancelled.cancelled as u64;
+            changed.asked = cancelled.asked as u64;
+            changed.discarded = discard_these(conn, tenant, &ids).await? as u64;
+            raised
+        }
+    };
+    let mut entry = entry.clone();
+    entry.detail.insert("done".to_owned(), rows::json(&changed)?);
+    audit::insert(conn, &entry).await?;
+    Ok((ChangedPage { changed, next }, raised))
+}
+
 /// Also what waits for them, however far.
 pub(super) async fn cancel(
     conn: &mut Connection,
@@ -33,7 +79,8 @@ pub(super) async fn cancel(
     filter: &JobFilter,
     limit: usize,
 ) -> Step<(Cancelled, Raised)> {
-    let ids = query::matching(conn, tenant, filter, |state| !state.is_final(), limit).await?;
+    let can = |state| JobAction::Cancel.touches(state);
+    let ids = query::matching(conn, tenant, filter, can, None, limit).await?;
     cancel_these(conn, tenant, &ids).await
 }
 
@@ -82,8 +129,12 @@ pub(super) async fn revive(
     filter: &JobFilter,
     limit: usize,
 ) -> Step<(usize, Raised)> {
-    let can = |state| matches!(state, JobState::Dead | JobState::Cancelled);
-    let ids = query::matching(conn, tenant, filter, can, limit).await?;
+    let can = |state| JobAction::Retry.touches(state);
+    let ids = query::matching(conn, tenant, filter, can, None, limit).await?;
+    revive_these(conn, tenant, &ids).await
+}
+
+async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> Step<(usize, Raised)> {
     let revived: Count = diesel::sql_query(concat!(
         "WITH dead AS MATERIALIZED (
             SELECT id, kind, lane, unique_key, batch_id, state, reserved FROM jobs
@@ -120,26 +171,23 @@ pub(super) async fn revive(
     Ok((revived.count as usize, Raised { jobs: revived.count > 0, events: revived.count > 0 }))
 }
 
-pub(super) async fn discard(
-    conn: &mut Connection,
-    tenant: Tenant,
-    filter: &JobFilter,
-    limit: usize,
-) -> Step<(usize, Raised)> {
-    let ids = query::matching(conn, tenant, filter, |state| state == JobState::Dead, limit).await?;
-    let (_, raised) = cancel_these(conn, tenant, &ids).await?;
-    let deleted =
-        diesel::sql_query("DELETE FROM jobs WHERE id = ANY($1) AND organization_id = $2 AND state = 'DEAD'")
-            .bind::<Array<SqlUuid>, _>(ids)
-            .bind::<SqlUuid, _>(tenant.0.0)
-            .prepared()
-            .execute(conn)
-            .await?;
-    Ok((deleted, raised))
+async fn discard_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> Step<usize> {
+    let sql = "DELETE FROM jobs WHERE id = ANY($1) AND organization_id = $2 AND state = 'DEAD'";
+    Ok(diesel::sql_query(sql)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<SqlUuid, _>(tenant.0.0)
+        .prepared()
+        .execute(conn)
+        .await?)
 }
 
 /// What is on its way comes back.
-pub(super) async fn pause(conn: &mut Connection, queue: Queue, whose: Option<Tenant>) -> Step<bool> {
+pub(super) async fn pause(
+    conn: &mut Connection,
+    queue: Queue,
+    whose: Option<Tenant>,
+    entry: Option<&NewAuditEntry>,
+) -> Step<bool> {
     let lane = whose.map(|tenant| tenant.0.0);
     let paused =
         diesel::sql_query("INSERT INTO paused_queues (queue, lane) VALUES ($1, $2) ON CONFLICT DO NOTHING")
@@ -157,10 +205,16 @@ pub(super) async fn pause(conn: &mut Connection, queue: Queue, whose: Option<Ten
     .prepared()
     .execute(conn)
     .await?;
+    note_whether(conn, entry, paused > 0).await?;
     Ok(paused > 0)
 }
 
-pub(super) async fn resume(conn: &mut Connection, queue: Queue, whose: Option<Tenant>) -> Step<bool> {
+pub(super) async fn resume(
+    conn: &mut Connection,
+    queue: Queue,
+    whose: Option<Tenant>,
+    entry: Option<&NewAuditEntry>,
+) -> Step<bool> {
     let resumed =
         diesel::sql_query("DELETE FROM paused_queues WHERE queue = $1 AND lane IS NOT DISTINCT FROM $2")
             .bind::<Text, _>(queue.as_str())
@@ -168,7 +222,15 @@ pub(super) async fn resume(conn: &mut Connection, queue: Queue, whose: Option<Te
             .prepared()
             .execute(conn)
             .await?;
+    note_whether(conn, entry, resumed > 0).await?;
     Ok(resumed > 0)
+}
+
+async fn note_whether(conn: &mut Connection, entry: Option<&NewAuditEntry>, changed: bool) -> Step<()> {
+    let Some(entry) = entry else { return Ok(()) };
+    let mut entry = entry.clone();
+    entry.detail.insert("changed".to_owned(), changed.into());
+    audit::insert(conn, &entry).await
 }
 
 #[derive(diesel::QueryableByName)]

@@ -168,6 +168,10 @@ macro_rules! of {
     };
 }
 
+mod count;
+
+pub(super) use count::count_changes;
+
 fn names_few(filter: &JobFilter) -> bool {
     !filter.ids.is_empty()
         || filter.conversation_id.is_some()
@@ -224,10 +228,10 @@ pub(super) async fn matching(
     tenant: Tenant,
     filter: &JobFilter,
     can: impl Fn(JobState) -> bool,
+    after: Option<JobId>,
     limit: usize,
 ) -> Step<Vec<Uuid>> {
     let states = states(filter, can);
-    let after: Option<JobId> = None;
     let found: Vec<Id> = if names_few(filter) {
         of!(few matching_few!("j.id"), tenant, filter, states, after, limit).load(conn).await?
     } else {
