@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod analysis;
+pub mod batches;
 pub mod conversations;
 pub mod error;
 pub mod events;

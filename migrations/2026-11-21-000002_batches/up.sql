@@ -90,13 +90,15 @@ CREATE TABLE batches (
     kind text NOT NULL CHECK (kind IN ('REINDEX', 'REEMBED', 'REANALYZE', 'REIMPORT', 'EXPORT', 'PURGE')),
     filter jsonb NOT NULL,
     options jsonb NOT NULL,
-    state text NOT NULL CHECK (state IN ('PLANNED', 'RUNNING', 'PAUSED', 'FINISHING', 'DONE', 'CANCELLED', 'STOPPED')),
+    state text NOT NULL CHECK (state IN ('PLANNED', 'RUNNING', 'PAUSED', 'STOPPED', 'CANCELLING', 'CANCELLED', 'DONE')),
     plan jsonb NOT NULL,
     -- Micro-dollars. `reserved` is held for jobs under way; `spent` is what ended ones really cost.
     cap bigint,
     reserved bigint NOT NULL DEFAULT 0 CHECK (reserved >= 0),
     spent bigint NOT NULL DEFAULT 0,
     per_minute integer,
+    -- How far `per_minute` is used up.
+    paced_to timestamptz,
     -- Items by what became of them.
     fed bigint NOT NULL DEFAULT 0,
     done bigint NOT NULL DEFAULT 0,
@@ -106,6 +108,13 @@ CREATE TABLE batches (
     -- The last item that was fed; NULL before the first.
     cursor uuid,
     fed_all boolean NOT NULL DEFAULT false,
+    -- Jobs that had failed by then are to run again.
+    retry_before timestamptz,
+    -- What its watchers were told last, and how many had ended then; items a second since.
+    told text,
+    told_at timestamptz,
+    told_ended bigint NOT NULL DEFAULT 0,
+    rate double precision NOT NULL DEFAULT 0,
     -- Why it stands still or has stopped, in words for people.
     reason text,
     report jsonb,
@@ -115,7 +124,9 @@ CREATE TABLE batches (
     finished_at timestamptz
 );
 CREATE INDEX batches_organization ON batches (organization_id, id DESC);
-CREATE INDEX batches_active ON batches (id) WHERE state IN ('RUNNING', 'PAUSED', 'FINISHING');
+CREATE INDEX batches_active ON batches (id) WHERE state IN ('RUNNING', 'PAUSED', 'CANCELLING');
+ALTER TABLE events ADD batch_id uuid;
+CREATE INDEX events_batch ON events (batch_id, position) WHERE batch_id IS NOT NULL;
 
 -- Audit --------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 use async_graphql::MergedObject;
 
-use crate::mutations::{accounts::AccountMutations, conversations::ConversationMutations};
+use crate::mutations::{
+    accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
+};
 
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountMutations, ConversationMutations);
+pub struct Mutation(AccountMutations, ConversationMutations, BatchMutations);

@@ -1,4 +1,5 @@
 //! Mutations by area.
 
 pub(crate) mod accounts;
+pub(crate) mod batches;
 pub(crate) mod conversations;

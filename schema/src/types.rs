@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod analysis;
+pub(crate) mod batch;
 pub(crate) mod conversation;
 pub(crate) mod import;
 pub(crate) mod job;

@@ -33,7 +33,7 @@ use crate::{
     pool::{self, Connection},
 };
 
-pub(crate) use complete::complete_one;
+pub(crate) use {complete::complete_one, manage::cancel as cancel_matching};
 
 /// Rows of other kinds are a later release's, and are left to it.
 fn known_kinds() -> Vec<&'static str> {

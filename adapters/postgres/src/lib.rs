@@ -6,6 +6,7 @@
 
 mod accounts;
 mod analyses;
+mod batches;
 mod conversations;
 mod errors;
 mod events;

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod analyses;
+pub mod batches;
 pub mod conversations;
 pub mod events;
 pub mod passages;

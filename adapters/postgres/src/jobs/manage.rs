@@ -27,7 +27,7 @@ struct Counts {
 }
 
 /// Also what waits for them, however far.
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     conn: &mut Connection,
     tenant: Tenant,
     filter: &JobFilter,
