@@ -2,7 +2,7 @@
 //! stands, nothing is written; else it is a new revision, and all that follows an import follows it.
 
 use crate::{
-    Error, Result,
+    Error, Problem, Result,
     accounts::Tenant,
     conversations::{
         ContentHash, Conversation, Participant, Segment, Talk,
@@ -31,7 +31,7 @@ pub async fn reimport(ports: &Ports, tenant: Tenant, claim: Claim, id: Conversat
     };
     let Some(bytes) = ports.objects.get(&conversation.object_key).await? else {
         let message = "the original bytes are gone, so there is nothing to read again";
-        return Err(Error::conflict("BYTES_GONE", message));
+        return Err(Error::Invalid(Problem::new("BYTES_GONE", message)));
     };
     let format = Some(conversation.report.format);
     let (_, hash, parsed) = parse_off_thread(bytes, format, ports.import_rules.clone()).await?;
@@ -69,7 +69,7 @@ fn check(conversation: &Conversation, hash: ContentHash) -> Result<()> {
         return Ok(());
     }
     let message = "the kept bytes are not those that were imported; restore them from a backup";
-    Err(Error::conflict("BYTES_CHANGED", message))
+    Err(Error::Invalid(Problem::new("BYTES_CHANGED", message)))
 }
 
 /// A label that the conversation knows keeps its participant; the new ones come after those.

@@ -286,6 +286,16 @@ impl Batch {
         int(self.0.counts.cancelled)
     }
 
+    /// Conversations a second, lately.
+    async fn rate(&self) -> f64 {
+        self.0.rate
+    }
+
+    /// Until all have ended, if the rate stays; null where it does not move.
+    async fn seconds_left(&self) -> Option<i32> {
+        self.0.seconds_left().map(int)
+    }
+
     /// Why it stands still.
     async fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()

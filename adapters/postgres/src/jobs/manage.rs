@@ -75,7 +75,8 @@ async fn cancel_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
     Ok((cancelled, Raised { jobs: false, events: cancelled.cancelled > 0 }))
 }
 
-/// One whose unique key an unfinished job has by now stays as it is.
+/// One whose unique key an unfinished job has by now stays as it is, and so does one that a batch would have to hold
+/// money back for: the batch retries it, within its cap.
 pub(super) async fn revive(
     conn: &mut Connection,
     tenant: Tenant,
@@ -87,7 +88,7 @@ pub(super) async fn revive(
     let revived: Count = diesel::sql_query(concat!(
         "WITH dead AS MATERIALIZED (
             SELECT id, kind, lane, unique_key, batch_id, state, reserved FROM jobs
-            WHERE id = ANY($1) AND organization_id = $2 AND state IN ('DEAD', 'CANCELLED')
+            WHERE id = ANY($1) AND organization_id = $2 AND state IN ('DEAD', 'CANCELLED') AND reserved = 0
             ORDER BY id FOR UPDATE
         ), chosen AS MATERIALIZED (
             SELECT DISTINCT ON (kind, coalesce(unique_key, id::text)) * FROM dead d
