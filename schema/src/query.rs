@@ -166,7 +166,7 @@ impl Query {
         let Some(id) = global_id::decode::<BatchId>(&id) else {
             return Ok(None);
         };
-        Ok(ctx.ports().batches.find(tenant, &[id]).await.map_err(fault)?.pop().map(Batch))
+        Ok(ctx.ports().batches.find(tenant, &[id]).await.map_err(fault)?.pop().map(Batch::from))
     }
 
     /// The organization's batches, newest first. For administrators.
@@ -188,7 +188,7 @@ impl Query {
             backward: page.by.backward,
         };
         let rows = ctx.ports().batches.list(tenant, by).await.map_err(fault)?;
-        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Batch))
+        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Batch::from))
     }
 
     /// Every queue in numbers. For administrators.

@@ -185,7 +185,7 @@ impl BatchProgress {
     /// The batch as it is now, which may be further on.
     async fn batch(&self, ctx: &Context<'_>) -> Result<Option<Batch>> {
         let found = ctx.ports().batches.find(self.tenant, &[self.batch_id]).await.map_err(fault)?;
-        Ok(found.into_iter().next().map(Batch))
+        Ok(found.into_iter().next().map(Batch::from))
     }
 
     async fn cursor(&self) -> Cursor {

@@ -74,7 +74,7 @@ struct BatchPayload {
 impl BatchPayload {
     fn from(result: colloquy_domain::Result<DomainBatch>) -> Result<Self> {
         let (batch, user_errors) = settle(result)?;
-        Ok(Self { batch: batch.map(Batch), user_errors })
+        Ok(Self { batch: batch.map(Batch::from), user_errors })
     }
 }
 
@@ -135,7 +135,7 @@ impl BatchMutations {
         Ok(StartBatchPayload {
             moved_by: moved.map(|by| by.clamp(i32::MIN.into(), i32::MAX.into()) as i32),
             recount: started.recount.map(Into::into),
-            batch: Some(Batch(started.batch)),
+            batch: Some(started.batch.into()),
             cursor: Some(Cursor(started.cursor)),
             user_errors,
         })

@@ -71,10 +71,11 @@ pub(crate) enum BatchState {
     Done,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum)]
 #[graphql(remote = "DomainAnalyzerChoice", name = "Analyzer")]
 pub(crate) enum AnalyzerChoice {
     /// By rules, without a model and without a price.
+    #[default]
     Extractive,
     /// Finds the same for a price, where the operator has switched it on: to try caps.
     TestPriced,
@@ -122,12 +123,6 @@ pub(crate) struct BatchOptions {
     /// For REANALYZE.
     #[graphql(default_with = "AnalyzerChoice::Extractive")]
     analyzer: AnalyzerChoice,
-}
-
-impl Default for AnalyzerChoice {
-    fn default() -> Self {
-        Self::Extractive
-    }
 }
 
 impl From<BatchOptions> for batches::BatchOptions {
@@ -217,7 +212,13 @@ impl From<&batches::Report> for BatchReport {
 
 /// The same work on many conversations. For administrators.
 #[derive(Clone)]
-pub(crate) struct Batch(pub(crate) batches::Batch);
+pub(crate) struct Batch(Box<batches::Batch>);
+
+impl From<batches::Batch> for Batch {
+    fn from(batch: batches::Batch) -> Self {
+        Self(Box::new(batch))
+    }
+}
 
 pub(crate) type BatchConnection = Connection<OpaqueCursor<Uuid>, Batch, EmptyFields, EmptyFields>;
 

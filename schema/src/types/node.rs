@@ -44,7 +44,7 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     if let Some(id) = global_id::decode::<BatchId>(id) {
         actor_with(ctx, Role::Admin)?;
         let found = ctx.ports().batches.find(tenant, &[id]).await.map_err(fault)?;
-        return Ok(found.into_iter().next().map(|row| Batch(row).into()));
+        return Ok(found.into_iter().next().map(|row| Batch::from(row).into()));
     }
     Ok(None)
 }
