@@ -10,7 +10,7 @@ use colloquy_domain::{jobs::Queue, time::Timestamp};
 use url::Url;
 
 pub(crate) use jobs::{Change, Jobs, JobsCommand, ListJobs, PauseQueue, ShowJob, ShowQueues, Which};
-pub(crate) use values::{Color, KeyRole, Kind, Mode};
+pub(crate) use values::{Analyzer, BatchKind, Color, KeyRole, Kind, Mode};
 
 /// Conversations in; searchable, analysed with evidence, live over GraphQL.
 #[derive(Debug, Parser)]
@@ -86,6 +86,8 @@ Several at once are safe: one works, the others wait for it. `api` and `worker` 
     Search(Search),
     /// Look at background work, and mend it: list, retry, cancel, discard, pause
     Jobs(Jobs),
+    /// The same work on many conversations: plan it, start it under a cap, steer it
+    Batch(Batch),
     /// Look at everything that is needed, and say what is wrong
     #[command(after_help = "Examples:
   colloquy doctor
@@ -139,7 +141,7 @@ pub(crate) struct Api {
   colloquy worker
   colloquy worker --queues analyze --concurrency 4")]
 pub(crate) struct Worker {
-    /// Only these queues, by comma: ingest, index, embed, analyze, mail, default
+    /// Only these queues, by comma: ingest, index, embed, analyze, mail, batch, default
     #[arg(long, value_name = "QUEUE,…", value_delimiter = ',', value_parser = values::queue)]
     pub(crate) queues: Option<Vec<Queue>>,
     /// Jobs of a queue at once, instead of the settings' number
@@ -274,6 +276,136 @@ pub(crate) struct Search {
     pub(crate) number: u8,
     #[command(flatten)]
     pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  colloquy batch plan reanalyze --tag pay --analyzer extractive
+  colloquy batch start ID --cap 1.50 --watch
+  colloquy batch pause ID
+  colloquy batch list --json | jq '.[] | select(.failed > 0)'
+
+A plan counts and prices and does nothing. Exit status 1 where a batch that is watched ends with failures, stopped
+by its cap, or cancelled. Needs a key of the role ADMIN.")]
+pub(crate) struct Batch {
+    #[command(subcommand)]
+    pub(crate) command: BatchCommand,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchCommand {
+    /// Count and price what a batch would do
+    Plan(BatchPlan),
+    /// Start what was planned
+    Start(BatchStart),
+    /// Begin nothing more; what runs ends
+    Pause(BatchId),
+    /// Go on, perhaps under a higher cap
+    Resume(BatchGoOn),
+    /// Cancel what has not been done
+    Cancel(BatchId),
+    /// Run what failed again, and nothing else
+    Retry(BatchGoOn),
+    /// Show one batch
+    Show(BatchShow),
+    /// List batches, newest first
+    List(BatchList),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchPlan {
+    /// What to do to each conversation
+    #[arg(value_name = "WORK", value_enum)]
+    pub(crate) work: BatchKind,
+    /// Every conversation of the organization
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only this conversation; repeatable
+    #[arg(long = "id", value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Only this kind of talk; repeatable
+    #[arg(long = "kind", short, value_name = "KIND", value_enum)]
+    pub(crate) kinds: Vec<Kind>,
+    /// Only what bears one of these tags; repeatable
+    #[arg(long = "tag", short, value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Only titles with this in it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) title: Option<String>,
+    /// Only talks that took place then or later
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) from: Option<Timestamp>,
+    /// Only talks that took place before
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) before: Option<Timestamp>,
+    /// Only what was imported then or later
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) imported_from: Option<Timestamp>,
+    /// Only what was imported before
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) imported_before: Option<Timestamp>,
+    /// For `reanalyze`
+    #[arg(long, value_name = "ANALYZER", value_enum, default_value_t)]
+    pub(crate) analyzer: Analyzer,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchId {
+    /// As `plan` and `list` show it
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchStart {
+    /// As `plan` shows it
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// What it may cost, in dollars; needed where the plan is not for nothing
+    #[arg(long, value_name = "DOLLARS", value_parser = values::dollars)]
+    pub(crate) cap: Option<u64>,
+    /// Also with a cap below the estimate
+    #[arg(long)]
+    pub(crate) accept_partial: bool,
+    /// Conversations to begin a minute at most
+    #[arg(long, value_name = "N", value_parser = values::at_least_one)]
+    pub(crate) per_minute: Option<usize>,
+    /// Stay, and show how far it is
+    #[arg(long, short)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchGoOn {
+    /// As `list` shows it
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Another cap, in dollars
+    #[arg(long, value_name = "DOLLARS", value_parser = values::dollars)]
+    pub(crate) cap: Option<u64>,
+    /// Stay, and show how far it is
+    #[arg(long, short)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchShow {
+    /// As `list` shows it
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Stay, and show how far it is
+    #[arg(long, short)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchList {
+    /// Batches at most
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) number: u8,
 }
 
 #[derive(Debug, Args)]

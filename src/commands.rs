@@ -1,5 +1,6 @@
 //! One file a command; here is what they share: logs, and how a command ends.
 
+mod batch;
 mod demo;
 mod doctor;
 mod import;
@@ -98,6 +99,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
         Command::Import(args) => return import::run(&common, args).await,
         Command::Search(args) => return search::run(&common, args).await,
         Command::Jobs(args) => return jobs::run(&common, args.command, config).await,
+        Command::Batch(args) => return batch::run(&common, args).await,
         Command::Demo(args) => return demo::run(&common, args, config).await,
         Command::Schema | Command::Config | Command::Login(_) | Command::Logout(_) => {}
     }
@@ -107,7 +109,12 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
 fn has_json(command: &Command) -> bool {
     matches!(
         command,
-        Command::Import(_) | Command::Search(_) | Command::Jobs(_) | Command::Doctor | Command::Config
+        Command::Import(_)
+            | Command::Search(_)
+            | Command::Jobs(_)
+            | Command::Batch(_)
+            | Command::Doctor
+            | Command::Config
     )
 }
 

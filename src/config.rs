@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use colloquy_api::HttpSettings;
-use colloquy_domain::{accounts::AccountRules, conversations::ImportRules, jobs::limits::JobLimits};
+use colloquy_domain::{
+    accounts::AccountRules, analysis::AnalysisRules, conversations::ImportRules, jobs::limits::JobLimits,
+};
 use colloquy_postgres::DatabaseSettings;
 use colloquy_redis::RedisSettings;
 use colloquy_worker::{StewardSettings, WorkerSettings};
@@ -34,6 +36,7 @@ pub(crate) struct Config {
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
     pub import: ImportRules,
+    pub analysis: AnalysisRules,
     pub embedding: EmbeddingSettings,
     pub worker: WorkerSettings,
     pub steward: StewardSettings,

@@ -4,6 +4,7 @@
 mod accounts;
 mod analysis;
 mod architecture;
+mod batches;
 mod chaos;
 mod console;
 mod conversations;

@@ -14,6 +14,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("Query.nodes.ids", "*", "query($id: ID!) { found: nodes(ids: [$id]) { id } }"),
     ("Query.conversation.id", "c", "query($id: ID!) { found: conversation(id: $id) { id title } }"),
     ("Query.analysis.id", "a", "query($id: ID!) { found: analysis(id: $id) { id } }"),
+    ("Query.batch.id", "b", "query($id: ID!) { found: batch(id: $id) { id state } }"),
     ("Query.job.id", "j", "query($id: ID!) { found: job(id: $id) { id kind } }"),
     (
         "SearchFilter.conversationIds",
@@ -96,6 +97,41 @@ const TABLE: &[(&str, &str, &str)] = &[
         "mutation($id: ID!) { found: deleteConversation(input: { id: $id }) { deletedId userErrors { code } } }",
     ),
     (
+        "BatchFilter.conversationIds",
+        "c",
+        "mutation($id: ID!) { found: planBatch(input: { kind: PURGE, filter: { conversationIds: [$id] } }) { batch { id } userErrors { code } } }",
+    ),
+    (
+        "StartBatchInput.batchId",
+        "b",
+        "mutation($id: ID!) { found: startBatch(input: { batchId: $id }) { batch { id } userErrors { code } } }",
+    ),
+    (
+        "PauseBatchInput.batchId",
+        "b",
+        "mutation($id: ID!) { found: pauseBatch(input: { batchId: $id }) { batch { id } userErrors { code } } }",
+    ),
+    (
+        "ResumeBatchInput.batchId",
+        "b",
+        "mutation($id: ID!) { found: resumeBatch(input: { batchId: $id }) { batch { id } userErrors { code } } }",
+    ),
+    (
+        "CancelBatchInput.batchId",
+        "b",
+        "mutation($id: ID!) { found: cancelBatch(input: { batchId: $id }) { batch { id } userErrors { code } } }",
+    ),
+    (
+        "RetryBatchFailuresInput.batchId",
+        "b",
+        "mutation($id: ID!) { found: retryBatchFailures(input: { batchId: $id }) { batch { id } userErrors { code } } }",
+    ),
+    (
+        "Subscription.batchProgress.batchId",
+        "b",
+        "subscription($id: ID!) { batchProgress(batchId: $id) { __typename } }",
+    ),
+    (
         "Subscription.conversationProgress.conversationId",
         "c",
         "subscription($id: ID!) { conversationProgress(conversationId: $id) { __typename } }",
@@ -123,6 +159,8 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     client.ready(&id).await;
     let key =
         client.change("createApiKey", "apiKey { id }", json!({ "name": SECRET, "role": "VIEWER" })).await;
+    let plan = json!({ "kind": "EXPORT", "all": true });
+    let planned = client.change("planBatch", "batch { id }", plan).await;
     let query = format!(
         "query($id: ID!) {{ conversation(id: $id) {{ participants {{ id }} tags {{ id }} segments {{ edges {{ node {{ id }} }} }}
             analysis {{ id insights {{ id }} }} }}
@@ -130,7 +168,7 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     );
     let data = client.data(&query, json!({ "id": id })).await;
     let mut ids = vec![id];
-    collect(&json!([data, key, viewer, payload]), &mut ids);
+    collect(&json!([data, key, planned, viewer, payload]), &mut ids);
     ids
 }
 
@@ -167,11 +205,11 @@ async fn no_id_of_another_tenant_opens_anything() {
     ids.sort();
     ids.dedup();
     let letters: BTreeSet<String> = ids.iter().map(|id| letter(id)).collect();
-    let all = ["a", "c", "i", "j", "k", "o", "p", "q", "s", "t", "u"].map(str::to_owned);
+    let all = ["a", "b", "c", "i", "j", "k", "o", "p", "q", "s", "t", "u"].map(str::to_owned);
     assert_eq!(letters, BTreeSet::from(all), "an id of every kind is tried");
     let dump = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM (
         SELECT c::text FROM conversations c UNION ALL SELECT m::text FROM memberships m
-        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT ct::text FROM conversation_tags ct) t";
+        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT b::text FROM batches b UNION ALL SELECT ct::text FROM conversation_tags ct) t";
     let sql = world.sql().await;
     let before: String = sql.query_one(dump, &[]).await.unwrap().get(0);
     for (path, of, query) in TABLE {
@@ -194,6 +232,8 @@ async fn no_id_of_another_tenant_opens_anything() {
                 json!({ "apiKey": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "member": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "conversation": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "batch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "batch": null, "userErrors": [{ "code": "NOTHING_TO_DO" }] }),
                 json!({ "deletedId": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
             ];
             assert!(answer.body["errors"].is_null() && nothing.contains(found), "{path}: {answer:#?}");

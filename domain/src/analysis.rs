@@ -29,6 +29,7 @@ pub use self::{evidence::verify, extractive::analyze, measures::Measures};
 use crate::{
     conversations::RevisionNumber,
     ids::{ConversationId, ParticipantId, SegmentId},
+    money::MicroDollars,
     time::Millis,
 };
 
@@ -41,6 +42,17 @@ pub struct Analyzer {
 
 /// The analyzer that needs no model.
 pub const EXTRACTIVE: Analyzer = Analyzer { name: "extractive", version: 1 };
+
+/// Finds what the extractive one finds, for a price: to try caps and budgets without a provider.
+pub const TEST_PRICED: Analyzer = Analyzer { name: "test-priced", version: 1 };
+
+/// What the operator decides about analyzers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnalysisRules {
+    /// Micro-dollars that the test analyzer costs for 1,000 tokens; it is off where there is none.
+    pub test_analyzer_price: Option<MicroDollars>,
+}
 
 /// What an analysis is kept under: the same transcript, analyzer and parameters are not analysed (and paid
 /// for) twice. The order of keys in `parameters` does not matter.

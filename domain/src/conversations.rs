@@ -2,9 +2,11 @@
 //! files below; stores keep these types as they are.
 
 pub mod delete;
+pub mod export;
 pub mod import;
 pub mod objects;
 pub mod progress;
+pub mod reimport;
 pub mod update;
 
 use serde::{Deserialize, Serialize};

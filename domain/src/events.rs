@@ -6,8 +6,9 @@ pub mod feed;
 
 use crate::{
     Problem,
+    batches::progress::Progress,
     conversations::RevisionNumber,
-    ids::{AnalysisId, ConversationId, JobId, LogId, OrganizationId},
+    ids::{AnalysisId, BatchId, ConversationId, JobId, LogId, OrganizationId},
     jobs::{JobKind, JobState},
     time::Timestamp,
 };
@@ -37,7 +38,7 @@ impl Stage {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
     /// A conversation's revision reached a stage.
     Progress {
@@ -61,9 +62,14 @@ pub enum EventKind {
         state: JobState,
         conversation_id: Option<ConversationId>,
     },
+    /// How far a batch has come; about once a second while it moves.
+    BatchChanged {
+        batch_id: BatchId,
+        progress: Progress,
+    },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
     pub organization_id: OrganizationId,
     pub kind: EventKind,
@@ -81,7 +87,7 @@ impl NewEvent {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     pub position: u64,
     pub organization_id: OrganizationId,
@@ -98,6 +104,7 @@ pub enum Topic {
     Conversations,
     Job(JobId),
     Jobs,
+    Batch(BatchId),
 }
 
 impl Topic {
@@ -108,11 +115,14 @@ impl Topic {
             | (Self::Conversation(wanted), EventKind::ConversationDeleted { conversation_id }) => {
                 wanted == *conversation_id
             }
-            (Self::Conversation(_), EventKind::JobChanged { .. }) => false,
-            (Self::Conversations, kind) => !matches!(kind, EventKind::JobChanged { .. }),
+            (Self::Conversation(_), EventKind::JobChanged { .. } | EventKind::BatchChanged { .. }) => false,
+            (Self::Conversations, kind) => {
+                !matches!(kind, EventKind::JobChanged { .. } | EventKind::BatchChanged { .. })
+            }
             (Self::Job(wanted), EventKind::JobChanged { job_id, .. }) => wanted == *job_id,
             (Self::Jobs, EventKind::JobChanged { .. }) => true,
-            (Self::Job(_) | Self::Jobs, _) => false,
+            (Self::Batch(wanted), EventKind::BatchChanged { batch_id, .. }) => wanted == *batch_id,
+            (Self::Job(_) | Self::Jobs | Self::Batch(_), _) => false,
         }
     }
 }

@@ -82,17 +82,26 @@ pub enum JobKind {
     EmbedPassages,
     AnalyzeConversation,
     SendEmail,
+    /// The four below are a batch's, one a conversation.
+    ReanalyzeConversation,
+    ReimportConversation,
+    ExportConversation,
+    PurgeConversation,
     /// Does nothing: `doctor` and benchmarks send it through the whole path.
     Probe,
 }
 
 impl JobKind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::IngestConversation,
         Self::IndexPassages,
         Self::EmbedPassages,
         Self::AnalyzeConversation,
         Self::SendEmail,
+        Self::ReanalyzeConversation,
+        Self::ReimportConversation,
+        Self::ExportConversation,
+        Self::PurgeConversation,
         Self::Probe,
     ];
 
@@ -103,6 +112,10 @@ impl JobKind {
             Self::EmbedPassages => "embed_passages",
             Self::AnalyzeConversation => "analyze_conversation",
             Self::SendEmail => "send_email",
+            Self::ReanalyzeConversation => "reanalyze_conversation",
+            Self::ReimportConversation => "reimport_conversation",
+            Self::ExportConversation => "export_conversation",
+            Self::PurgeConversation => "purge_conversation",
             Self::Probe => "probe",
         }
     }
@@ -121,6 +134,10 @@ impl JobKind {
             Self::EmbedPassages => Queue::Embed,
             Self::AnalyzeConversation => Queue::Analyze,
             Self::SendEmail => Queue::Mail,
+            Self::ReanalyzeConversation
+            | Self::ReimportConversation
+            | Self::ExportConversation
+            | Self::PurgeConversation => Queue::Batch,
             Self::Probe => Queue::Default,
         }
     }
@@ -128,7 +145,13 @@ impl JobKind {
     /// How long a handler may run before it is abandoned and the attempt counts as failed.
     pub fn timeout(self) -> Duration {
         Duration::from_secs(match self {
-            Self::IngestConversation | Self::IndexPassages | Self::AnalyzeConversation => 120,
+            Self::IngestConversation
+            | Self::IndexPassages
+            | Self::AnalyzeConversation
+            | Self::ReanalyzeConversation
+            | Self::ReimportConversation
+            | Self::ExportConversation
+            | Self::PurgeConversation => 120,
             Self::EmbedPassages => 900,
             Self::SendEmail => 60,
             Self::Probe => 10,

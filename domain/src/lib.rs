@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod analysis;
 pub mod audit;
+pub mod batches;
 pub mod conversations;
 pub mod error;
 pub mod events;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::{
     accounts::{AccountRules, Credentials},
+    analysis::AnalysisRules,
     conversations::ImportRules,
     ids::OrganizationId,
     jobs::{JobKind, NewJob, Payload},
@@ -27,10 +28,12 @@ pub struct Ports {
     pub credentials: Arc<Credentials>,
     pub account_rules: AccountRules,
     pub import_rules: ImportRules,
+    pub analysis_rules: AnalysisRules,
     pub accounts: Arc<dyn store::accounts::AccountStore>,
     pub conversations: Arc<dyn store::conversations::ConversationStore>,
     pub passages: Arc<dyn store::passages::PassageStore>,
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,
+    pub batches: Arc<dyn store::batches::BatchStore>,
     pub events: Arc<dyn store::events::EventLog>,
     pub audit: Arc<dyn store::audit::AuditLog>,
     pub ledger: Arc<dyn jobs::Ledger>,

@@ -1,8 +1,10 @@
 DROP TABLE audit_entries, batches, queue_samples, queue_totals, job_rates, paused_queues, job_dependencies;
 DROP FUNCTION audit_entries_are_final;
+DELETE FROM events WHERE batch_id IS NOT NULL;
+ALTER TABLE events DROP batch_id;
 -- What the older program does not know is over.
 UPDATE jobs SET state = 'CANCELLED', finished_at = now() WHERE state = 'WAITING';
-DROP INDEX jobs_unique, jobs_ready, jobs_active, jobs_provider, jobs_worker, jobs_found, jobs_conversation, jobs_batch, jobs_errors;
+DROP INDEX jobs_unique, jobs_ready, jobs_active, jobs_provider, jobs_found, jobs_conversation, jobs_batch, jobs_errors;
 ALTER TABLE jobs
     DROP CONSTRAINT jobs_state_check,
     ADD CONSTRAINT jobs_state_check CHECK

@@ -30,7 +30,6 @@ CREATE INDEX jobs_active ON jobs (queue, state, lane, provider) WHERE state IN (
 CREATE INDEX jobs_provider ON jobs (provider) WHERE provider <> '' AND state IN ('DISPATCHED', 'RUNNING');
 CREATE UNIQUE INDEX jobs_unique ON jobs (lane, kind, unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('WAITING', 'READY', 'DISPATCHED', 'RUNNING');
-CREATE INDEX jobs_worker ON jobs (worker) WHERE state = 'RUNNING';
 -- Lists hop from kind to kind and state to state, and read a page of each.
 DROP INDEX jobs_organization;
 CREATE INDEX jobs_found ON jobs (organization_id, kind, state, id DESC) WHERE organization_id IS NOT NULL;
@@ -83,13 +82,15 @@ CREATE TABLE batches (
     kind text NOT NULL CHECK (kind IN ('REINDEX', 'REEMBED', 'REANALYZE', 'REIMPORT', 'EXPORT', 'PURGE')),
     filter jsonb NOT NULL,
     options jsonb NOT NULL,
-    state text NOT NULL CHECK (state IN ('PLANNED', 'RUNNING', 'PAUSED', 'FINISHING', 'DONE', 'CANCELLED', 'STOPPED')),
+    state text NOT NULL CHECK (state IN ('PLANNED', 'RUNNING', 'PAUSED', 'STOPPED', 'CANCELLING', 'CANCELLED', 'DONE')),
     plan jsonb NOT NULL,
     -- Micro-dollars. `reserved` is held for jobs under way; `spent` is what ended ones really cost.
     cap bigint,
     reserved bigint NOT NULL DEFAULT 0 CHECK (reserved >= 0),
     spent bigint NOT NULL DEFAULT 0,
     per_minute integer,
+    -- How far `per_minute` is used up.
+    paced_to timestamptz,
     -- Items by what became of them.
     fed bigint NOT NULL DEFAULT 0,
     done bigint NOT NULL DEFAULT 0,
@@ -99,6 +100,13 @@ CREATE TABLE batches (
     -- The last item that was fed; NULL before the first.
     cursor uuid,
     fed_all boolean NOT NULL DEFAULT false,
+    -- Jobs that had failed by then are to run again.
+    retry_before timestamptz,
+    -- What its watchers were told last, and how many had ended then; items a second since.
+    told text,
+    told_at timestamptz,
+    told_ended bigint NOT NULL DEFAULT 0,
+    rate double precision NOT NULL DEFAULT 0,
     -- Why it stands still or has stopped, in words for people.
     reason text,
     report jsonb,
@@ -108,7 +116,9 @@ CREATE TABLE batches (
     finished_at timestamptz
 );
 CREATE INDEX batches_organization ON batches (organization_id, id DESC);
-CREATE INDEX batches_active ON batches (id) WHERE state IN ('RUNNING', 'PAUSED', 'FINISHING');
+CREATE INDEX batches_active ON batches (id) WHERE state IN ('RUNNING', 'PAUSED', 'CANCELLING');
+ALTER TABLE events ADD batch_id uuid;
+CREATE INDEX events_batch ON events (batch_id, position) WHERE batch_id IS NOT NULL;
 
 -- Audit --------------------------------------------------------------------------------------------------
 

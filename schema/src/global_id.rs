@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use colloquy_domain::{
     Error,
     ids::{
-        AnalysisId, ApiKeyId, AuditEntryId, ConversationId, InsightId, InvitationId, JobId, OrganizationId,
-        ParticipantId, PassageId, SegmentId, TagId, UserId,
+        AnalysisId, ApiKeyId, AuditEntryId, BatchId, ConversationId, InsightId, InvitationId, JobId,
+        OrganizationId, ParticipantId, PassageId, SegmentId, TagId, UserId,
     },
 };
 use uuid::Uuid;
@@ -32,6 +32,7 @@ macro_rules! globals {
 
 globals! {
     b'a' AnalysisId "analysis",
+    b'b' BatchId "batch",
     b'c' ConversationId "conversation",
     b'e' AuditEntryId "audit entry",
     b'i' InsightId "insight",

@@ -3,8 +3,9 @@
 use async_graphql::MergedObject;
 
 use crate::mutations::{
-    accounts::AccountMutations, conversations::ConversationMutations, jobs::JobMutations,
+    accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
+    jobs::JobMutations,
 };
 
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountMutations, ConversationMutations, JobMutations);
+pub struct Mutation(AccountMutations, ConversationMutations, JobMutations, BatchMutations);

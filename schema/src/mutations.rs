@@ -1,5 +1,6 @@
 //! Mutations by area.
 
 pub(crate) mod accounts;
+pub(crate) mod batches;
 pub(crate) mod conversations;
 pub(crate) mod jobs;

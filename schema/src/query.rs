@@ -7,7 +7,7 @@ use async_graphql::{
 use colloquy_domain::{
     accounts::{Actor, Role},
     audit,
-    ids::{ConversationId, JobId},
+    ids::{BatchId, ConversationId, JobId},
     search::find::{MAX_PAGE, SearchInput, find},
 };
 use uuid::Uuid;
@@ -24,6 +24,7 @@ use crate::{
         accounts::Viewer,
         analysis::Analysis,
         audit::{AuditConnection, AuditEntry, AuditFilter},
+        batch::{Batch, BatchConnection},
         conversation::{
             Conversation, ConversationConnection, ConversationFilter, Tag, TagCount, TagCountConnection,
             page_cost,
@@ -172,6 +173,37 @@ impl Query {
         let after = page.by.after.as_ref().map(|cursor| JobId(cursor.0));
         let rows = ctx.ports().ledger.list(tenant, &filter, after, page.by.limit).await.map_err(fault)?;
         Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Job))
+    }
+
+    /// One batch, while it is kept. For administrators.
+    async fn batch(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Batch>> {
+        let tenant = actor_with(ctx, Role::Admin)?.tenant();
+        let Some(id) = global_id::decode::<BatchId>(&id) else {
+            return Ok(None);
+        };
+        Ok(ctx.ports().batches.find(tenant, &[id]).await.map_err(fault)?.pop().map(Batch::from))
+    }
+
+    /// The organization's batches, newest first. For administrators.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn batches(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+    ) -> Result<BatchConnection> {
+        let tenant = actor_with(ctx, Role::Admin)?.tenant();
+        let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
+        let by = colloquy_domain::ports::store::PageBy {
+            after: page.by.after.as_ref().map(|cursor| BatchId(cursor.0)),
+            before: page.by.before.as_ref().map(|cursor| BatchId(cursor.0)),
+            limit: page.by.limit,
+            backward: page.by.backward,
+        };
+        let rows = ctx.ports().batches.list(tenant, by).await.map_err(fault)?;
+        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Batch::from))
     }
 
     /// Every queue in numbers. For administrators.

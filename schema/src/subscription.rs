@@ -8,9 +8,10 @@ use async_graphql::{Context, ID, Result, SimpleObject, Subscription as GraphqlSu
 use colloquy_domain::{
     Error,
     accounts::{Role, Tenant},
+    batches::progress as batch_progress,
     conversations::progress::{self, Told},
     events::{Event, EventKind, LogPosition, Topic, feed::FeedItem},
-    ids::{ConversationId, JobId},
+    ids::{BatchId, ConversationId, JobId},
     ports::Ports,
     time::Timestamp,
 };
@@ -27,7 +28,9 @@ use crate::{
     page::refuse,
     types::{
         self,
+        batch::{Batch, BatchState, MicroDollars},
         conversation::Conversation,
+        int,
         job::{Job, QueueStats, Queues},
     },
 };
@@ -130,6 +133,77 @@ enum JobEvent {
     Lagged(Lagged),
 }
 
+/// How far a batch had come.
+struct BatchProgress {
+    tenant: Tenant,
+    batch_id: BatchId,
+    progress: batch_progress::Progress,
+    at: Timestamp,
+    cursor: LogPosition,
+}
+
+#[async_graphql::Object]
+impl BatchProgress {
+    async fn state(&self) -> BatchState {
+        self.progress.state.into()
+    }
+
+    /// Conversations that it is about, as far as is known.
+    async fn total(&self) -> i32 {
+        int(self.progress.total)
+    }
+
+    async fn done(&self) -> i32 {
+        int(self.progress.counts.done)
+    }
+
+    async fn failed(&self) -> i32 {
+        int(self.progress.counts.failed)
+    }
+
+    async fn skipped(&self) -> i32 {
+        int(self.progress.counts.skipped)
+    }
+
+    async fn cancelled(&self) -> i32 {
+        int(self.progress.counts.cancelled)
+    }
+
+    async fn spent(&self) -> MicroDollars {
+        MicroDollars(self.progress.spent)
+    }
+
+    /// Conversations a second, lately.
+    async fn rate(&self) -> f64 {
+        self.progress.rate
+    }
+
+    /// Until all have ended, if the rate stays; null where it does not move.
+    async fn seconds_left(&self) -> Option<i32> {
+        self.progress.seconds_left.map(int)
+    }
+
+    async fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The batch as it is now, which may be further on.
+    async fn batch(&self, ctx: &Context<'_>) -> Result<Option<Batch>> {
+        let found = ctx.ports().batches.find(self.tenant, &[self.batch_id]).await.map_err(fault)?;
+        Ok(found.into_iter().next().map(Batch::from))
+    }
+
+    async fn cursor(&self) -> Cursor {
+        Cursor(self.cursor)
+    }
+}
+
+#[derive(Union)]
+enum BatchProgressEvent {
+    BatchProgress(BatchProgress),
+    Lagged(Lagged),
+}
+
 #[GraphqlSubscription]
 impl Subscription {
     /// The stages of a conversation's current revision, each once, until all have been reached or one has
@@ -150,6 +224,29 @@ impl Subscription {
                 Ok(ConversationProgressEvent::ConversationProgress(progress))
             }
             Ok(Told::Lagged(at)) => Ok(ConversationProgressEvent::Lagged(Lagged { cursor: Cursor(at) })),
+            Err(error) => Err(fault(error)),
+        }))
+    }
+
+    /// How far a batch has come, about once a second while it moves, until it is over. Without `after` its present
+    /// state comes first. For administrators.
+    async fn batch_progress(
+        &self,
+        ctx: &Context<'_>,
+        batch_id: ID,
+        after: Option<Cursor>,
+    ) -> Result<impl Stream<Item = Result<BatchProgressEvent>> + use<>> {
+        let tenant = actor_with(ctx, Role::Admin)?.tenant();
+        let id: BatchId = global_id::require(&batch_id).map_err(fault)?;
+        let watched = batch_progress::watch(ctx.ports(), ctx.feed(), tenant, id, after.map(|after| after.0));
+        Ok(watched.await.map_err(fault)?.map(move |told| match told {
+            Ok(batch_progress::Told::Progress { progress, at, cursor }) => {
+                let event = BatchProgress { tenant, batch_id: id, progress, at, cursor };
+                Ok(BatchProgressEvent::BatchProgress(event))
+            }
+            Ok(batch_progress::Told::Lagged(at)) => {
+                Ok(BatchProgressEvent::Lagged(Lagged { cursor: Cursor(at) }))
+            }
             Err(error) => Err(fault(error)),
         }))
     }

@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod analysis;
 pub(crate) mod audit;
+pub(crate) mod batch;
 pub(crate) mod conversation;
 pub(crate) mod import;
 pub(crate) mod job;

@@ -40,6 +40,33 @@ pub(crate) enum Mode {
     Hybrid,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum BatchKind {
+    /// Analyse anew, beside the analyses of before
+    Reanalyze,
+    /// Read the kept bytes again
+    Reimport,
+    /// Write transcripts as JSON into the object store
+    Export,
+    /// Delete, for good
+    Purge,
+    /// Not possible yet
+    Reindex,
+    /// Not possible yet
+    Reembed,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Analyzer {
+    /// By rules, for nothing
+    #[default]
+    Extractive,
+    /// The same for a price, to try caps
+    TestPriced,
+}
+
 /// The most that the key of `login` may do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -108,6 +135,21 @@ pub(super) fn job_state(text: &str) -> Result<JobState, String> {
     })
 }
 
+/// Dollars, with up to six decimals, as micro-dollars.
+pub(super) fn dollars(text: &str) -> Result<u64, String> {
+    let strange = || "an amount is in dollars, such as 2 or 0.25, with at most six decimals".to_owned();
+    let plain = text.trim().trim_start_matches('$');
+    let (whole, decimals) = plain.split_once('.').unwrap_or((plain, ""));
+    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || decimals.len() > 6 || (whole.is_empty() && decimals.is_empty())
+    {
+        return Err(strange());
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_too_long| strange())? };
+    let decimals: u64 = format!("{decimals:0<6}").parse().map_err(|_not_digits| strange())?;
+    whole.checked_mul(1_000_000).and_then(|micros| micros.checked_add(decimals)).ok_or_else(strange)
+}
+
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("a number from 1 on is wanted".to_owned()),
@@ -141,6 +183,17 @@ mod tests {
             ["colloquy.example.org", "ftp://example.org", "localhost:4000", "https://me:pw@example.org"]
         {
             assert!(server(strange).is_err(), "{strange}");
+        }
+    }
+
+    #[test]
+    fn dollars_are_whole_micro_dollars() {
+        assert_eq!(
+            ["2", "0.25", "$1.000001", ".5"].map(dollars),
+            [Ok(2_000_000), Ok(250_000), Ok(1_000_001), Ok(500_000)]
+        );
+        for strange in ["", ".", "-1", "1e3", "0.0000001", "two", "99999999999999999999"] {
+            assert!(dollars(strange).is_err(), "{strange}");
         }
     }
 

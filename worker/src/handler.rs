@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use colloquy_domain::{
     Error,
     accounts::Tenant,
+    batches::{Batch, control},
+    ids::ConversationId,
     jobs::{Claim, ClaimedJob, JobKind, NewJob, Payload, retry::JobError},
     money::MicroDollars,
     ports::{Ports, jobs::Follow},
@@ -36,6 +38,11 @@ impl Outcome {
         Self::Done(Done::default())
     }
 
+    /// There was nothing to do: a batch counts it as skipped.
+    pub fn skipped() -> Self {
+        Self::Done(Done { skipped: true, ..Done::default() })
+    }
+
     pub fn follow(follow: Follow) -> Self {
         Self::Done(Done { follow, ..Done::default() })
     }
@@ -64,6 +71,10 @@ pub(crate) fn handler(kind: JobKind) -> &'static dyn Handler {
         JobKind::EmbedPassages => &handlers::EmbedPassages,
         JobKind::AnalyzeConversation => &handlers::AnalyzeConversation,
         JobKind::SendEmail => &handlers::SendEmail,
+        JobKind::ReanalyzeConversation => &handlers::ReanalyzeConversation,
+        JobKind::ReimportConversation => &handlers::ReimportConversation,
+        JobKind::ExportConversation => &handlers::ExportConversation,
+        JobKind::PurgeConversation => &handlers::PurgeConversation,
         JobKind::Probe => &handlers::Probe,
     }
 }
@@ -87,6 +98,18 @@ pub(crate) fn tenant(job: &ClaimedJob) -> Result<Tenant, JobError> {
 /// A payload that is not the kind's: a defect, which no attempt mends.
 pub(crate) fn wrong_payload(job: &ClaimedJob) -> JobError {
     JobError::fail(Error::internal("read the job's payload", format!("not one of {}", job.kind)))
+}
+
+/// The batch that the job is of, and the conversation it is about.
+pub(crate) async fn item(
+    ctx: &JobContext,
+    tenant: Tenant,
+    job: &ClaimedJob,
+) -> Result<(Batch, ConversationId), JobError> {
+    let (Payload::Conversation { conversation_id }, Some(share)) = (&job.payload, job.batch) else {
+        return Err(wrong_payload(job));
+    };
+    Ok((control::get(&ctx.ports, tenant, share.batch_id).await?, *conversation_id))
 }
 
 pub(crate) fn no_engine(doing: &'static str) -> JobError {

@@ -6,6 +6,7 @@ mod claimer;
 mod completer;
 mod direct;
 mod execute;
+mod feeder;
 mod handler;
 mod handlers;
 mod held;

@@ -1,4 +1,4 @@
-//! What one process at a time does for all: relay, reconciler, numbering of events, schedule, gauges. Every
+//! What one process at a time does for all: relay, reconciler, numbering of events, schedule, batches, gauges. Every
 //! `standalone`, `worker` and `api` is a candidate; whoever holds the office does the work until it stops or
 //! loses the lock. Two that lead for a moment do no harm but double work: the ledger sees to that.
 
@@ -16,7 +16,9 @@ use colloquy_domain::{
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{meters, numbering, reconciler, relay, schedule, settings::StewardSettings, trouble::Trouble};
+use crate::{
+    feeder, meters, numbering, reconciler, relay, schedule, settings::StewardSettings, trouble::Trouble,
+};
 
 pub(crate) const SCOPE: SystemScope = SystemScope::because("the steward works for every organization");
 /// A candidate asks over a connection of its own.
@@ -76,6 +78,7 @@ impl Steward {
                     reconciler::run(ports, settings),
                     numbering::run(ports),
                     schedule::run(ports, settings),
+                    feeder::run(ports),
                     gauges(ports),
                 )
             } => match never.0 {},

@@ -68,6 +68,11 @@ impl ObjectStore for LocalObjects {
         .await
     }
 
+    async fn has(&self, key: &str) -> Result<bool> {
+        let key = Key::parse(key)?;
+        self.blocking("look for an object", move |root| Ok(key.path(root).is_file())).await
+    }
+
     async fn delete(&self, key: &str) -> Result<()> {
         let key = Key::parse(key)?;
         self.blocking("delete an object", move |root| delete(root, &key)).await

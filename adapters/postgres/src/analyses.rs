@@ -8,6 +8,7 @@ use colloquy_domain::{
     analysis::Insight,
     ids::{AnalysisId, ConversationId, InsightId},
     jobs::Claim,
+    money::MicroDollars,
     ports::{
         jobs::Follow,
         store::analyses::{Analysis, AnalysisStore},
@@ -82,6 +83,7 @@ impl AnalysisStore for Postgres {
         analysis: &Analysis,
         insights: &[(InsightId, Insight)],
         follow: Follow,
+        spent: MicroDollars,
     ) -> Result<()> {
         let raised = self.transaction("keep an analysis", async |conn| {
             let nothing = Follow::default();
@@ -89,7 +91,7 @@ impl AnalysisStore for Postgres {
             if new {
                 insert_insights(conn, analysis.id, insights).await?;
             }
-            complete_one(conn, tenant, claim, if new { &follow } else { &nothing }).await
+            complete_one(conn, tenant, claim, if new { &follow } else { &nothing }, spent).await
         });
         self.announce(raised.await?);
         Ok(())

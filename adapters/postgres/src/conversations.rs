@@ -1,7 +1,8 @@
 //! Conversations with their participants, segments, tags and progress.
 
 mod insert;
-mod list;
+pub(crate) mod list;
+mod revise;
 mod tags;
 mod transcript;
 
@@ -12,12 +13,15 @@ use colloquy_domain::{
     accounts::{SystemScope, Tenant},
     conversations::{ContentHash, Conversation, Participant, SpokenSegment, Tag, Talk},
     ids::{ConversationId, OrganizationId, ParticipantId, SegmentId, UserId},
+    jobs::Claim,
+    money::MicroDollars,
     ports::{
         jobs::Follow,
         store::{
             PageBy,
             conversations::{
-                ConversationFilter, ConversationPatch, ConversationStore, Inserted, NewConversation, Progress,
+                ConversationFilter, ConversationPatch, ConversationStore, Inserted, NewConversation,
+                NewRevision, Progress,
             },
         },
     },
@@ -34,6 +38,7 @@ use crate::{
     Postgres,
     errors::{Failure, Step},
     follow,
+    jobs::complete_one,
     pool::Connection,
     rows,
     schema::conversations,
@@ -227,6 +232,17 @@ impl ConversationStore for Postgres {
             self.announce(raised);
             conversation
         }))
+    }
+
+    async fn revise(&self, tenant: Tenant, claim: Claim, new: NewRevision, follow: Follow) -> Result<()> {
+        let raised = self
+            .transaction("write a revision", async |conn| {
+                revise::revise(conn, tenant, &new).await?;
+                complete_one(conn, tenant, claim, &follow, MicroDollars::ZERO).await
+            })
+            .await?;
+        self.announce(raised);
+        Ok(())
     }
 
     async fn tags(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Tag)>> {

@@ -8,7 +8,7 @@ use colloquy_domain::{
     Result,
     accounts::{SystemScope, Tenant},
     events::{Event, EventKind, LogBounds, Topic},
-    ids::{AnalysisId, ConversationId, JobId, LogId, OrganizationId},
+    ids::{AnalysisId, BatchId, ConversationId, JobId, LogId, OrganizationId},
     jobs::JobKind,
     ports::{jobs::Signal, store::events::EventLog},
     time::Timestamp,
@@ -29,7 +29,7 @@ use crate::{
     statement::Prepare,
 };
 
-type Row = (Option<i64>, Uuid, String, Option<Uuid>, Option<Uuid>, Value, DateTime<Utc>);
+type Row = (Option<i64>, Uuid, String, Option<Uuid>, Option<Uuid>, Option<Uuid>, Value, DateTime<Utc>);
 
 const COLUMNS: (
     events::position,
@@ -37,6 +37,7 @@ const COLUMNS: (
     events::kind,
     events::conversation_id,
     events::job_id,
+    events::batch_id,
     events::detail,
     events::at,
 ) = (
@@ -45,6 +46,7 @@ const COLUMNS: (
     events::kind,
     events::conversation_id,
     events::job_id,
+    events::batch_id,
     events::detail,
     events::at,
 );
@@ -142,11 +144,14 @@ impl EventLog for Postgres {
                 Topic::Conversation(id) => {
                     query.filter(events::conversation_id.eq(id.0)).filter(events::kind.ne(kinds::JOB_CHANGED))
                 }
-                Topic::Conversations => query.filter(events::kind.ne(kinds::JOB_CHANGED)),
+                Topic::Conversations => {
+                    query.filter(events::kind.ne_all([kinds::JOB_CHANGED, kinds::BATCH_CHANGED]))
+                }
                 Topic::Job(id) => {
                     query.filter(events::job_id.eq(id.0)).filter(events::kind.eq(kinds::JOB_CHANGED))
                 }
                 Topic::Jobs => query.filter(events::kind.eq(kinds::JOB_CHANGED)),
+                Topic::Batch(id) => query.filter(events::batch_id.eq(id.0)),
             };
             let found: Vec<Row> = query.load(conn).await?;
             Ok(found.into_iter().filter_map(event).collect())
@@ -252,7 +257,9 @@ struct JobDetail {
 }
 
 /// `None` for an event of a release to come.
-fn event((position, organization_id, kind, conversation_id, job_id, detail, at): Row) -> Option<Event> {
+fn event(
+    (position, organization_id, kind, conversation_id, job_id, batch_id, detail, at): Row,
+) -> Option<Event> {
     let conversation_id = conversation_id.map(ConversationId);
     let kind = match kind.as_str() {
         kinds::PROGRESS => {
@@ -276,6 +283,10 @@ fn event((position, organization_id, kind, conversation_id, job_id, detail, at):
                 conversation_id,
             }
         }
+        kinds::BATCH_CHANGED => EventKind::BatchChanged {
+            batch_id: BatchId(batch_id?),
+            progress: serde_json::from_value(detail).ok()?,
+        },
         _ => return None,
     };
     let position = u64::try_from(position?).ok()?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use colloquy_domain::{
     events::{EventKind, NewEvent, Stage},
+    ids::ConversationId,
     jobs::NewJob,
     ports::jobs::Follow,
 };
@@ -20,6 +21,7 @@ pub(crate) mod kinds {
     pub(crate) const CONVERSATION_UPDATED: &str = "CONVERSATION_UPDATED";
     pub(crate) const CONVERSATION_DELETED: &str = "CONVERSATION_DELETED";
     pub(crate) const JOB_CHANGED: &str = "JOB_CHANGED";
+    pub(crate) const BATCH_CHANGED: &str = "BATCH_CHANGED";
 }
 
 /// An INSERT that tells of the jobs that a statement (a WITH query of this name) changed. System jobs are
@@ -221,16 +223,17 @@ async fn insert_events(conn: &mut Connection, events: &[NewEvent]) -> Step<()> {
     }
     let rows: Vec<_> = events.iter().map(|event| columns(&event.kind)).collect();
     diesel::sql_query(
-        "INSERT INTO events (organization_id, kind, conversation_id, job_id, detail)
-        SELECT organization_id, kind, conversation_id, job_id, detail
-        FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY
-            AS new (organization_id, kind, conversation_id, job_id, detail, place)
+        "INSERT INTO events (organization_id, kind, conversation_id, job_id, batch_id, detail)
+        SELECT organization_id, kind, conversation_id, job_id, batch_id, detail
+        FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
+            AS new (organization_id, kind, conversation_id, job_id, batch_id, detail, place)
         ORDER BY place",
     )
     .bind::<Array<SqlUuid>, _>(events.iter().map(|event| event.organization_id.0).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(rows.iter().map(|row| row.kind).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.conversation_id).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.job_id).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.batch_id).collect::<Vec<_>>())
     .bind::<Array<Jsonb>, _>(rows.into_iter().map(|row| row.detail).collect::<Vec<_>>())
     .prepared()
     .execute(conn)
@@ -242,36 +245,36 @@ struct Columns {
     kind: &'static str,
     conversation_id: Option<Uuid>,
     job_id: Option<Uuid>,
+    batch_id: Option<Uuid>,
     detail: Value,
 }
 
 /// How an event stands in its row; `events::read` is the way back.
 fn columns(kind: &EventKind) -> Columns {
-    let none = || json!({});
+    let of = |kind, conversation_id: Option<ConversationId>, detail| Columns {
+        kind,
+        conversation_id: conversation_id.map(Uuid::from),
+        job_id: None,
+        batch_id: None,
+        detail,
+    };
     match kind {
-        EventKind::Progress { conversation_id, revision, stage, job_id, analysis_id } => Columns {
-            kind: kinds::PROGRESS,
-            conversation_id: Some(conversation_id.0),
-            job_id: job_id.map(Uuid::from),
-            detail: json!({ "revision": revision, "stage": stage.as_str(), "analysis_id": analysis_id }),
-        },
-        EventKind::ConversationUpdated { conversation_id } => Columns {
-            kind: kinds::CONVERSATION_UPDATED,
-            conversation_id: Some(conversation_id.0),
-            job_id: None,
-            detail: none(),
-        },
-        EventKind::ConversationDeleted { conversation_id } => Columns {
-            kind: kinds::CONVERSATION_DELETED,
-            conversation_id: Some(conversation_id.0),
-            job_id: None,
-            detail: none(),
-        },
-        EventKind::JobChanged { job_id, kind, state, conversation_id } => Columns {
-            kind: kinds::JOB_CHANGED,
-            conversation_id: conversation_id.map(Uuid::from),
-            job_id: Some(job_id.0),
-            detail: json!({ "kind": kind.as_str(), "state": state.as_str() }),
-        },
+        EventKind::Progress { conversation_id, revision, stage, job_id, analysis_id } => {
+            let detail = json!({ "revision": revision, "stage": stage.as_str(), "analysis_id": analysis_id });
+            Columns { job_id: job_id.map(Uuid::from), ..of(kinds::PROGRESS, Some(*conversation_id), detail) }
+        }
+        EventKind::ConversationUpdated { conversation_id } => {
+            of(kinds::CONVERSATION_UPDATED, Some(*conversation_id), json!({}))
+        }
+        EventKind::ConversationDeleted { conversation_id } => {
+            of(kinds::CONVERSATION_DELETED, Some(*conversation_id), json!({}))
+        }
+        EventKind::JobChanged { job_id, kind, state, conversation_id } => {
+            let detail = json!({ "kind": kind.as_str(), "state": state.as_str() });
+            Columns { job_id: Some(job_id.0), ..of(kinds::JOB_CHANGED, *conversation_id, detail) }
+        }
+        EventKind::BatchChanged { batch_id, progress } => {
+            Columns { batch_id: Some(batch_id.0), ..of(kinds::BATCH_CHANGED, None, json!(progress)) }
+        }
     }
 }

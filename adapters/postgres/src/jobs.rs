@@ -38,7 +38,7 @@ use crate::{
     pool::{self, Connection},
 };
 
-pub(crate) use complete::complete_one;
+pub(crate) use {complete::complete_one, manage::cancel as cancel_matching};
 
 /// Rows of other kinds are a later release's, and are left to it.
 fn known_kinds() -> Vec<&'static str> {
@@ -114,9 +114,12 @@ impl Ledger for Postgres {
         const DOING: &str = "complete jobs";
         // Most completions are one statement, which needs no transaction around it.
         let ended = if complete::is_plain(&completions) {
-            self.run(DOING, async |conn| complete::complete(conn, &completions).await).await?
+            let mut conn = pool::get(&self.ledger).await?;
+            let ended = complete::complete(&mut conn, &completions).await;
+            ended.map_err(|failure| failure.told(DOING))?
         } else {
-            self.transaction(DOING, async |conn| complete::complete(conn, &completions).await).await?
+            let complete = async |conn: &mut Connection| complete::complete(conn, &completions).await;
+            pool::transaction(&self.ledger, DOING, complete).await?
         };
         self.announce(ended.raised);
         Ok(ended.held)

@@ -7,6 +7,7 @@
 mod accounts;
 mod analyses;
 mod audit;
+mod batches;
 mod conversations;
 mod errors;
 mod events;
@@ -40,6 +41,8 @@ use crate::{
     signals::Bells,
 };
 
+/// Ends are gathered, so one writes at a time, beside the reconciler.
+const LEDGER_CONNECTIONS: u32 = 2;
 /// One passes jobs on, the others take them and keep them.
 const HASTY_CONNECTIONS: u32 = 3;
 
@@ -47,6 +50,8 @@ const HASTY_CONNECTIONS: u32 = 3;
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool<Connection>,
+    /// For the ends of jobs.
+    ledger: Pool<Connection>,
     /// For dispatch and claims.
     hasty: Pool<Connection>,
     connector: Arc<Connector>,
@@ -76,9 +81,10 @@ impl Postgres {
             .await
             .map_err(|error| errors::database("reach PostgreSQL", error))?;
         let pool = connector.pool(settings.max_connections);
+        let ledger = connector.ledger().pool(LEDGER_CONNECTIONS);
         let hasty = connector.hasty().pool(HASTY_CONNECTIONS);
         let bells = Bells::hang(drawn.process, pool.clone(), connector.clone());
-        let postgres = Self { pool, hasty, connector, bells };
+        let postgres = Self { pool, ledger, hasty, connector, bells };
         postgres.prepare().await?;
         Ok(postgres)
     }

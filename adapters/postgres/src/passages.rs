@@ -10,6 +10,7 @@ use colloquy_domain::{
     conversations::RevisionNumber,
     ids::{ConversationId, PassageId},
     jobs::Claim,
+    money::MicroDollars,
     passages::{Passage, text_hash},
     ports::{
         jobs::Follow,
@@ -117,7 +118,7 @@ impl PassageStore for Postgres {
                 .execute(conn)
                 .await?;
             insert(conn, tenant, conversation_id, revision, passages).await?;
-            complete_one(conn, tenant, claim, &follow).await
+            complete_one(conn, tenant, claim, &follow, MicroDollars::ZERO).await
         });
         self.announce(raised.await?);
         Ok(())

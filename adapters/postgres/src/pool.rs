@@ -113,15 +113,21 @@ impl Connector {
         }
     }
 
-    /// For what the ledger may lose in a crash of PostgreSQL, since it would do it again: it does not wait for
-    /// the disk. Its statements are meant for their indexes, whatever the statistics of a queue that was empty
-    /// a moment ago say.
+    /// For statements of the ledger, which are meant for their indexes whatever the statistics say of a queue that was
+    /// empty a moment ago: a plan is kept as long as its connection.
+    pub(crate) fn ledger(&self) -> Self {
+        let mut ledger = self.clone();
+        ledger
+            .on_connect
+            .push_str("; SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off");
+        ledger
+    }
+
+    /// Likewise, for what may be lost in a crash of PostgreSQL, since it is done again then: it does not wait for the
+    /// disk.
     pub(crate) fn hasty(&self) -> Self {
-        let mut hasty = self.clone();
-        hasty.on_connect.push_str(
-            "; SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan; SET jit = off; \
-            SET enable_seqscan = off",
-        );
+        let mut hasty = self.ledger();
+        hasty.on_connect.push_str("; SET synchronous_commit = off");
         hasty
     }
 

@@ -240,6 +240,7 @@ table! {
         kind -> Text,
         conversation_id -> Nullable<Uuid>,
         job_id -> Nullable<Uuid>,
+        batch_id -> Nullable<Uuid>,
         detail -> Jsonb,
         at -> Timestamptz,
     }

@@ -5,6 +5,7 @@ use colloquy_domain::{
     events::{EventKind, NewEvent, Stage},
     ids::{AnalysisId, ClaimToken, ConversationId, InsightId, SegmentId},
     jobs::{Claim, JobKind, Queue},
+    money::MicroDollars,
     ports::{
         jobs::{Follow, Ledger},
         store::analyses::{Analysis, AnalysisStore},
@@ -72,7 +73,16 @@ async fn an_analysis_is_kept_once_under_its_key_with_its_insights_in_order() {
         }],
     };
     let insert = async |claim, analysis: &Analysis| {
-        AnalysisStore::insert(&db.store, org.tenant, claim, analysis, &insights, follow(analysis.id)).await
+        AnalysisStore::insert(
+            &db.store,
+            org.tenant,
+            claim,
+            analysis,
+            &insights,
+            follow(analysis.id),
+            MicroDollars::ZERO,
+        )
+        .await
     };
     let forged = Claim { token: ClaimToken(id()), ..claimed[0].claim };
     assert_eq!(insert(forged, &kept).await.unwrap_err().code(), "CLAIM_LOST");
@@ -96,7 +106,17 @@ async fn an_analysis_is_kept_once_under_its_key_with_its_insights_in_order() {
     let newer = analysis(conversation, 2);
     let nothing = Follow::default();
     let insights = [insight("send it again")];
-    AnalysisStore::insert(&db.store, org.tenant, claimed[2].claim, &newer, &insights, nothing).await.unwrap();
+    AnalysisStore::insert(
+        &db.store,
+        org.tenant,
+        claimed[2].claim,
+        &newer,
+        &insights,
+        nothing,
+        MicroDollars::ZERO,
+    )
+    .await
+    .unwrap();
     assert_eq!(db.store.current(org.tenant, &[conversation]).await.unwrap(), [newer]);
     db.execute("UPDATE conversations SET revision = 2").await;
     assert!(db.store.current(org.tenant, &[conversation]).await.unwrap().is_empty());

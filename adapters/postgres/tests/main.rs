@@ -4,6 +4,7 @@
 
 mod accounts;
 mod analyses;
+mod batches;
 mod conversations;
 mod events;
 mod jobs;
@@ -19,9 +20,10 @@ mod tenants;
 mod tls;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
+    include_str!("batches.rs"),
     include_str!("conversations.rs"),
     include_str!("events.rs"),
     include_str!("jobs.rs"),

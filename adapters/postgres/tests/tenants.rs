@@ -6,6 +6,7 @@ use colloquy_domain::{
     conversations::Tag,
     ids::{AnalysisId, ApiKeyId, InsightId, SessionId, TagId},
     jobs::{JobKind, Queue},
+    money::MicroDollars,
     passages::text_hash,
     ports::{
         jobs::{Follow, JobFilter, Ledger},
@@ -52,9 +53,13 @@ async fn another_tenants_ids_lead_nowhere() {
     };
     let insights: [(InsightId, _); 0] = [];
     let claim = analyze[0].claim;
-    let refused = AnalysisStore::insert(store, us, claim, &analysis, &insights, Follow::default()).await;
+    let refused =
+        AnalysisStore::insert(store, us, claim, &analysis, &insights, Follow::default(), MicroDollars::ZERO)
+            .await;
     assert_eq!(refused.unwrap_err().code(), "NOT_FOUND");
-    AnalysisStore::insert(store, them, claim, &analysis, &insights, Follow::default()).await.unwrap();
+    AnalysisStore::insert(store, them, claim, &analysis, &insights, Follow::default(), MicroDollars::ZERO)
+        .await
+        .unwrap();
     let hash = text_hash(&cut[0].text);
     store.insert_vectors(them, "mini", &[(hash, vec![1.0])]).await.unwrap();
 

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, Result,
-    accounts::{Actor, Role},
+    accounts::{Actor, Role, Tenant},
     conversations::{Conversation, update::reindex},
     events::{EventKind, NewEvent},
     ids::ConversationId,
@@ -15,10 +15,15 @@ use crate::{
 
 pub async fn delete(ports: &Ports, actor: &Actor, id: ConversationId) -> Result<Conversation> {
     actor.require(Role::Member)?;
-    let organization_id = actor.organization_id;
-    let event = NewEvent { organization_id, kind: EventKind::ConversationDeleted { conversation_id: id } };
-    let follow = Follow { jobs: reindex(ports, actor, id), events: vec![event] };
-    let deleted = ports.conversations.delete(actor.tenant(), id, follow).await?;
+    delete_of(ports, actor.tenant(), id).await
+}
+
+/// For a batch that somebody with the right to it has started.
+pub async fn delete_of(ports: &Ports, tenant: Tenant, id: ConversationId) -> Result<Conversation> {
+    let kind = EventKind::ConversationDeleted { conversation_id: id };
+    let event = NewEvent { organization_id: tenant.0, kind };
+    let follow = Follow { jobs: reindex(ports, tenant, id), events: vec![event] };
+    let deleted = ports.conversations.delete(tenant, id, follow).await?;
     let deleted = deleted.ok_or_else(|| Error::not_found("conversation", id))?;
     if let Err(error) = ports.objects.delete(&deleted.object_key).await {
         tracing::warn!(error = error.chain(), "an orphan object is left to the sweep");

@@ -148,9 +148,13 @@ fn existing(inserted: Inserted, cursor: LogPosition) -> Result<Option<Imported>>
     }
 }
 
-type Parsed = (Bytes, ContentHash, Result<Transcript, Problem>);
+pub(crate) type Parsed = (Bytes, ContentHash, Result<Transcript, Problem>);
 
-async fn parse_off_thread(bytes: Bytes, format: Option<Format>, rules: ImportRules) -> Result<Parsed> {
+pub(crate) async fn parse_off_thread(
+    bytes: Bytes,
+    format: Option<Format>,
+    rules: ImportRules,
+) -> Result<Parsed> {
     let limits =
         Limits { max_bytes: rules.max_bytes, max_line_bytes: rules.max_line_bytes, max_cues: rules.max_cues };
     let parse = move || {
@@ -167,7 +171,15 @@ fn with_rows(
     transcript: Transcript,
     tags: Vec<Tag>,
 ) -> NewConversation {
-    let conversation_id = conversation.id;
+    let (participants, segments) = rows(ports, conversation.id, transcript);
+    NewConversation { conversation, participants, segments, tags }
+}
+
+pub(crate) fn rows(
+    ports: &Ports,
+    conversation_id: ConversationId,
+    transcript: Transcript,
+) -> (Vec<Participant>, Vec<Segment>) {
     let participants: Vec<Participant> = (0..)
         .zip(&transcript.report.speakers)
         .map(|(ordinal, label)| Participant {
@@ -189,7 +201,7 @@ fn with_rows(
             end_ms: turn.end_ms,
         })
         .collect();
-    NewConversation { conversation, participants, segments, tags }
+    (participants, segments)
 }
 
 pub(crate) fn new_tag(ports: &Ports, actor: &Actor, name: String) -> Tag {

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, Result,
-    accounts::{Actor, Role},
+    accounts::{Actor, Role, Tenant},
     conversations::{
         Conversation,
         import::{check_tags, check_title, new_tag},
@@ -58,16 +58,16 @@ pub async fn untag(
 fn changed(ports: &Ports, actor: &Actor, id: ConversationId) -> Follow {
     let organization_id = actor.organization_id;
     let event = NewEvent { organization_id, kind: EventKind::ConversationUpdated { conversation_id: id } };
-    Follow { jobs: reindex(ports, actor, id), events: vec![event] }
+    Follow { jobs: reindex(ports, actor.tenant(), id), events: vec![event] }
 }
 
 /// Jobs that bring both engines to the conversation's present state, be it changed or gone.
-pub(crate) fn reindex(ports: &Ports, actor: &Actor, id: ConversationId) -> Vec<NewJob> {
+pub(crate) fn reindex(ports: &Ports, tenant: Tenant, id: ConversationId) -> Vec<NewJob> {
     [JobKind::IndexPassages, JobKind::EmbedPassages]
         .into_iter()
         .map(|kind| {
             let payload = Payload::Conversation { conversation_id: id };
-            ports.new_job(kind, Some(actor.organization_id), payload)
+            ports.new_job(kind, Some(tenant.0), payload)
         })
         .collect()
 }

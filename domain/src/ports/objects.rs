@@ -14,6 +14,10 @@ pub trait ObjectStore: Send + Sync {
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>>;
 
+    async fn has(&self, key: &str) -> Result<bool> {
+        Ok(self.get(key).await?.is_some())
+    }
+
     /// No error where there is nothing.
     async fn delete(&self, key: &str) -> Result<()>;
 

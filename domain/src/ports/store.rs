@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod analyses;
 pub mod audit;
+pub mod batches;
 pub mod conversations;
 pub mod events;
 pub mod passages;

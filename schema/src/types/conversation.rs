@@ -229,6 +229,9 @@ pub(crate) struct ConversationFilter {
 impl From<ConversationFilter> for store::ConversationFilter {
     fn from(filter: ConversationFilter) -> Self {
         Self {
+            ids: None,
+            created_from: None,
+            created_before: None,
             kinds: filter.kinds.unwrap_or_default().into_iter().map(Into::into).collect(),
             tags: filter.tags.unwrap_or_default(),
             occurred_from: filter.occurred_from,

@@ -1,14 +1,17 @@
 //! Relay's `node`: anything that has an id of its own and can be fetched by it.
 
 use async_graphql::{Context, ID, Interface, Result};
-use colloquy_domain::ids::{AnalysisId, ConversationId, JobId};
+use colloquy_domain::{
+    accounts::Role,
+    ids::{AnalysisId, BatchId, ConversationId, JobId},
+};
 
-use super::{analysis::Analysis, conversation::Conversation, job::Job};
+use super::{analysis::Analysis, batch::Batch, conversation::Conversation, job::Job};
 use crate::{
     Wired,
     errors::fault,
     global_id,
-    guards::actor,
+    guards::{actor, actor_with},
     loaders::{AnalysisById, ConversationById, JobById},
 };
 
@@ -19,6 +22,7 @@ pub(crate) enum Node {
     Conversation(Conversation),
     Analysis(Analysis),
     Job(Job),
+    Batch(Batch),
 }
 
 /// `None` for an id that names nothing in the caller's organization.
@@ -36,6 +40,11 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     if let Some(id) = global_id::decode::<JobId>(id) {
         let found = loader.load_one(JobById(tenant, id)).await.map_err(fault)?;
         return Ok(found.map(|row| Job(row).into()));
+    }
+    if let Some(id) = global_id::decode::<BatchId>(id) {
+        actor_with(ctx, Role::Admin)?;
+        let found = ctx.ports().batches.find(tenant, &[id]).await.map_err(fault)?;
+        return Ok(found.into_iter().next().map(|row| Batch::from(row).into()));
     }
     Ok(None)
 }

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use colloquy_domain::{
     Error,
     accounts::Tenant,
-    analysis::{self, EXTRACTIVE},
+    analysis::{self, EXTRACTIVE, Insight},
     conversations::RevisionNumber,
     events::{EventKind, NewEvent, Stage},
     ids::{AnalysisId, ConversationId, InsightId},
     jobs::{ClaimedJob, Payload, retry::JobError},
+    money::MicroDollars,
     ports::{jobs::Follow, store::analyses::Analysis},
 };
 
@@ -47,10 +48,10 @@ impl Handler for AnalyzeConversation {
             measures: findings.measures,
             created_at: ctx.ports.clock.now(),
         };
-        let named = |insight| (InsightId(ctx.ports.ids.next()), insight);
-        let insights: Vec<_> = findings.insights.into_iter().map(named).collect();
+        let insights = named(ctx, findings.insights);
         let follow = analyzed(tenant, conversation_id, revision, analysis.id);
-        match ctx.ports.analyses.insert(tenant, job.claim, &analysis, &insights, follow).await {
+        let free = MicroDollars::ZERO;
+        match ctx.ports.analyses.insert(tenant, job.claim, &analysis, &insights, follow, free).await {
             Ok(()) => Ok(Outcome::Committed),
             // Deleted meanwhile. Where the claim was lost instead, this is refused too.
             Err(Error::Conflict(_) | Error::NotFound { .. }) => Ok(Outcome::nothing()),
@@ -59,7 +60,12 @@ impl Handler for AnalyzeConversation {
     }
 }
 
-fn analyzed(
+/// Insights with ids of their own.
+pub(super) fn named(ctx: &JobContext, insights: Vec<Insight>) -> Vec<(InsightId, Insight)> {
+    insights.into_iter().map(|insight| (InsightId(ctx.ports.ids.next()), insight)).collect()
+}
+
+pub(super) fn analyzed(
     tenant: Tenant,
     conversation_id: ConversationId,
     revision: RevisionNumber,

@@ -4,7 +4,7 @@
 use colloquy_domain::{
     Error,
     accounts::Tenant,
-    conversations::{ContentHash, Conversation, Participant, Segment},
+    conversations::{ContentHash, Conversation, Participant, RevisionNumber, Segment},
     ids::ConversationId,
     ports::{
         jobs::Follow,
@@ -42,7 +42,7 @@ pub(super) async fn insert(
         if insert_conversation(conn, tenant, conversation).await? {
             insert_revision(conn, tenant, conversation).await?;
             insert_participants(conn, tenant, &new.participants).await?;
-            insert_segments(conn, tenant, conversation, &new.segments).await?;
+            insert_segments(conn, tenant, conversation.id, conversation.revision, &new.segments).await?;
             tags::add(conn, tenant, conversation.id, &new.tags).await?;
             return Ok((Inserted::New, follow::write(conn, follow).await?));
         }
@@ -131,7 +131,11 @@ async fn insert_revision(conn: &mut Connection, tenant: Tenant, new: &Conversati
     Ok(())
 }
 
-async fn insert_participants(conn: &mut Connection, tenant: Tenant, new: &[Participant]) -> Step<()> {
+pub(super) async fn insert_participants(
+    conn: &mut Connection,
+    tenant: Tenant,
+    new: &[Participant],
+) -> Step<()> {
     if new.is_empty() {
         return Ok(());
     }
@@ -151,17 +155,17 @@ async fn insert_participants(conn: &mut Connection, tenant: Tenant, new: &[Parti
     Ok(())
 }
 
-async fn insert_segments(
+pub(super) async fn insert_segments(
     conn: &mut Connection,
     tenant: Tenant,
-    conversation: &Conversation,
+    id: ConversationId,
+    revision: RevisionNumber,
     new: &[Segment],
 ) -> Step<()> {
     if new.is_empty() {
         return Ok(());
     }
     let participants: Vec<_> = new.iter().map(|one| one.participant_id.map(|id| id.0)).collect();
-    let ConversationId(conversation_id) = conversation.id;
     diesel::sql_query(
         "INSERT INTO segments (organization_id, conversation_id, valid_from, id, participant_id, sequence,
             text, start_ms, end_ms)
@@ -170,8 +174,8 @@ async fn insert_segments(
             AS new (id, participant_id, sequence, text, start_ms, end_ms)",
     )
     .bind::<SqlUuid, _>(tenant.0.0)
-    .bind::<SqlUuid, _>(conversation_id)
-    .bind::<Integer, _>(conversation.revision)
+    .bind::<SqlUuid, _>(id.0)
+    .bind::<Integer, _>(revision)
     .bind::<Array<SqlUuid>, _>(new.iter().map(|one| one.id.0).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(participants)
     .bind::<Array<Integer>, _>(new.iter().map(|one| one.sequence).collect::<Vec<_>>())

@@ -17,10 +17,13 @@ use diesel_async::RunQueryDsl;
 use super::Row;
 use crate::{errors::Step, pool::Connection, rows, schema::conversations};
 
-type Query<'a> = IntoBoxed<'a, conversations::table, Pg>;
+pub(crate) type Query<'a> = IntoBoxed<'a, conversations::table, Pg>;
 
-fn filtered<'a>(tenant: Tenant, filter: &'a ConversationFilter) -> Query<'a> {
+pub(crate) fn filtered<'a>(tenant: Tenant, filter: &'a ConversationFilter) -> Query<'a> {
     let mut query = conversations::table.filter(conversations::organization_id.eq(tenant.0.0)).into_boxed();
+    if let Some(ids) = &filter.ids {
+        query = query.filter(conversations::id.eq_any(ids.iter().map(|id| id.0)));
+    }
     if !filter.kinds.is_empty() {
         query = query.filter(conversations::kind.eq_any(filter.kinds.iter().map(|kind| kind.as_str())));
     }
@@ -40,6 +43,12 @@ fn filtered<'a>(tenant: Tenant, filter: &'a ConversationFilter) -> Query<'a> {
     }
     if let Some(before) = filter.occurred_before {
         query = query.filter(conversations::occurred_at.lt(before));
+    }
+    if let Some(from) = filter.created_from {
+        query = query.filter(conversations::created_at.ge(from));
+    }
+    if let Some(before) = filter.created_before {
+        query = query.filter(conversations::created_at.lt(before));
     }
     if let Some(part) = &filter.title_contains {
         query = query.filter(

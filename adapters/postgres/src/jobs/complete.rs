@@ -9,6 +9,7 @@ use colloquy_domain::{
     events::{EventKind, NewEvent, Stage},
     ids::{ConversationId, JobId, OrganizationId},
     jobs::Claim,
+    money::MicroDollars,
     ports::jobs::{Completion, Ending, Follow},
 };
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
@@ -45,7 +46,8 @@ pub(super) struct After {
     pub(super) state: String,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub(super) conversation_id: Option<Uuid>,
-    /// The payload's, or the conversation's current one; `None` where the conversation is gone.
+    /// The payload's, or the conversation's current one; `None` where the conversation is gone, and for jobs of
+    /// batches: what a conversation had reached without them it still has.
     #[diesel(sql_type = Nullable<Integer>)]
     pub(super) revision: Option<i32>,
     /// Whether others waited for it, or for one beside it, and need not any more.
@@ -63,7 +65,7 @@ impl After {
 macro_rules! after {
     ($changed:literal, $released:literal) => {
         concat!(
-            "SELECT id, token, organization_id, state, conversation_id, CASE WHEN state = 'DEAD' THEN
+            "SELECT id, token, organization_id, state, conversation_id, CASE WHEN state = 'DEAD' AND batch_id IS NULL THEN
                 coalesce((payload->>'revision')::int,
                     (SELECT revision FROM conversations c WHERE c.id = conversation_id)) END AS revision, ",
             $released,
@@ -169,8 +171,9 @@ pub(crate) async fn complete_one(
     tenant: Tenant,
     claim: Claim,
     follow: &Follow,
+    spent: MicroDollars,
 ) -> Step<Raised> {
-    let completion = Completion::new(claim, Ending::Done);
+    let completion = Completion { spent, ..Completion::new(claim, Ending::Done) };
     let after = end(conn, &[&completion]).await?;
     if after.as_slice().first().and_then(|job| job.organization_id) != Some(tenant.0.0) {
         let message = format!("job {} was given to another worker meanwhile", claim.job_id);

@@ -73,7 +73,7 @@ pub(super) async fn change(
 }
 
 /// Also what waits for them, however far.
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     conn: &mut Connection,
     tenant: Tenant,
     filter: &JobFilter,
@@ -122,7 +122,8 @@ async fn cancel_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
     Ok((cancelled, Raised { jobs: false, events: cancelled.cancelled > 0 }))
 }
 
-/// One whose unique key an unfinished job has by now stays as it is.
+/// One whose unique key an unfinished job has by now stays as it is, and so does one that a batch would have to hold
+/// money back for: the batch retries it, within its cap.
 pub(super) async fn revive(
     conn: &mut Connection,
     tenant: Tenant,
@@ -138,7 +139,7 @@ async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
     let revived: Count = diesel::sql_query(concat!(
         "WITH dead AS MATERIALIZED (
             SELECT id, kind, lane, unique_key, batch_id, state, reserved FROM jobs
-            WHERE id = ANY($1) AND organization_id = $2 AND state IN ('DEAD', 'CANCELLED')
+            WHERE id = ANY($1) AND organization_id = $2 AND state IN ('DEAD', 'CANCELLED') AND reserved = 0
             ORDER BY id FOR UPDATE
         ), chosen AS MATERIALIZED (
             SELECT DISTINCT ON (kind, coalesce(unique_key, id::text)) * FROM dead d

@@ -9,6 +9,7 @@ use crate::{
     conversations::RevisionNumber,
     ids::{AnalysisId, ConversationId, InsightId},
     jobs::Claim,
+    money::MicroDollars,
     ports::jobs::Follow,
     time::Timestamp,
 };
@@ -31,8 +32,8 @@ pub struct Analysis {
 pub trait AnalysisStore: Send + Sync {
     async fn find_by_key(&self, tenant: Tenant, key: [u8; 32]) -> Result<Option<Analysis>>;
 
-    /// Writes the run with its insights, under the claim, which it completes. Where the key stands already
-    /// nothing but the completion is written.
+    /// Writes the run with its insights, under the claim, which it completes at the cost of `spent`. Where the
+    /// key stands already nothing but the completion is written.
     async fn insert(
         &self,
         tenant: Tenant,
@@ -40,6 +41,7 @@ pub trait AnalysisStore: Send + Sync {
         analysis: &Analysis,
         insights: &[(InsightId, Insight)],
         follow: Follow,
+        spent: MicroDollars,
     ) -> Result<()>;
 
     async fn find(&self, tenant: Tenant, ids: &[AnalysisId]) -> Result<Vec<Analysis>>;

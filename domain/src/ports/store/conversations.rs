@@ -1,6 +1,7 @@
 //! Conversations with their participants, segments, tags and progress.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Result,
@@ -11,8 +12,10 @@ use crate::{
     },
     events::Stage,
     ids::{ConversationId, JobId, OrganizationId, ParticipantId, SegmentId},
+    jobs::Claim,
     ports::{jobs::Follow, store::PageBy},
     time::Timestamp,
+    transcripts::report::ImportReport,
 };
 
 #[derive(Debug, Clone)]
@@ -21,6 +24,21 @@ pub struct NewConversation {
     pub participants: Vec<Participant>,
     pub segments: Vec<Segment>,
     pub tags: Vec<Tag>,
+}
+
+/// Another transcript of a conversation that stands.
+#[derive(Debug, Clone)]
+pub struct NewRevision {
+    pub conversation_id: ConversationId,
+    /// One more than the current one.
+    pub number: RevisionNumber,
+    pub reason: &'static str,
+    pub report: ImportReport,
+    /// Those that the conversation does not have yet.
+    pub participants: Vec<Participant>,
+    /// All of them.
+    pub segments: Vec<Segment>,
+    pub created_at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -41,15 +59,28 @@ pub struct ConversationPatch {
     pub occurred_at: Option<Option<Timestamp>>,
 }
 
-#[derive(Debug, Clone, Default)]
+/// Serialised with the batches that it was given for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ConversationFilter {
+    /// Only these; `None` leaves none out.
+    pub ids: Option<Vec<ConversationId>>,
     pub kinds: Vec<ConversationKind>,
     /// Names, compared without case; any of them.
     pub tags: Vec<String>,
     pub occurred_from: Option<Timestamp>,
     pub occurred_before: Option<Timestamp>,
+    pub created_from: Option<Timestamp>,
+    pub created_before: Option<Timestamp>,
     /// Part of the title, without case.
     pub title_contains: Option<String>,
+}
+
+impl ConversationFilter {
+    /// Whether it leaves nothing out.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Since when a revision has been at which stage.
@@ -113,6 +144,10 @@ pub trait ConversationStore: Send + Sync {
         id: ConversationId,
         follow: Follow,
     ) -> Result<Option<Conversation>>;
+
+    /// Makes it the current revision, under the claim, which it completes. A revision that is not the next one
+    /// any more is a CONFLICT, and a claim that is lost too; then nothing is written.
+    async fn revise(&self, tenant: Tenant, claim: Claim, new: NewRevision, follow: Follow) -> Result<()>;
 
     async fn tags(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Tag)>>;
 

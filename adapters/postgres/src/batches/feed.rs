@@ -1,0 +1,209 @@
+//! What feeds a batch: its conversations, and the jobs made of them.
+
+use colloquy_domain::{
+    accounts::Tenant,
+    batches::Batch,
+    ids::{ConversationId, JobId},
+    jobs::JobKind,
+    ports::{
+        jobs::Follow,
+        store::{
+            batches::{FailedItem, Feeding, Item, Retrying, RunTime},
+            conversations::ConversationFilter,
+        },
+    },
+};
+use diesel::{
+    ExpressionMethods, QueryDsl, QueryableByName,
+    sql_types::{Array, BigInt, Bool, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::{control::micros, moved};
+use crate::{
+    conversations::list::filtered,
+    errors::Step,
+    follow::{self, Raised, tell},
+    pool::Connection,
+    rows::{self, Count},
+    schema::conversations,
+    statement::Prepare,
+};
+
+pub(super) async fn items(
+    conn: &mut Connection,
+    tenant: Tenant,
+    filter: &ConversationFilter,
+    after: Option<ConversationId>,
+    limit: usize,
+    measured: bool,
+) -> Step<Vec<Item>> {
+    let found: Vec<(Uuid, String)> = filtered(tenant, filter)
+        .filter(conversations::id.gt(after.map_or(Uuid::nil(), Uuid::from)))
+        .order(conversations::id)
+        .limit(rows::limit(limit))
+        .select((conversations::id, conversations::object_key))
+        .load(conn)
+        .await?;
+    let ids: Vec<_> = found.iter().map(|(id, _)| *id).collect();
+    let sizes = if measured { sizes(conn, &ids).await? } else { Vec::new() };
+    let mut sizes = sizes.into_iter();
+    let item = |(id, object_key)| {
+        let size = sizes.next().unwrap_or_default();
+        Item {
+            conversation_id: ConversationId(id),
+            object_key,
+            segments: size.segments.unsigned_abs(),
+            characters: size.characters.unsigned_abs(),
+        }
+    };
+    Ok(found.into_iter().map(item).collect())
+}
+
+#[derive(QueryableByName, Default)]
+struct Size {
+    #[diesel(sql_type = BigInt)]
+    segments: i64,
+    #[diesel(sql_type = BigInt)]
+    characters: i64,
+}
+
+/// Of the current revisions, in the order of `ids`.
+async fn sizes(conn: &mut Connection, ids: &[Uuid]) -> Step<Vec<Size>> {
+    let sizes = diesel::sql_query(
+        "SELECT s.segments, s.characters FROM unnest($1) WITH ORDINALITY AS c (id, place)
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS segments, coalesce(sum(char_length(text)), 0)::bigint AS characters
+            FROM segments WHERE conversation_id = c.id AND valid_to IS NULL
+        ) AS s ORDER BY c.place",
+    );
+    Ok(sizes.bind::<Array<SqlUuid>, _>(ids).prepared().load(conn).await?)
+}
+
+#[derive(QueryableByName)]
+struct Ran {
+    #[diesel(sql_type = BigInt)]
+    jobs: i64,
+    #[diesel(sql_type = Nullable<Double>)]
+    average_ms: Option<f64>,
+}
+
+pub(super) async fn run_time(conn: &mut Connection, tenant: Tenant, kind: JobKind) -> Step<Option<RunTime>> {
+    let ran: Ran = diesel::sql_query(
+        "SELECT count(*) AS jobs,
+            (avg(extract(epoch FROM finished_at - started_at)) * 1000)::double precision AS average_ms
+        FROM (
+            SELECT started_at, finished_at FROM jobs
+            WHERE organization_id = $1 AND kind = $2 AND state = 'DONE' ORDER BY id DESC LIMIT 1000
+        ) AS last WHERE finished_at > now() - interval '1 hour'",
+    )
+    .bind::<SqlUuid, _>(tenant.0.0)
+    .bind::<Text, _>(kind.as_str())
+    .prepared()
+    .get_result(conn)
+    .await?;
+    Ok(ran.average_ms.map(|average_ms| RunTime { jobs: ran.jobs.unsigned_abs(), average_ms }))
+}
+
+/// The batch's row first: where it has moved, or its cap is too small, nothing is written.
+pub(super) async fn feed(conn: &mut Connection, batch: &Batch, feeding: &Feeding) -> Step<Raised> {
+    let jobs = feeding.jobs.len() as i64;
+    let advanced = diesel::sql_query(
+        "UPDATE batches SET fed = fed + $2, reserved = reserved + $3, cursor = $4, fed_all = $5,
+            paced_to = CASE WHEN per_minute IS NOT NULL THEN
+                greatest(coalesce(paced_to, now()), now() - interval '2 seconds')
+                    + $2 * interval '1 minute' / per_minute END
+        WHERE id = $1 AND state = 'RUNNING' AND NOT fed_all AND cursor IS NOT DISTINCT FROM $6
+            AND (cap IS NULL OR spent + reserved + $3 <= cap)",
+    )
+    .bind::<SqlUuid, _>(batch.id.0)
+    .bind::<BigInt, _>(jobs)
+    .bind::<BigInt, _>(micros(feeding.reserved))
+    .bind::<Nullable<SqlUuid>, _>(feeding.cursor.map(Uuid::from))
+    .bind::<Bool, _>(feeding.fed_all)
+    .bind::<Nullable<SqlUuid>, _>(batch.cursor.map(Uuid::from))
+    .prepared()
+    .execute(conn)
+    .await?;
+    if advanced == 0 {
+        return Err(moved());
+    }
+    follow::write(conn, &Follow { jobs: feeding.jobs.clone(), events: Vec::new() }).await
+}
+
+#[derive(QueryableByName)]
+struct FailedRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    characters: i64,
+}
+
+pub(super) async fn failed(conn: &mut Connection, batch: &Batch, limit: usize) -> Step<Vec<FailedItem>> {
+    let found: Vec<FailedRow> = diesel::sql_query(
+        "SELECT j.id, s.characters FROM (
+            SELECT id, conversation_id FROM jobs
+            WHERE batch_id = $1 AND state = 'DEAD' AND finished_at <= $2 ORDER BY id LIMIT $3
+        ) AS j CROSS JOIN LATERAL (
+            SELECT coalesce(sum(char_length(text)), 0)::bigint AS characters
+            FROM segments WHERE conversation_id = j.conversation_id AND valid_to IS NULL
+        ) AS s ORDER BY j.id",
+    )
+    .bind::<SqlUuid, _>(batch.id.0)
+    .bind::<Nullable<Timestamptz>, _>(batch.retry_before)
+    .bind::<BigInt, _>(rows::limit(limit))
+    .prepared()
+    .load(conn)
+    .await?;
+    let item =
+        |row: FailedRow| FailedItem { job_id: JobId(row.id), characters: row.characters.unsigned_abs() };
+    Ok(found.into_iter().map(item).collect())
+}
+
+/// The jobs first, in the order of ids; then the batch, as completions do it.
+pub(super) async fn retry(conn: &mut Connection, batch: &Batch, retrying: &Retrying) -> Step<Raised> {
+    let revived: Count = diesel::sql_query(concat!(
+        "WITH chosen AS MATERIALIZED (
+            SELECT j.id, n.reserved FROM jobs j JOIN unnest($2, $3) AS n (id, reserved) ON j.id = n.id
+            WHERE j.batch_id = $1 AND j.state = 'DEAD' ORDER BY j.id FOR UPDATE OF j
+        ), revived AS (
+            UPDATE jobs j SET state = 'READY', reserved = c.reserved, attempts = 0, suspect = false,
+                cancel_requested_at = NULL, finished_at = NULL, run_at = now()
+            FROM chosen c WHERE j.id = c.id RETURNING j.*
+        ), told AS (",
+        tell!("revived"),
+        ") SELECT count(*) AS count FROM revived"
+    ))
+    .bind::<SqlUuid, _>(batch.id.0)
+    .bind::<Array<SqlUuid>, _>(retrying.jobs.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(retrying.jobs.iter().map(|(_, price)| micros(*price)).collect::<Vec<_>>())
+    .prepared()
+    .get_result(conn)
+    .await?;
+    if revived.count != retrying.jobs.len() as i64 {
+        return Err(moved());
+    }
+    let reserved = retrying.jobs.iter().map(|(_, price)| *price).sum();
+    let counted = diesel::sql_query(
+        "UPDATE batches SET failed = failed - $2, reserved = reserved + $3,
+            retry_before = CASE WHEN $4 THEN NULL ELSE retry_before END,
+            paced_to = CASE WHEN per_minute IS NOT NULL THEN
+                greatest(coalesce(paced_to, now()), now() - interval '2 seconds')
+                    + $2 * interval '1 minute' / per_minute END
+        WHERE id = $1 AND state = 'RUNNING' AND retry_before = $5
+            AND (cap IS NULL OR spent + reserved + $3 <= cap)",
+    )
+    .bind::<SqlUuid, _>(batch.id.0)
+    .bind::<BigInt, _>(revived.count)
+    .bind::<BigInt, _>(micros(reserved))
+    .bind::<Bool, _>(retrying.is_last)
+    .bind::<Nullable<Timestamptz>, _>(batch.retry_before)
+    .prepared()
+    .execute(conn)
+    .await?;
+    if counted == 0 {
+        return Err(moved());
+    }
+    Ok(Raised { jobs: revived.count > 0, events: revived.count > 0 })
+}

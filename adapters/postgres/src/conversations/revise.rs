@@ -1,0 +1,61 @@
+//! Another transcript of a conversation that stands: the segments of before end with it, and stay for history.
+
+use colloquy_domain::{Error, accounts::Tenant, ports::store::conversations::NewRevision};
+use diesel::{ExpressionMethods, QueryDsl, dsl::now};
+use diesel_async::RunQueryDsl;
+
+use super::insert::{insert_participants, insert_segments};
+use crate::{
+    errors::Step,
+    pool::Connection,
+    rows,
+    schema::{conversations, revisions, segments},
+};
+
+pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevision) -> Step<()> {
+    let id = new.conversation_id;
+    let moved = diesel::update(conversations::table)
+        .filter(conversations::id.eq(id.0))
+        .filter(conversations::organization_id.eq(tenant.0.0))
+        .filter(conversations::revision.eq(new.number - 1))
+        .set((
+            conversations::revision.eq(new.number),
+            conversations::version.eq(conversations::version + 1),
+            conversations::report.eq(rows::json(&new.report)?),
+            conversations::updated_at.eq(now),
+        ))
+        .execute(conn)
+        .await?;
+    if moved == 0 {
+        let stands: i64 = conversations::table
+            .filter(conversations::id.eq(id.0))
+            .filter(conversations::organization_id.eq(tenant.0.0))
+            .count()
+            .get_result(conn)
+            .await?;
+        if stands == 0 {
+            return Err(Error::not_found("conversation", id).into());
+        }
+        let message = format!("revision {} is not the next one any more", new.number);
+        return Err(Error::conflict("REVISION_SUPERSEDED", message).into());
+    }
+    diesel::insert_into(revisions::table)
+        .values((
+            revisions::conversation_id.eq(id.0),
+            revisions::number.eq(new.number),
+            revisions::organization_id.eq(tenant.0.0),
+            revisions::reason.eq(new.reason),
+            revisions::created_at.eq(new.created_at),
+        ))
+        .execute(conn)
+        .await?;
+    diesel::update(segments::table)
+        .filter(segments::conversation_id.eq(id.0))
+        .filter(segments::organization_id.eq(tenant.0.0))
+        .filter(segments::valid_to.is_null())
+        .set(segments::valid_to.eq(new.number))
+        .execute(conn)
+        .await?;
+    insert_participants(conn, tenant, &new.participants).await?;
+    insert_segments(conn, tenant, id, new.number, &new.segments).await
+}

@@ -1,0 +1,109 @@
+//! Pausing, resuming, cancelling, and running again what failed. The state changes at once; the steward brings
+//! the batch's jobs to it within seconds, also after a restart.
+
+use crate::{
+    Error, Result,
+    accounts::{Actor, Role, Tenant},
+    batches::{Batch, BatchState, Steering},
+    ids::BatchId,
+    money::MicroDollars,
+    ports::Ports,
+};
+
+/// A batch that is paused already stays so.
+pub async fn pause(ports: &Ports, actor: &Actor, id: BatchId) -> Result<Batch> {
+    steer(ports, actor, id, Steering::Pause).await
+}
+
+/// Also one that its cap has stopped, under a new cap.
+pub async fn resume(ports: &Ports, actor: &Actor, id: BatchId, cap: Option<MicroDollars>) -> Result<Batch> {
+    steer(ports, actor, id, Steering::Resume { cap }).await
+}
+
+/// What waits is not begun any more, what runs is asked to stop.
+pub async fn cancel(ports: &Ports, actor: &Actor, id: BatchId) -> Result<Batch> {
+    steer(ports, actor, id, Steering::Cancel).await
+}
+
+/// Only what failed; priced anew, and within the cap.
+pub async fn retry_failures(
+    ports: &Ports,
+    actor: &Actor,
+    id: BatchId,
+    cap: Option<MicroDollars>,
+) -> Result<Batch> {
+    steer(ports, actor, id, Steering::RetryFailures { cap }).await
+}
+
+pub async fn get(ports: &Ports, tenant: Tenant, id: BatchId) -> Result<Batch> {
+    let found = ports.batches.find(tenant, &[id]).await?;
+    found.into_iter().next().ok_or_else(|| Error::not_found("batch", id))
+}
+
+async fn steer(ports: &Ports, actor: &Actor, id: BatchId, steering: Steering) -> Result<Batch> {
+    actor.require(Role::Admin)?;
+    let batch = get(ports, actor.tenant(), id).await?;
+    check_cap(&batch, steering)?;
+    if matches!(steering, Steering::RetryFailures { .. }) && batch.counts.failed == 0 {
+        return Ok(batch);
+    }
+    let steered = ports.batches.steer(actor.tenant(), id, steering).await?;
+    let batch = steered.ok_or_else(|| Error::not_found("batch", id))?;
+    // Somebody else may have been quicker: what counts is how it stands now.
+    if batch.state == steering.to() || steering.is_met_by(batch.state) {
+        return Ok(batch);
+    }
+    Err(refusal(batch.state, steering))
+}
+
+fn check_cap(batch: &Batch, steering: Steering) -> Result<()> {
+    let (Steering::Resume { cap: Some(cap) } | Steering::RetryFailures { cap: Some(cap) }) = steering else {
+        return Ok(());
+    };
+    let committed = batch.spent + batch.reserved;
+    if cap < committed {
+        let message = format!("{committed} of it are spent or promised already; a cap of {cap} is too late");
+        return Err(Error::invalid("cap", "CAP_BELOW_SPENT", message));
+    }
+    Ok(())
+}
+
+fn refusal(state: BatchState, steering: Steering) -> Error {
+    let message = match (steering, state) {
+        (_, BatchState::Planned) => "the batch has not been started".to_owned(),
+        (Steering::RetryFailures { .. }, BatchState::Paused) => {
+            "the batch is paused; resume it first".to_owned()
+        }
+        (_, BatchState::Stopped) => "the batch stands still since its cap is used up".to_owned(),
+        (_, BatchState::Cancelling | BatchState::Cancelled) => "the batch was cancelled".to_owned(),
+        (_, BatchState::Done) => "the batch is done".to_owned(),
+        (_, state) => format!("the batch is {}", state.as_str()),
+    };
+    Error::conflict("BATCH_STATE", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wish_changes_a_state_meets_it_or_is_refused_in_words() {
+        let wishes = [
+            Steering::Start { cap: None, per_minute: None },
+            Steering::Pause,
+            Steering::Resume { cap: None },
+            Steering::Cancel,
+            Steering::RetryFailures { cap: None },
+        ];
+        for wish in wishes {
+            for state in BatchState::ALL {
+                let changes = wish.from().contains(&state);
+                assert!(!(changes && wish.is_met_by(state)), "{wish:?} {state:?}");
+                if !changes && !wish.is_met_by(state) {
+                    assert!(refusal(state, wish).to_string().starts_with("the batch"), "{wish:?} {state:?}");
+                }
+            }
+            assert!(!wish.from().contains(&BatchState::Cancelled), "what was cancelled does not begin again");
+        }
+    }
+}

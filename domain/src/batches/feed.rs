@@ -1,0 +1,184 @@
+//! Feeding: batches become jobs, a page at a time, so that the ledger never holds more than a window of them.
+//! The steward calls [`advance`] again and again. What is fed, how far that is and what it holds back are
+//! written in one transaction that checks the cap, so a crash or a second steward doubles nothing and spends
+//! nothing beyond.
+
+use crate::{
+    Result,
+    accounts::{SystemScope, Tenant},
+    batches::{
+        Batch, BatchState,
+        plan::{is_priced, price},
+    },
+    jobs::{BatchShare, JobKind, NewJob, Payload},
+    money::MicroDollars,
+    ports::{
+        Ports,
+        jobs::Signal,
+        store::batches::{Feeding, Retrying},
+    },
+};
+
+/// Unfinished jobs of one batch in the ledger.
+pub const WINDOW: u64 = 1000;
+/// Jobs that one transaction writes.
+const PAGE: u64 = 500;
+/// Below the work that people wait for.
+const PRIORITY: i16 = -10;
+/// Seconds' worth of a paced batch that may wait in the ledger, so that it cannot come in a burst later.
+const PACED_SECONDS: u64 = 10;
+
+/// Brings every batch one step further. Whether anything was fed, so that more may be at once.
+pub async fn advance(ports: &Ports, scope: SystemScope) -> Result<bool> {
+    let mut fed = false;
+    for batch in ports.batches.active(scope).await? {
+        // One that is in trouble holds up no other.
+        match advance_one(ports, scope, &batch).await {
+            Ok(more) => fed |= more,
+            Err(error) => {
+                tracing::warn!(batch_id = %batch.id, error = error.chain(), "a batch could not be advanced");
+            }
+        }
+    }
+    if fed {
+        ports.signals.raise(Signal::Jobs);
+    }
+    if ports.batches.tell(scope).await? > 0 {
+        ports.signals.raise(Signal::Events);
+    }
+    Ok(fed)
+}
+
+async fn advance_one(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<bool> {
+    ports.batches.apply(scope, batch).await?;
+    let is_over = batch.counts.unfinished() == 0;
+    match batch.state {
+        BatchState::Running if batch.retry_before.is_some() => retry(ports, scope, batch).await,
+        BatchState::Running if !batch.fed_all => feed(ports, scope, batch).await,
+        BatchState::Running if is_over => {
+            ports.batches.end(scope, batch, BatchState::Done, None).await.map(|_| false)
+        }
+        BatchState::Cancelling if is_over => {
+            ports.batches.end(scope, batch, BatchState::Cancelled, None).await.map(|_| false)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// How many jobs may be written now.
+fn room(batch: &Batch) -> usize {
+    let window = match batch.per_minute {
+        Some(rate) => (u64::from(rate) * PACED_SECONDS / 60).clamp(1, WINDOW),
+        None => WINDOW,
+    };
+    let room = window.saturating_sub(batch.counts.unfinished()).min(PAGE);
+    room.min(batch.allowance.unwrap_or(u64::MAX)) as usize
+}
+
+/// The first of these prices that the cap holds together, in their order.
+fn within(left: Option<MicroDollars>, prices: impl Iterator<Item = MicroDollars>) -> usize {
+    let Some(left) = left else { return prices.count() };
+    let mut sum = MicroDollars::ZERO;
+    let fits = |price: &MicroDollars| {
+        sum = sum + *price;
+        sum <= left
+    };
+    prices.take_while(fits).count()
+}
+
+async fn feed(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<bool> {
+    let room = room(batch);
+    let Some(kind) = batch.kind.job() else { return Ok(false) };
+    if room == 0 {
+        return Ok(false);
+    }
+    let tenant = Tenant(batch.organization_id);
+    let items =
+        ports.batches.items(tenant, &batch.filter, batch.cursor, room, is_priced(ports, batch)).await?;
+    let is_last = items.len() < room;
+    let prices: Vec<_> =
+        items.iter().map(|item| price(ports, batch.kind, batch.options, item.characters)).collect();
+    let fits = within(batch.left(), prices.iter().copied());
+    if fits == 0 && !items.is_empty() {
+        return stop(ports, scope, batch, prices[0]).await;
+    }
+    let jobs: Vec<_> = items
+        .iter()
+        .zip(&prices)
+        .take(fits)
+        .map(|(item, price)| job(ports, batch, kind, item.conversation_id, *price))
+        .collect();
+    let fed = jobs.len();
+    let feeding = Feeding {
+        cursor: items[..fits].last().map(|item| item.conversation_id).or(batch.cursor),
+        fed_all: is_last && fits == items.len(),
+        reserved: prices[..fits].iter().copied().sum(),
+        jobs,
+    };
+    Ok(ports.batches.feed(scope, batch, feeding).await? && fed > 0)
+}
+
+fn job(
+    ports: &Ports,
+    batch: &Batch,
+    kind: JobKind,
+    conversation_id: crate::ids::ConversationId,
+    reserved: MicroDollars,
+) -> NewJob {
+    let payload = Payload::Conversation { conversation_id };
+    NewJob {
+        priority: PRIORITY,
+        unique_key: Some(format!("batch:{}:{conversation_id}", batch.id)),
+        batch: Some(BatchShare { batch_id: batch.id, reserved }),
+        ..ports.new_job(kind, Some(batch.organization_id), payload)
+    }
+}
+
+/// The cap does not hold the next one. While jobs run, what they hold back too much may yet be enough.
+async fn stop(ports: &Ports, scope: SystemScope, batch: &Batch, next: MicroDollars) -> Result<bool> {
+    if batch.counts.unfinished() > 0 {
+        return Ok(false);
+    }
+    let (cap, left) = (batch.cap.unwrap_or_default(), batch.left().unwrap_or_default());
+    let reason = format!(
+        "of the cap of {cap}, {} are spent: the {left} that are left do not hold the next conversation, which is estimated at {next}; resume the batch with a higher cap to go on",
+        batch.spent
+    );
+    ports.batches.end(scope, batch, BatchState::Stopped, Some(reason)).await.map(|_| false)
+}
+
+async fn retry(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<bool> {
+    let room = room(batch);
+    if room == 0 {
+        return Ok(false);
+    }
+    let failed = ports.batches.failed(scope, batch, room).await?;
+    let is_last = failed.len() < room;
+    let priced: Vec<_> = failed
+        .iter()
+        .map(|item| (item.job_id, price(ports, batch.kind, batch.options, item.characters)))
+        .collect();
+    let fits = within(batch.left(), priced.iter().map(|(_, price)| *price));
+    if fits == 0 && !priced.is_empty() {
+        return stop(ports, scope, batch, priced[0].1).await;
+    }
+    let retrying = Retrying { jobs: priced[..fits].to_vec(), is_last: is_last && fits == priced.len() };
+    Ok(ports.batches.retry(scope, batch, retrying).await? && fits > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cap_holds_the_first_that_fit_and_skips_none_for_a_cheaper_one() {
+        let fits = |left: Option<u64>, prices: &[u64]| {
+            within(left.map(MicroDollars), prices.iter().map(|price| MicroDollars(*price)))
+        };
+        assert_eq!(fits(None, &[5, 5]), 2);
+        assert_eq!(fits(Some(10), &[5, 5, 1]), 2);
+        assert_eq!(fits(Some(9), &[5, 5, 1]), 1);
+        assert_eq!(fits(Some(4), &[5, 1]), 0);
+        assert_eq!(fits(Some(0), &[0, 0]), 2);
+    }
+}

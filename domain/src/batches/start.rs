@@ -1,0 +1,91 @@
+//! Starting what was planned, under a cap.
+
+use crate::{
+    Error, Result,
+    accounts::{Actor, Role},
+    batches::{Batch, BatchState, Plan, Steering, plan},
+    events::LogPosition,
+    ids::BatchId,
+    money::MicroDollars,
+    ports::Ports,
+};
+
+pub struct StartInput {
+    pub batch_id: BatchId,
+    pub cap: Option<MicroDollars>,
+    /// A cap that does not hold the whole batch is meant.
+    pub accept_partial: bool,
+    pub per_minute: Option<u32>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Started {
+    pub batch: Batch,
+    /// As it was counted now; the batch has the plan of before. `None` where it had been started already.
+    pub recount: Option<Plan>,
+    /// The log as it was before.
+    pub cursor: LogPosition,
+}
+
+/// Started twice, it is the same batch.
+pub async fn start(ports: &Ports, actor: &Actor, input: StartInput) -> Result<Started> {
+    actor.require(Role::Admin)?;
+    let tenant = actor.tenant();
+    let cursor = ports.events.bounds().await?.position();
+    let batch = super::control::get(ports, tenant, input.batch_id).await?;
+    if batch.state != BatchState::Planned {
+        return Ok(Started { batch, recount: None, cursor });
+    }
+    if batch.kind.job().is_none() {
+        let reason = batch.plan.impossible.first().map(|found| found.reason.clone()).unwrap_or_default();
+        return Err(Error::conflict("NOT_POSSIBLE_YET", reason));
+    }
+    if input.per_minute == Some(0) {
+        return Err(Error::invalid("perMinute", "INVALID_RATE", "at least one a minute; pause it for none"));
+    }
+    let recount = plan::count(ports, tenant, batch.kind, &batch.filter, batch.options).await?;
+    check_cap(recount.price, input.cap, input.accept_partial)?;
+    let steering = Steering::Start { cap: input.cap, per_minute: input.per_minute };
+    let steered = ports.batches.steer(tenant, input.batch_id, steering).await?;
+    let batch = steered.ok_or_else(|| Error::not_found("batch", input.batch_id))?;
+    Ok(Started { batch, recount: Some(recount), cursor })
+}
+
+fn check_cap(price: MicroDollars, cap: Option<MicroDollars>, accept_partial: bool) -> Result<()> {
+    match cap {
+        None if price > MicroDollars::ZERO => {
+            let message = format!(
+                "this batch is estimated at {price} ({} micro-dollars): give a cap of what it may cost",
+                price.0
+            );
+            Err(Error::invalid("cap", "CAP_MISSING", message))
+        }
+        Some(cap) if cap < price && !accept_partial => {
+            let message = format!(
+                "the cap of {cap} ({}) is below the estimate of {price} ({}): raise it, or say `acceptPartial: true` to have as much done as it holds",
+                cap.0, price.0
+            );
+            Err(Error::invalid("cap", "CAP_BELOW_ESTIMATE", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cap_below_the_estimate_must_be_meant() {
+        let code = |price, cap: Option<u64>, partial| {
+            check_cap(MicroDollars(price), cap.map(MicroDollars), partial).err().map(|error| error.code())
+        };
+        assert_eq!(code(0, None, false), None);
+        assert_eq!(code(5, None, true), Some("CAP_MISSING"));
+        assert_eq!(code(5, Some(4), false), Some("CAP_BELOW_ESTIMATE"));
+        assert_eq!(code(5, Some(4), true), None);
+        assert_eq!(code(5, Some(5), false), None);
+        let told = check_cap(MicroDollars(5), Some(MicroDollars(4)), false).unwrap_err().to_string();
+        assert!(told.contains("$0.000004") && told.contains("$0.000005"), "{told}");
+    }
+}

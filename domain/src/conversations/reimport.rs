@@ -1,0 +1,107 @@
+//! Reading the kept bytes of a conversation again, by the rules of today. Where the transcript comes out as it
+//! stands, nothing is written; else it is a new revision, and all that follows an import follows it.
+
+use crate::{
+    Error, Problem, Result,
+    accounts::Tenant,
+    conversations::{
+        ContentHash, Conversation, Participant, Segment, Talk,
+        import::{parse_off_thread, rows},
+    },
+    events::{NewEvent, Stage},
+    ids::ConversationId,
+    jobs::{Claim, JobKind, Payload},
+    ports::{Ports, jobs::Follow, store::conversations::NewRevision},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reimported {
+    /// The revision was written, and the claim completed.
+    Committed,
+    Same,
+    Gone,
+}
+
+/// Under the claim, which a new revision completes.
+pub async fn reimport(ports: &Ports, tenant: Tenant, claim: Claim, id: ConversationId) -> Result<Reimported> {
+    let found = ports.conversations.find(tenant, &[id]).await?.pop();
+    let talk = ports.conversations.find_talk(tenant, id).await?;
+    let (Some(conversation), Some(talk)) = (found, talk) else {
+        return Ok(Reimported::Gone);
+    };
+    let Some(bytes) = ports.objects.get(&conversation.object_key).await? else {
+        let message = "the original bytes are gone, so there is nothing to read again";
+        return Err(Error::Invalid(Problem::new("BYTES_GONE", message)));
+    };
+    let format = Some(conversation.report.format);
+    let (_, hash, parsed) = parse_off_thread(bytes, format, ports.import_rules.clone()).await?;
+    check(&conversation, hash)?;
+    let transcript = parsed.map_err(Error::Invalid)?;
+    let report = transcript.report.clone();
+    let (participants, segments) = rows(ports, id, transcript);
+    if is_same(&talk, &participants, &segments) {
+        return Ok(Reimported::Same);
+    }
+    let (participants, segments) = with_known_speakers(&talk, participants, segments);
+    let revision = talk.revision + 1;
+    let payload = Payload::Revision { conversation_id: id, revision };
+    let job = ports.new_job(JobKind::IngestConversation, Some(tenant.0), payload);
+    let imported = NewEvent::progress(tenant.0, id, revision, Stage::Imported);
+    let follow = Follow { jobs: vec![job], events: vec![imported] };
+    let new = NewRevision {
+        conversation_id: id,
+        number: revision,
+        reason: "reimport",
+        report,
+        participants,
+        segments,
+        created_at: ports.clock.now(),
+    };
+    match ports.conversations.revise(tenant, claim, new, follow).await {
+        Ok(()) => Ok(Reimported::Committed),
+        Err(Error::NotFound { .. }) => Ok(Reimported::Gone),
+        Err(error) => Err(error),
+    }
+}
+
+fn check(conversation: &Conversation, hash: ContentHash) -> Result<()> {
+    if conversation.content_hash == hash {
+        return Ok(());
+    }
+    let message = "the kept bytes are not those that were imported; restore them from a backup";
+    Err(Error::Invalid(Problem::new("BYTES_CHANGED", message)))
+}
+
+/// A label that the conversation knows keeps its participant; the new ones come after those.
+fn with_known_speakers(
+    talk: &Talk,
+    participants: Vec<Participant>,
+    mut segments: Vec<Segment>,
+) -> (Vec<Participant>, Vec<Segment>) {
+    let next = talk.participants.iter().map(|known| known.ordinal + 1).max().unwrap_or(0);
+    let mut added = Vec::new();
+    for participant in participants {
+        match talk.participants.iter().find(|known| known.label == participant.label) {
+            Some(known) => {
+                let spoken = segments.iter_mut().filter(|one| one.participant_id == Some(participant.id));
+                spoken.for_each(|segment| segment.participant_id = Some(known.id));
+            }
+            None => added.push(Participant { ordinal: next + added.len() as i32, ..participant }),
+        }
+    }
+    (added, segments)
+}
+
+/// Ids apart: who says what, when.
+fn is_same(talk: &Talk, participants: &[Participant], segments: &[Segment]) -> bool {
+    fn said<'a>(of: &'a [Participant], segment: &'a Segment) -> impl PartialEq + use<'a> {
+        let speaker = of.iter().find(|one| Some(one.id) == segment.participant_id);
+        (speaker.map(|one| &one.label), &segment.text, segment.start_ms, segment.end_ms)
+    }
+    talk.segments.len() == segments.len()
+        && talk
+            .segments
+            .iter()
+            .zip(segments)
+            .all(|(old, new)| said(&talk.participants, old) == said(participants, new))
+}

@@ -1,0 +1,111 @@
+//! Batches: plans, how far they have come, and what feeds them into the ledger.
+
+use async_trait::async_trait;
+
+use crate::{
+    Result,
+    accounts::{SystemScope, Tenant},
+    batches::{Batch, BatchState, Steering},
+    ids::{BatchId, ConversationId, JobId},
+    jobs::{JobKind, NewJob},
+    money::MicroDollars,
+    ports::store::{PageBy, conversations::ConversationFilter},
+};
+
+/// A conversation as a batch sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    pub conversation_id: ConversationId,
+    pub object_key: String,
+    /// Of the current revision; zero where they were not asked for.
+    pub segments: u64,
+    pub characters: u64,
+}
+
+/// A job that failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedItem {
+    pub job_id: JobId,
+    /// Of the conversation's current revision.
+    pub characters: u64,
+}
+
+/// How long jobs of a kind took lately.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RunTime {
+    pub jobs: u64,
+    pub average_ms: f64,
+}
+
+/// A page of jobs, with how far the batch has come with them.
+#[derive(Debug, Clone)]
+pub struct Feeding {
+    pub jobs: Vec<NewJob>,
+    pub cursor: Option<ConversationId>,
+    pub fed_all: bool,
+    /// By the jobs together.
+    pub reserved: MicroDollars,
+}
+
+/// Failed jobs that run again, each with what is held back for it.
+#[derive(Debug, Clone)]
+pub struct Retrying {
+    pub jobs: Vec<(JobId, MicroDollars)>,
+    pub is_last: bool,
+}
+
+#[async_trait]
+pub trait BatchStore: Send + Sync {
+    /// As it was planned.
+    async fn insert(&self, tenant: Tenant, batch: &Batch) -> Result<()>;
+
+    /// Those of the tenant among `ids`, in any order.
+    async fn find(&self, tenant: Tenant, ids: &[BatchId]) -> Result<Vec<Batch>>;
+
+    /// Newest first.
+    async fn list(&self, tenant: Tenant, page: PageBy<BatchId>) -> Result<Vec<Batch>>;
+
+    /// The conversations of a filter by id, after `after`; `measured` also counts segments and characters.
+    async fn items(
+        &self,
+        tenant: Tenant,
+        filter: &ConversationFilter,
+        after: Option<ConversationId>,
+        limit: usize,
+        measured: bool,
+    ) -> Result<Vec<Item>>;
+
+    /// Of the tenant's last jobs of the kind that ended well within an hour.
+    async fn run_time(&self, tenant: Tenant, kind: JobKind) -> Result<Option<RunTime>>;
+
+    /// Changes the state where it is one of those that the steering is from; the batch as it is then.
+    async fn steer(&self, tenant: Tenant, id: BatchId, steering: Steering) -> Result<Option<Batch>>;
+
+    /// Batches that are not at rest.
+    async fn active(&self, scope: SystemScope) -> Result<Vec<Batch>>;
+
+    /// Brings waiting jobs to the batch's state: held while it is paused, cancelled when it is.
+    async fn apply(&self, scope: SystemScope, batch: &Batch) -> Result<()>;
+
+    /// Writes jobs and how far the batch has come in one transaction. `false`, and nothing is written, where
+    /// the batch does not stand as it was read, or its cap would not hold them.
+    async fn feed(&self, scope: SystemScope, batch: &Batch, feeding: Feeding) -> Result<bool>;
+
+    /// Jobs that had failed when somebody asked to retry them, oldest first.
+    async fn failed(&self, scope: SystemScope, batch: &Batch, limit: usize) -> Result<Vec<FailedItem>>;
+
+    /// As [`feed`](Self::feed), for jobs that run again.
+    async fn retry(&self, scope: SystemScope, batch: &Batch, retrying: Retrying) -> Result<bool>;
+
+    /// Ends the batch with a report, and tells it. `false` where it has work again.
+    async fn end(
+        &self,
+        scope: SystemScope,
+        batch: &Batch,
+        state: BatchState,
+        reason: Option<String>,
+    ) -> Result<bool>;
+
+    /// Leaves an event for every active batch that has moved since the last one; how many.
+    async fn tell(&self, scope: SystemScope) -> Result<usize>;
+}

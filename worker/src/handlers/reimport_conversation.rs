@@ -1,0 +1,24 @@
+//! Reads a conversation's kept bytes again for a batch. Where that gives another transcript it is a new revision,
+//! which is cut, indexed, embedded and analysed as an import is.
+
+use async_trait::async_trait;
+use colloquy_domain::{
+    conversations::reimport::{self, Reimported},
+    jobs::{ClaimedJob, retry::JobError},
+};
+
+use crate::handler::{Handler, JobContext, Outcome, item, tenant};
+
+pub(crate) struct ReimportConversation;
+
+#[async_trait]
+impl Handler for ReimportConversation {
+    async fn run(&self, ctx: &JobContext, job: &ClaimedJob) -> Result<Outcome, JobError> {
+        let tenant = tenant(job)?;
+        let (_, conversation_id) = item(ctx, tenant, job).await?;
+        match reimport::reimport(&ctx.ports, tenant, job.claim, conversation_id).await? {
+            Reimported::Committed => Ok(Outcome::Committed),
+            Reimported::Same | Reimported::Gone => Ok(Outcome::skipped()),
+        }
+    }
+}
