@@ -25,7 +25,7 @@ use colloquy_domain::{
     },
     ports::jobs::{
         Cancelled, ChangedPage, ClaimFrom, Completion, Dispatch, DispatchPlan, Dispatched, Ending, JobFilter,
-        Lease, Ledger, QueueStats, Reconciled, Signal, Signals, WorkerNode,
+        Lease, Ledger, Order, QueueStats, Reconciled, Signal, Signals, WorkerNode,
     },
     time::Timestamp,
 };
