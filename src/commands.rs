@@ -86,7 +86,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
         }
         Command::Api(args) => {
             bind(&mut config, args.bind);
-            roles::run_api(config).await?;
+            Box::pin(roles::run_api(config)).await?;
         }
         Command::Worker(args) if config.worker.supervised && !args.supervised => {
             supervisor::run(config).await?

@@ -101,6 +101,38 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         "mutation { resumeQueue(input: { queue: MAIL }) { userErrors { code } } }",
         Some("ADMIN"),
     ),
+    ("batch", "query($batch: ID!) { batch(id: $batch) { id } }", Some("ADMIN")),
+    ("batches", "{ batches(first: 1) { edges { cursor } } }", Some("ADMIN")),
+    (
+        "planBatch",
+        "mutation { planBatch(input: { kind: EXPORT, all: true }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "startBatch",
+        "mutation($batch: ID!) { startBatch(input: { batchId: $batch }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "pauseBatch",
+        "mutation($batch: ID!) { pauseBatch(input: { batchId: $batch }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "resumeBatch",
+        "mutation($batch: ID!) { resumeBatch(input: { batchId: $batch }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "cancelBatch",
+        "mutation($batch: ID!) { cancelBatch(input: { batchId: $batch }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "retryBatchFailures",
+        "mutation($batch: ID!) { retryBatchFailures(input: { batchId: $batch }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
 ];
 
 /// An id of a kind that names nothing.
@@ -126,8 +158,13 @@ async fn each_role_may_what_the_table_says_and_no_more() {
     let id = server.owner().imported(Import { text: LINES, ..Import::default() }).await;
     let keys = keys(&server).await;
     let code = async |client: &Client, query: &str| {
-        let known =
-            [("id", id.clone()), ("key", nobody(b'k')), ("user", nobody(b'u')), ("gone", nobody(b'c'))];
+        let known = [
+            ("id", id.clone()),
+            ("key", nobody(b'k')),
+            ("user", nobody(b'u')),
+            ("gone", nobody(b'c')),
+            ("batch", nobody(b'b')),
+        ];
         let used = known.into_iter().filter(|(name, _)| query.contains(&format!("${name}:")));
         let variables =
             used.map(|(name, id)| (name.to_owned(), id.into())).collect::<serde_json::Map<_, _>>().into();
