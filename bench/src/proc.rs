@@ -60,10 +60,12 @@ pub(crate) fn memory(pid: u32) -> Result<Memory> {
     Ok(Memory { resident: field("VmRSS:")?, anonymous: field("RssAnon:")? })
 }
 
-/// What the processes below this one hold, memory that several share divided between them; in MB.
-pub(crate) fn memory_of_children(pid: u32) -> f64 {
-    let share = |pid: &u32| megabytes(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, "Pss:");
-    tree(pid).iter().skip(1).filter_map(share).sum()
+/// What processes hold together: memory that several share is divided between those that do.
+pub(crate) fn memory_of(pids: &[u32]) -> Memory {
+    let rollup = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
+    let shares: Vec<_> = pids.iter().filter_map(rollup).collect();
+    let sum = |name| shares.iter().filter_map(|share| megabytes(share, name)).sum();
+    Memory { resident: sum("Pss:"), anonymous: sum("Pss_Anon:") }
 }
 
 fn megabytes(text: &str, name: &str) -> Option<f64> {
@@ -81,6 +83,8 @@ mod tests {
         assert_eq!(tree(own).first(), Some(&own));
         let memory = memory(own).unwrap();
         assert!(memory.resident > memory.anonymous && memory.anonymous > 0.0, "{memory:?}");
+        let shared = memory_of(&[own]);
+        assert!(shared.resident > shared.anonymous && shared.anonymous > 0.0, "{shared:?}");
         let before = cpu(own);
         let started = std::time::Instant::now();
         while started.elapsed() < Duration::from_millis(200) {

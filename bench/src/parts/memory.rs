@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     figures::{Row, median, section},
-    proc,
+    proc::{self, Memory},
     process::{Binary, Role, Standalone},
 };
 
@@ -25,13 +25,16 @@ pub(super) async fn run(binary: &Binary) -> Result<String> {
     let standalone = Standalone::start(binary, folder.path()).await?;
     starts.push(standalone.start);
     let mut rows = idle("standalone", "250 MB", standalone.pid()).await?;
-    let children = proc::memory_of_children(standalone.pid());
-    rows.push(Row::new("children of `standalone`: PostgreSQL, Redis", format!("{children:.0} MB")));
+    let children = proc::memory_of(proc::tree(standalone.pid()).split_off(1).as_slice());
+    let children = format!("{:.0} MB", children.resident);
+    rows.push(Row::new("children of `standalone`: PostgreSQL, Redis", children));
     let (api, api_starts) = role(async || Role::api(binary, folder.path()).await).await?;
     rows.extend(idle("api", "30 MB", api.pid()).await?);
     drop(api);
     let (worker, worker_starts) = role(async || Role::worker(binary, folder.path()).await).await?;
     rows.extend(idle("worker", "30 MB", worker.pid()).await?);
+    let both = proc::memory_of(&proc::tree(worker.pid()));
+    rows.push(Row::new("`worker`, with its process of handlers", figure(both)).aim("30 MB"));
     drop(worker);
 
     rows.push(Row::new("`standalone` ready, the very first start", seconds(vec![first_start])));
@@ -40,8 +43,8 @@ pub(super) async fn run(binary: &Binary) -> Result<String> {
     rows.push(Row::new("`worker` takes jobs", seconds(worker_starts)));
     let method = format!(
         "Resident memory (`VmRSS`) after {} s of doing nothing, and what of it is the process's own \
-        rather than mapped files such as its code (`RssAnon`); children by their proportional share. \
-        Processor while idle is over the same {} s, of the process alone. Starts are from the launch of \
+        rather than mapped files such as its code (`RssAnon`); of several processes by their proportional shares. \
+        `worker` watches and its child runs the handlers. Processor while idle is over the same {} s, of the process alone. Starts are from the launch of \
         the process to the first 200 of `/readyz` (the worker: to its word that jobs are taken), median \
         of {STARTS} on a data folder that is there already, the files in the page cache; the very first \
         makes the database and is one run.",
@@ -68,11 +71,14 @@ async fn idle(name: &str, aim: &'static str, pid: u32) -> Result<Vec<Row>> {
     tokio::time::sleep(IDLE).await;
     let memory = proc::memory(pid)?;
     let share = (proc::cpu(pid) - before).as_secs_f64() / IDLE.as_secs_f64();
-    let figure = format!("{:.0} MB, of which its own {:.0} MB", memory.resident, memory.anonymous);
     Ok(vec![
-        Row::new(format!("`{name}`, resident"), figure).aim(aim),
+        Row::new(format!("`{name}`, resident"), figure(memory)).aim(aim),
         Row::new(format!("`{name}`, processor while idle"), format!("{:.1} % of one core", share * 100.0)),
     ])
+}
+
+fn figure(memory: Memory) -> String {
+    format!("{:.0} MB, of which its own {:.0} MB", memory.resident, memory.anonymous)
 }
 
 fn seconds(starts: Vec<Duration>) -> String {

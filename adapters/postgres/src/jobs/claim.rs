@@ -20,7 +20,7 @@ use crate::{
     errors::Step,
     follow::{Raised, milliseconds, tell},
     jobs::{
-        dispatch::{fitting, pick, rooms},
+        dispatch::{fitting, lock_ready, pick, rooms},
         known_kinds,
         limits::{self, Picked, Rooms},
     },
@@ -121,7 +121,7 @@ pub(super) async fn claim(
         ClaimFrom::Queue { queue, limit } => {
             // Everything up to the first suspect, or that one alone.
             diesel::sql_query(claim_where!(
-                "id = ANY(ARRAY(
+                "ctid = ANY(ARRAY(
                     WITH ",
                 rooms!("$6", "$7", "$8", "$9"),
                 ", picked AS MATERIALIZED (",
@@ -129,10 +129,10 @@ pub(super) async fn claim(
                 "), due AS MATERIALIZED (",
                 fitting!("picked"),
                 ")
-                    SELECT j.id FROM jobs j JOIN due USING (id)
-                    WHERE j.state = 'READY' AND (turn = 1
-                        OR turn < coalesce((SELECT min(turn) FROM due WHERE suspect), 1 + $5))
-                    FOR UPDATE OF j SKIP LOCKED
+                    SELECT l.at FROM due CROSS JOIN LATERAL (",
+                lock_ready!("due.at"),
+                ") AS l
+                    WHERE turn = 1 OR turn < coalesce((SELECT min(turn) FROM due WHERE suspect), 1 + $5)
                 ))"
             ))
             .bind::<Array<Text>, _>(known_kinds())

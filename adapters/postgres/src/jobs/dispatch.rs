@@ -92,7 +92,7 @@ macro_rules! pick {
                 SELECT due.*, o.priority, o.lane, o.provider, o.under_way, o.lane_room, o.provider_room,
                     row_number() OVER (PARTITION BY o.priority, o.lane ORDER BY due.run_at, due.id) AS place
                 FROM open o CROSS JOIN LATERAL (
-                    SELECT j.id, j.run_at, j.suspect FROM jobs j
+                    SELECT j.id, j.ctid AS at, j.run_at, j.suspect FROM jobs j
                     WHERE j.queue = ",
             $queue,
             " AND j.state = 'READY' AND j.priority = o.priority AND j.lane = o.lane
@@ -126,6 +126,20 @@ macro_rules! fitting {
     };
 }
 pub(super) use fitting;
+
+/// The place of a row that was ready where it was seen, held, unless it is so no more or somebody holds it. Rows
+/// are looked up by their places: for a join by id the planner may read the queue once a row, when it has not yet
+/// learnt how long the queue has grown.
+macro_rules! lock_ready {
+    ($at:literal) => {
+        concat!(
+            "SELECT k.ctid AS at FROM jobs k WHERE k.ctid = ",
+            $at,
+            " AND k.state = 'READY' FOR UPDATE SKIP LOCKED"
+        )
+    };
+}
+pub(super) use lock_ready;
 
 #[derive(diesel::QueryableByName)]
 struct Row {
@@ -167,20 +181,20 @@ pub(super) async fn dispatch(
         ), fitting AS MATERIALIZED (",
         fitting!("picked"),
         "), due AS MATERIALIZED (
-            SELECT queue, id, suspect, turn, CASE WHEN suspect THEN turn ELSE
+            SELECT queue, at, suspect, turn, CASE WHEN suspect THEN turn ELSE
                 (row_number() OVER (PARTITION BY queue, suspect ORDER BY turn) - 1) / size END AS chunk
             FROM fitting
         ), free AS MATERIALIZED (
-            SELECT d.*, gen_random_uuid() AS drawn FROM due d JOIN jobs j ON j.id = d.id
-            WHERE j.state = 'READY' FOR UPDATE OF j SKIP LOCKED
+            SELECT d.queue, d.suspect, d.turn, d.chunk, l.at, gen_random_uuid() AS drawn FROM due d CROSS JOIN LATERAL ("
+        ,lock_ready!("d.at"),") AS l
         ), sent AS (
             UPDATE jobs j SET state = 'DISPATCHED', dispatch_id = f.dispatch_id,
                 deadline = now() + $4 * interval '1 millisecond'
             FROM (
-                SELECT id, queue, turn,
+                SELECT at, queue, turn,
                     first_value(drawn) OVER (PARTITION BY queue, suspect, chunk ORDER BY turn) AS dispatch_id
                 FROM free
-            ) AS f WHERE j.id = f.id
+            ) AS f WHERE j.ctid = f.at
             RETURNING f.queue, f.turn, j.dispatch_id
         ), told AS (
             SELECT queue, dispatch_id, min(turn) AS turn, count(*) AS jobs FROM sent GROUP BY queue, dispatch_id
