@@ -17,8 +17,6 @@ fn token() -> impl Strategy<Value = ClaimToken> {
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        3 => Just(Change::Dispatch),
-        1 => Just(Change::Recall),
         4 => (token(), any::<bool>()).prop_map(|(token, alone)| Change::Claim { token, alone }),
         2 => token().prop_map(|token| Change::Begin { token }),
         2 => token().prop_map(|token| Change::Complete { token }),
@@ -89,7 +87,7 @@ proptest! {
                 prop_assert!(alone || !before.suspect, "{:?} took a suspect with others", change);
                 prop_assert_eq!(life.attempts, before.attempts, "who only takes it pays nothing");
             }
-            if matches!(change, Change::Dispatch | Change::Recall | Change::Expire | Change::Cancel) {
+            if matches!(change, Change::Expire | Change::Cancel) {
                 prop_assert_eq!(life.attempts, before.attempts, "nobody pays for what no handler did");
             }
             if matches!(life.state, JobState::Dead) {

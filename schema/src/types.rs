@@ -67,10 +67,8 @@ pub(crate) enum Stage {
 pub(crate) enum JobState {
     /// Waits for other jobs to be done.
     Waiting,
-    /// Waits for its time, then to be dispatched.
+    /// Waits for its time, then for a worker.
     Ready,
-    /// On its way to a worker.
-    Dispatched,
     Running,
     Done,
     /// Out of attempts or beyond help; kept for inspection.

@@ -48,7 +48,7 @@ pub(crate) struct Which {
     /// Only jobs that do this, such as index_passages; repeatable
     #[arg(long = "kind", short, value_name = "KIND", value_parser = values::job_kind)]
     pub(crate) kinds: Vec<JobKind>,
-    /// Only in this state: waiting, ready, dispatched, running, done, dead, cancelled; repeatable
+    /// Only in this state: waiting, ready, running, done, dead, cancelled; repeatable
     #[arg(long = "state", short, value_name = "STATE", value_parser = values::job_state)]
     pub(crate) states: Vec<JobState>,
     /// Only of this queue: ingest, index, embed, analyze, mail, batch, default; repeatable

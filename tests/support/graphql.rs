@@ -174,7 +174,8 @@ impl Client {
 
     /// Waits until every job of the organization has ended well. Needs ADMIN.
     pub(crate) async fn idle(&self) {
-        const QUERY: &str = "{ jobs(first: 1, filter: { states: [READY, DISPATCHED, RUNNING] }) { edges { node { kind } } } }";
+        const QUERY: &str =
+            "{ jobs(first: 1, filter: { states: [READY, RUNNING] }) { edges { node { kind } } } }";
         eventually("no job is left", async || {
             let data = self.data(QUERY, json!({})).await;
             data["jobs"]["edges"].as_array().expect("a list").is_empty().then_some(())

@@ -58,8 +58,7 @@ pub(crate) fn claimed_directly(queue: Queue, jobs: usize) {
 }
 
 /// States that are counted; how many jobs were done is a counter.
-const COUNTED: [JobState; 5] =
-    [JobState::Waiting, JobState::Ready, JobState::Dispatched, JobState::Running, JobState::Dead];
+const COUNTED: [JobState; 4] = [JobState::Waiting, JobState::Ready, JobState::Running, JobState::Dead];
 
 /// The state of the queues. Only the leading steward shows it; one that led before shows zeros, so that sums
 /// over processes are right.

@@ -87,7 +87,7 @@ async fn insert_jobs(conn: &mut Connection, jobs: &[NewJob]) -> Step<bool> {
                 organization_id, queue, kind, payload, payload_version, conversation_id, priority, max_attempts,
                 delay_ms, traceparent, provider, unique_key, waits_for, batch_id, reserved)
             ON CONFLICT (lane, kind, unique_key) WHERE unique_key IS NOT NULL
-                AND state IN ('WAITING', 'READY', 'DISPATCHED', 'RUNNING') DO NOTHING
+                AND state IN ('WAITING', 'READY', 'RUNNING') DO NOTHING
             RETURNING id, organization_id, kind, conversation_id, state
         ) ",
         tell!("added")

@@ -147,8 +147,8 @@ impl Ledger for Postgres {
             }
         }
         let missed = self.run(DOING, async |conn| reconcile::missed_dispatches(conn).await).await?;
-        all.missed_dispatches = missed.dispatches;
-        self.announce(missed.raised);
+        all.missed_dispatches = missed;
+        self.announce(Raised { jobs: missed > 0, events: false });
         Ok(all)
     }
 

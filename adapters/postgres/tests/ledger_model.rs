@@ -100,8 +100,9 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model<'a> {
     db: &'a Database,
     lives: HashMap<JobId, Life>,
-    /// Of each dispatched job.
-    dispatched: HashMap<JobId, Uuid>,
+    /// What is on its way.
+    dispatched: HashMap<Uuid, Vec<JobId>>,
+    /// All that ever were.
     dispatches: Vec<Uuid>,
     claims: Vec<Claim>,
     tenant: Tenant,
@@ -115,7 +116,7 @@ const ATTEMPTS: i32 = 2;
 
 impl<'a> Model<'a> {
     async fn new(db: &'a Database) -> Self {
-        db.execute("TRUNCATE jobs CASCADE").await;
+        db.execute("TRUNCATE jobs, dispatches CASCADE").await;
         let tenant = organization(&db.store).await.tenant;
         let mut jobs: Vec<_> = (0..JOBS).map(|_| probe(Some(tenant))).collect();
         // Of the five, the fourth waits for the first and the second, the last for the fourth.
@@ -151,9 +152,6 @@ impl<'a> Model<'a> {
         let after = life.after(change);
         if let Some(after) = after {
             *life = after;
-            if after.state != JobState::Dispatched {
-                self.dispatched.remove(&job);
-            }
             if after.state == JobState::Done {
                 for other in self.waiting_on(job) {
                     self.change(other, Change::Release);
@@ -177,27 +175,33 @@ impl<'a> Model<'a> {
         let store = &self.db.store;
         match step {
             Step::Dispatch { window, chunk } => {
-                let before = self.dispatched.len();
-                let ready = self.count(JobState::Ready);
+                let before: Vec<_> = self.dispatched.values().flatten().copied().collect();
+                let waits =
+                    |(job, life): &(&JobId, &Life)| life.state == JobState::Ready && !before.contains(job);
+                let ready = self.lives.iter().filter(waits).count();
                 let sent = dispatch(store, Queue::Default, window, chunk).await;
                 let number: usize = sent.iter().map(|one| one.jobs).sum();
-                assert_eq!(number, ready.min(window.saturating_sub(before)));
+                assert_eq!(number, ready.min(window.saturating_sub(before.len())));
                 for one in sent {
-                    let sql = "SELECT id FROM jobs WHERE dispatch_id = $1";
+                    let sql = "SELECT unnest(job_ids) FROM dispatches WHERE id = $1";
                     let rows = self.db.sql.query(sql, &[&one.id]).await.unwrap();
                     let jobs: Vec<_> = rows.iter().map(|row| JobId(row.get(0))).collect();
                     assert!(jobs.len() == one.jobs && jobs.len() <= chunk);
                     assert!(jobs.len() == 1 || jobs.iter().all(|job| !self.lives[job].suspect));
-                    for job in jobs {
-                        assert!(self.change(job, Change::Dispatch));
-                        self.dispatched.insert(job, one.id);
+                    for job in &jobs {
+                        assert!(self.lives[job].state == JobState::Ready && !before.contains(job));
                     }
+                    self.dispatched.insert(one.id, jobs);
                     self.dispatches.push(one.id);
                 }
             }
             Step::ClaimDispatch { which } => {
                 let Some(id) = pick(&self.dispatches, which) else { return };
-                let waiting = self.dispatched.values().filter(|dispatch| **dispatch == id).count();
+                let brought = self.dispatched.remove(&id).unwrap_or_default();
+                // What has become a suspect since does not run with the others.
+                let alone = brought.len() == 1;
+                let can = |life: Life| life.state == JobState::Ready && (alone || !life.suspect);
+                let waiting = brought.iter().filter(|job| can(self.lives[job])).count();
                 let from = ClaimFrom::Dispatches(vec![id]);
                 let jobs = store.claim(SCOPE, from, "w", LEASE, &FREE).await.unwrap();
                 assert_eq!(jobs.len(), waiting);
@@ -213,13 +217,7 @@ impl<'a> Model<'a> {
             Step::Recall { which } => {
                 let Some(id) = pick(&self.dispatches, which) else { return };
                 store.recall(SCOPE, &[id]).await.unwrap();
-                let waiting: Vec<_> = self
-                    .dispatched
-                    .iter()
-                    .filter(|(_, dispatch)| **dispatch == id)
-                    .map(|(job, _)| *job)
-                    .collect();
-                waiting.into_iter().for_each(|job| assert!(self.change(job, Change::Recall)));
+                self.dispatched.remove(&id);
             }
             Step::Begin { which } => {
                 let Some(claim) = pick(&self.claims, which) else { return };
@@ -261,11 +259,10 @@ impl<'a> Model<'a> {
                 expired.into_iter().for_each(|job| assert!(self.change(JobId(job), Change::Expire)));
             }
             Step::Miss => {
-                let sql = "UPDATE jobs SET deadline = now() - interval '1 s' WHERE state = 'DISPATCHED'";
-                self.db.execute(sql).await;
-                store.reconcile(SCOPE).await.unwrap();
-                let all: Vec<_> = self.dispatched.keys().copied().collect();
-                all.into_iter().for_each(|job| assert!(self.change(job, Change::Recall)));
+                self.db.execute("UPDATE dispatches SET deadline = now() - interval '1 s'").await;
+                let reconciled = store.reconcile(SCOPE).await.unwrap();
+                assert_eq!(reconciled.missed_dispatches, self.dispatched.len());
+                self.dispatched.clear();
             }
             Step::Extend => {
                 let leases = store.extend(SCOPE, &self.claims, LEASE).await.unwrap();

@@ -10,7 +10,7 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{FREE, LEASE, SCOPE, claim, dispatch, job, organization, plan, probe},
+    fixtures::{FREE, LEASE, SCOPE, claim, dispatch, done, job, organization, plan, probe},
 };
 
 fn limit(running: Option<u32>, per_minute: Option<u32>) -> Limit {
@@ -42,7 +42,8 @@ async fn limits_of_queue_organization_and_provider_hold_together() {
     // What one limit drops from a pass is another's to take in the next.
     while passed(&db, &limits).await > 0 {}
     let count = async |of: &str| {
-        let sql = "SELECT count(*) FROM jobs WHERE state IN ('DISPATCHED', 'RUNNING') AND";
+        let sql = "SELECT count(*) FROM jobs WHERE (state = 'RUNNING' OR state = 'READY'
+            AND id IN (SELECT unnest(job_ids) FROM dispatches)) AND";
         db.number(&format!("{sql} {of}")).await
     };
     let organization = |id: colloquy_domain::ids::OrganizationId| format!("organization_id = '{id}'");
@@ -53,7 +54,12 @@ async fn limits_of_queue_organization_and_provider_hold_together() {
     assert!(count("organization_id IS NULL").await >= 4);
 
     // Whoever takes from the queue itself keeps to them too.
-    db.execute("UPDATE jobs SET state = 'DONE' WHERE state = 'DISPATCHED' AND provider = 'acme'").await;
+    let rows = db.sql.query("SELECT id FROM dispatches", &[]).await.unwrap();
+    let from = ClaimFrom::Dispatches(rows.iter().map(|row| row.get(0)).collect());
+    let claimed = db.store.claim(SCOPE, from, "w", LEASE, &limits).await.unwrap();
+    assert_eq!(count("queue = 'default'").await, 14);
+    let of_acme = claimed.iter().filter(|job| job.organization_id == Some(other.tenant.0)).map(done);
+    assert_eq!(db.store.complete(SCOPE, of_acme.collect()).await.unwrap(), [true; 4]);
     let from = ClaimFrom::Queue { queue: Queue::Default, limit: 50 };
     let claimed = db.store.claim(SCOPE, from, "w", LEASE, &limits).await.unwrap();
     assert_eq!(claimed.len(), 4);

@@ -192,7 +192,7 @@ async fn now(client: &Client) -> Result<f64> {
 
 async fn until_done(client: &Client) -> Result<()> {
     let left = "SELECT EXISTS (SELECT FROM jobs
-        WHERE queue = 'default' AND state IN ('READY', 'DISPATCHED', 'RUNNING'))";
+        WHERE queue = 'default' AND state IN ('READY', 'RUNNING'))";
     let left = client.prepare(left).await?;
     let started = Instant::now();
     while client.query_one(&left, &[]).await?.try_get(0)? {

@@ -1,10 +1,11 @@
 //! The life of a job as a pure function, so that it can be tested over every interleaving; the ledger applies
 //! it in SQL and its contract tests hold the two together.
 //!
-//! WAITING (for other jobs) → READY → DISPATCHED → RUNNING → DONE | READY (retry) | DEAD, and CANCELLED from
+//! WAITING (for other jobs) → READY → RUNNING → DONE | READY (retry) | DEAD, and CANCELLED from
 //! any state that is not final: at once where nobody runs the job, else as soon as its handler has stopped. A
-//! dead or cancelled job can be revived, which gives it all its attempts anew. A job whose worker vanished goes back to READY as a *suspect*: it runs alone from then on, so that one that
-//! kills its worker burns its own attempts and nobody else's.
+//! dead or cancelled job can be revived, which gives it all its attempts anew. A job whose worker vanished goes back to
+//! READY as a *suspect*: it runs alone from then on, so that one that kills its worker burns its own attempts and
+//! nobody else's. To be on the way to a worker is no state: a dispatch says which jobs a worker might claim.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +16,8 @@ use crate::ids::ClaimToken;
 pub enum JobState {
     /// Waits for other jobs to be done.
     Waiting,
-    /// Waits for its time, then to be dispatched.
+    /// Waits for its time, then for a worker.
     Ready,
-    /// On its way to a worker.
-    Dispatched,
     Running,
     Done,
     /// Out of attempts or beyond help; kept for inspection.
@@ -27,21 +26,13 @@ pub enum JobState {
 }
 
 impl JobState {
-    pub const ALL: [Self; 7] = [
-        Self::Waiting,
-        Self::Ready,
-        Self::Dispatched,
-        Self::Running,
-        Self::Done,
-        Self::Dead,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Ready, Self::Running, Self::Done, Self::Dead, Self::Cancelled];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "WAITING",
             Self::Ready => "READY",
-            Self::Dispatched => "DISPATCHED",
             Self::Running => "RUNNING",
             Self::Done => "DONE",
             Self::Dead => "DEAD",
@@ -73,9 +64,6 @@ pub struct Life {
 /// What happens to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    Dispatch,
-    /// The dispatch was not claimed by its deadline, or could not be pushed.
-    Recall,
     /// A worker takes it; `alone` where no other job is claimed with it.
     Claim {
         token: ClaimToken,
@@ -133,15 +121,13 @@ impl Life {
     /// The life after `change`, or `None` where the change comes too late or from one who lost the claim;
     /// then nothing happens.
     pub fn after(self, change: Change) -> Option<Self> {
-        use JobState::{Cancelled, Dead, Dispatched, Done, Ready, Running, Waiting};
+        use JobState::{Cancelled, Dead, Done, Ready, Running, Waiting};
         let holds = |token| self.state == Running && self.claim == Some(token);
         let unclaimed = |state| Self { state, claim: None, paid: false, ..self };
         // What is unwanted does not run again.
         let again = || if self.unwanted { Cancelled } else { Ready };
         match change {
-            Change::Dispatch if self.state == Ready => Some(unclaimed(Dispatched)),
-            Change::Recall if self.state == Dispatched => Some(unclaimed(Ready)),
-            Change::Claim { token, alone } if matches!(self.state, Ready | Dispatched) => {
+            Change::Claim { token, alone } if self.state == Ready => {
                 (!self.suspect || alone).then_some(Self { state: Running, claim: Some(token), ..self })
             }
             Change::Begin { token } if holds(token) && self.suspect && !self.paid => {
@@ -166,9 +152,7 @@ impl Life {
                 let dies = self.paid && self.attempts >= self.max_attempts && !self.unwanted;
                 Some(Self { suspect: true, ..unclaimed(if dies { Dead } else { again() }) })
             }
-            Change::Cancel if matches!(self.state, Waiting | Ready | Dispatched) => {
-                Some(unclaimed(Cancelled))
-            }
+            Change::Cancel if matches!(self.state, Waiting | Ready) => Some(unclaimed(Cancelled)),
             Change::Cancel if self.state == Running => Some(Self { unwanted: true, ..self }),
             Change::Cancelled { token } if holds(token) => {
                 Some(Self { attempts: self.spent(), suspect: false, ..unclaimed(Cancelled) })

@@ -243,7 +243,7 @@ pub trait Ledger: Send + Sync {
     /// Writes jobs that no other change causes, except those whose unique key an unfinished job has.
     async fn enqueue(&self, scope: SystemScope, jobs: Vec<NewJob>) -> Result<()>;
 
-    /// Moves due jobs to DISPATCHED, by priority, then fairly between organizations, then by age, until the
+    /// Puts due jobs on their way, by priority, then fairly between organizations, then by age, until the
     /// plans' windows are full. A suspect has a dispatch of its own. What nobody claimed within `deadline` is
     /// recalled.
     async fn dispatch(

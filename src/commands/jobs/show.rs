@@ -112,12 +112,12 @@ mod tests {
             { "attempt": 4, "at": "2026-03-01T10:00:00Z", "message": "an earlier one" },
             { "attempt": 5, "at": "2026-03-01T10:00:01Z", "message": "the index does\nnot answer, and this is long" },
         ]);
-        let shown = table(&[job("DEAD", errors), job("DISPATCHED", json!([]))], 44);
+        let shown = table(&[job("DEAD", errors), job("RUNNING", json!([]))], 44);
         assert_snapshot!(anstream::adapter::strip_str(&shown), @r"
-        STATE       KIND            TRIES  CREATED               ID
-        dead        index_passages    5/5  2026-03-01 09:00:00Z  agGdw0000000000000001
-                    the index does not answer, and …
-        dispatched  index_passages    5/5  2026-03-01 09:00:00Z  agGdw0000000000000001
+        STATE    KIND            TRIES  CREATED               ID
+        dead     index_passages    5/5  2026-03-01 09:00:00Z  agGdw0000000000000001
+                 the index does not answer, and …
+        running  index_passages    5/5  2026-03-01 09:00:00Z  agGdw0000000000000001
         ");
     }
 

@@ -35,12 +35,13 @@ use uuid::Uuid;
 pub(super) struct Row {
     pub(super) life: Life,
     pub(super) errors: Vec<String>,
-    dispatch: Option<Uuid>,
 }
 
 pub(super) struct MemoryLedger {
     signals: Arc<dyn Signals>,
     rows: Mutex<BTreeMap<JobId, Row>>,
+    /// What is on its way.
+    dispatches: Mutex<BTreeMap<Uuid, Vec<JobId>>>,
     next: AtomicU64,
     /// Calls of `complete` that still fail.
     pub(super) outage: AtomicUsize,
@@ -54,6 +55,7 @@ impl MemoryLedger {
         Self {
             signals,
             rows: Mutex::default(),
+            dispatches: Mutex::default(),
             next: AtomicU64::new(0),
             outage: AtomicUsize::new(0),
             completions: AtomicUsize::new(0),
@@ -72,7 +74,7 @@ impl MemoryLedger {
 
     /// So many jobs that are due.
     pub(super) fn add(&self, jobs: usize) -> Vec<JobId> {
-        let row = Row { life: Life::new(3), errors: Vec::new(), dispatch: None };
+        let row = Row { life: Life::new(3), errors: Vec::new() };
         let ids: Vec<_> = (0..jobs).map(|_| JobId(self.id())).collect();
         self.rows().extend(ids.iter().map(|id| (*id, row.clone())));
         ids
@@ -81,12 +83,7 @@ impl MemoryLedger {
     /// Puts them on their way as one dispatch.
     pub(super) fn send(&self, jobs: &[JobId]) -> Uuid {
         let id = self.id();
-        for job in jobs {
-            let mut rows = self.rows();
-            let row = rows.get_mut(job).unwrap();
-            row.life = row.life.after(Change::Dispatch).unwrap();
-            row.dispatch = Some(id);
-        }
+        self.dispatches.lock().unwrap().insert(id, jobs.to_vec());
         id
     }
 
@@ -117,23 +114,33 @@ impl Ledger for MemoryLedger {
         _: &JobLimits,
     ) -> Result<Vec<ClaimedJob>> {
         let mut rows = self.rows();
-        let wanted = |row: &Row| match &from {
+        let (wanted, limit) = match &from {
             ClaimFrom::Dispatches(ids) => {
-                row.life.state == JobState::Dispatched && row.dispatch.is_some_and(|id| ids.contains(&id))
+                let mut dispatches = self.dispatches.lock().unwrap();
+                let taken = ids.iter().filter_map(|id| Some((*id, dispatches.remove(id)?)));
+                (
+                    taken.flat_map(|(id, jobs)| jobs.into_iter().map(move |job| (job, Some(id)))).collect(),
+                    usize::MAX,
+                )
             }
-            ClaimFrom::Queue { .. } => row.life.state == JobState::Ready,
+            ClaimFrom::Queue { limit, .. } => {
+                (rows.keys().map(|job| (*job, None)).collect::<Vec<_>>(), *limit)
+            }
         };
-        let limit = if let ClaimFrom::Queue { limit, .. } = from { limit } else { usize::MAX };
         let mut claimed = Vec::new();
-        for (id, row) in rows.iter_mut().filter(|(_, row)| wanted(row)).take(limit) {
+        for (id, dispatch_id) in wanted {
+            let row = rows.get_mut(&id).unwrap();
             let token = ClaimToken(self.id());
             let Some(life) = row.life.after(Change::Claim { token, alone: limit == 1 }) else {
                 continue;
             };
+            if claimed.len() == limit {
+                break;
+            }
             row.life = life;
             claimed.push(ClaimedJob {
-                claim: Claim { job_id: *id, token },
-                dispatch_id: row.dispatch,
+                claim: Claim { job_id: id, token },
+                dispatch_id,
                 kind: JobKind::Probe,
                 organization_id: None,
                 payload: Payload::Nothing {},
@@ -222,10 +229,10 @@ impl Ledger for MemoryLedger {
     ) -> Result<Dispatched> {
         let mut dispatched = Dispatched::default();
         for plan in plans {
-            let room = plan.window.saturating_sub(self.count(JobState::Dispatched));
-            let due = |row: &Row| row.life.state == JobState::Ready;
-            let ready: Vec<_> =
-                self.rows().iter().filter(|(_, row)| due(row)).map(|(id, _)| *id).take(room).collect();
+            let sent: Vec<_> = self.dispatches.lock().unwrap().values().flatten().copied().collect();
+            let room = plan.window.saturating_sub(sent.len());
+            let due = |(id, row): &(&JobId, &Row)| row.life.state == JobState::Ready && !sent.contains(id);
+            let ready: Vec<_> = self.rows().iter().filter(due).map(|(id, _)| *id).take(room).collect();
             let send = |jobs: &[JobId]| Dispatch { id: self.send(jobs), queue: plan.queue, jobs: jobs.len() };
             dispatched.dispatches.extend(ready.chunks(plan.chunk).map(send));
             dispatched.is_full |= ready.len() == room;
@@ -234,10 +241,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn recall(&self, _: SystemScope, dispatches: &[Uuid]) -> Result<()> {
-        let recalled = |row: &Row| row.dispatch.is_some_and(|id| dispatches.contains(&id));
-        for row in self.rows().values_mut().filter(|row| recalled(row)) {
-            row.life = row.life.after(Change::Recall).unwrap_or(row.life);
-        }
+        self.dispatches.lock().unwrap().retain(|id, _| !dispatches.contains(id));
         self.signals.raise(Signal::Jobs);
         Ok(())
     }

@@ -71,12 +71,11 @@ pub(super) fn micros(amount: MicroDollars) -> i64 {
     i64::try_from(amount.0).unwrap_or(i64::MAX)
 }
 
-/// Waiting jobs go where nothing dispatches them; what is on its way comes back.
+/// What nobody has claimed goes where nobody can.
 pub(super) async fn hold(conn: &mut Connection, batch: &Batch) -> Step<Raised> {
     let held = diesel::sql_query(concat!(
         "WITH held AS (
-            UPDATE jobs SET state = 'WAITING', dispatch_id = NULL, deadline = NULL
-            WHERE batch_id = $1 AND state IN ('READY', 'DISPATCHED')
+            UPDATE jobs SET state = 'WAITING' WHERE batch_id = $1 AND state = 'READY'
                 AND EXISTS (SELECT FROM batches WHERE id = $1 AND state = 'PAUSED')
             RETURNING id, organization_id, kind, conversation_id, state
         ) ",

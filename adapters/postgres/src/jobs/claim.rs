@@ -20,7 +20,7 @@ use crate::{
     errors::Step,
     follow::{Raised, milliseconds, tell},
     jobs::{
-        dispatch::{fitting, lock_ready, pick, rooms},
+        dispatch::{fitting, pick, rooms},
         known_kinds,
         limits::{self, Picked, Rooms},
     },
@@ -75,23 +75,34 @@ struct Row {
     reserved: i64,
 }
 
-/// The statement that claims the rows that a condition names, of the known kinds `$1`.
-macro_rules! claim_where {
-    ($($condition:expr),+) => {
+/// The statement that claims those jobs of a WITH query (`job_id`, with the dispatch that brought each) that wait and
+/// are of the known kinds `$1`.
+///
+/// The state is compared in a way that the planner cannot match with an index: rows are looked up by id, even where
+/// it takes the queue for empty, as it does before it has learnt how a queue has grown.
+macro_rules! claim_wanted {
+    ($($wanted:expr),+) => {
         concat!(
-            "WITH claimed AS (
+            "WITH ",
+            $($wanted,)+
+            ", paused AS MATERIALIZED (
+                SELECT queue, lane FROM paused_queues
+            ), claimed AS (
                 UPDATE jobs SET state = 'RUNNING', claim_token = gen_random_uuid(), worker = $2,
                     deadline = now() + $3 * interval '1 millisecond',
                     started_at = coalesce(started_at, now())
-                WHERE kind = ANY($1) AND ",
-            $($condition,)+
-            " RETURNING *
+                WHERE id = ANY(ARRAY(SELECT job_id FROM wanted)) AND state || '' = 'READY' AND kind = ANY($1)
+                    AND run_at <= now() AND NOT EXISTS (
+                        SELECT FROM paused p
+                        WHERE p.queue = jobs.queue AND (p.lane IS NULL OR p.lane = jobs.lane))
+                    AND (NOT suspect OR EXISTS (SELECT FROM wanted w WHERE w.job_id = jobs.id AND w.alone))
+                RETURNING *
             ), told AS (",
             tell!("claimed"),
             ")
-            SELECT id, claim_token, dispatch_id, kind, organization_id, payload, attempts, suspect, max_attempts,
+            SELECT c.id, claim_token, dispatch_id, kind, organization_id, payload, attempts, suspect, max_attempts,
                 traceparent, created_at, provider, payload_version, batch_id, reserved
-            FROM claimed ORDER BY priority DESC, run_at, id"
+            FROM claimed c JOIN wanted w ON w.job_id = c.id ORDER BY priority DESC, run_at, c.id"
         )
     };
 }
@@ -105,10 +116,13 @@ pub(super) async fn claim(
 ) -> Step<Claimed> {
     let rows: Vec<Row> = match from {
         ClaimFrom::Dispatches(dispatches) => {
-            diesel::sql_query(claim_where!(
-                "dispatch_id = ANY($4) AND state = 'DISPATCHED' AND NOT EXISTS (
-                    SELECT FROM paused_queues p
-                    WHERE p.queue = jobs.queue AND (p.lane IS NULL OR p.lane = jobs.lane))"
+            diesel::sql_query(claim_wanted!(
+                "taken AS (
+                    DELETE FROM dispatches WHERE id = ANY($4) RETURNING id, job_ids
+                ), wanted AS MATERIALIZED (
+                    SELECT DISTINCT ON (job_id) u.job_id, t.id AS dispatch_id, cardinality(t.job_ids) = 1 AS alone
+                    FROM taken t CROSS JOIN LATERAL unnest(t.job_ids) AS u (job_id)
+                )"
             ))
             .bind::<Array<Text>, _>(known_kinds())
             .bind::<Text, _>(worker)
@@ -120,20 +134,19 @@ pub(super) async fn claim(
         }
         ClaimFrom::Queue { queue, limit } => {
             // Everything up to the first suspect, or that one alone.
-            diesel::sql_query(claim_where!(
-                "ctid = ANY(ARRAY(
-                    WITH ",
+            diesel::sql_query(claim_wanted!(
                 rooms!("$6", "$7", "$8", "$9"),
                 ", picked AS MATERIALIZED (",
-                pick!("$4", "least($5, $11)", "$1", "$10"),
+                pick!("$4", "least($5, $11)", "$1", "$10", "SELECT NULL::uuid WHERE false"),
                 "), due AS MATERIALIZED (",
                 fitting!("picked"),
-                ")
-                    SELECT l.at FROM due CROSS JOIN LATERAL (",
-                lock_ready!("due.at"),
-                ") AS l
+                "), wanted AS MATERIALIZED (
+                    SELECT d.id AS job_id, NULL::uuid AS dispatch_id, true AS alone
+                    FROM due d CROSS JOIN LATERAL (
+                        SELECT FROM jobs l WHERE l.id = d.id AND l.state || '' = 'READY' FOR UPDATE SKIP LOCKED
+                    ) AS free
                     WHERE turn = 1 OR turn < coalesce((SELECT min(turn) FROM due WHERE suspect), 1 + $5)
-                ))"
+                )"
             ))
             .bind::<Array<Text>, _>(known_kinds())
             .bind::<Text, _>(worker)
@@ -211,8 +224,7 @@ pub(super) async fn extend(conn: &mut Connection, claims: &[Claim], lease: Durat
     }
     let held: Vec<Held> = diesel::sql_query(
         "UPDATE jobs j SET deadline = now() + $3 * interval '1 millisecond'
-        FROM unnest($1, $2) AS claim (id, token)
-        WHERE j.id = claim.id AND j.claim_token = claim.token AND j.state = 'RUNNING'
+        WHERE j.id = ANY($1) AND j.claim_token = ANY($2) AND j.state || '' = 'RUNNING'
         RETURNING j.claim_token, j.cancel_requested_at IS NOT NULL AS unwanted",
     )
     .bind::<Array<SqlUuid>, _>(claims.iter().map(|claim| claim.job_id.0).collect::<Vec<_>>())

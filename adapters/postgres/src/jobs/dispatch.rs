@@ -23,7 +23,8 @@ use crate::{
     statement::Prepare,
 };
 
-/// Tables of the room that limits leave; `$lanes`, `$lane_rooms`, `$providers` and `$provider_rooms` are SQL.
+/// Tables of what picking goes by: the room that limits leave (`$lanes`, `$lane_rooms`, `$providers` and
+/// `$provider_rooms` are SQL), what is on its way, and what is so or runs, by queue and lane.
 macro_rules! rooms {
     ($lanes:literal, $lane_rooms:literal, $providers:literal, $provider_rooms:literal) => {
         concat!(
@@ -35,21 +36,30 @@ macro_rules! rooms {
             $providers,
             ", ",
             $provider_rooms,
-            ") AS r (provider, room))"
+            ") AS r (provider, room)), on_their_way AS MATERIALIZED (
+                SELECT queue, unnest(job_ids) AS id FROM dispatches
+            ), under_way AS MATERIALIZED (
+                SELECT queue, lane, sum(jobs)::bigint AS jobs FROM (
+                    SELECT queue, lane, count(*) AS jobs FROM jobs WHERE state = 'RUNNING' GROUP BY queue, lane
+                    UNION ALL
+                    SELECT d.queue, s.* FROM dispatches d
+                    CROSS JOIN LATERAL unnest(d.lanes, d.counts) AS s (lane, jobs)
+                ) AS u GROUP BY queue, lane
+            )"
         )
     };
 }
 pub(super) use rooms;
 
 /// Due jobs of one queue in the order in which they should run: by priority, then fairly between lanes, then by
-/// age; `turn` numbers them. The arguments are SQL for the queue, for how many, for the known kinds, and for
-/// the room of a lane that [`rooms`] does not name.
+/// age; `turn` numbers them. The arguments are SQL for the queue, for how many, for the known kinds, for the room of
+/// a lane that [`rooms`] does not name, and for the ids of those that are not meant.
 ///
 /// The walk hops through the index from stream to stream (a loose index scan), and takes from each no more than
 /// is wanted in all: a tenant's hundred thousand waiting jobs cost no more than its first `limit`. A lane's
 /// turns are counted from what it has under way, so that it is fair also where one job is picked at a time.
 macro_rules! pick {
-    ($queue:literal, $limit:literal, $kinds:literal, $any_lane:literal) => {
+    ($queue:literal, $limit:literal, $kinds:literal, $any_lane:literal, $but:literal) => {
         concat!(
             "WITH RECURSIVE streams AS (
                 (SELECT j.priority, j.lane, j.provider, j.run_at FROM jobs j WHERE j.queue = ",
@@ -65,11 +75,6 @@ macro_rules! pick {
                         AND (j.priority, j.lane, j.provider) < (s.priority, s.lane, s.provider)
                     ORDER BY j.priority DESC, j.lane DESC, j.provider DESC, j.run_at LIMIT 1
                 ) AS next
-            ), under_way AS (
-                SELECT u.lane, count(*) AS jobs FROM jobs u
-                WHERE u.queue = ",
-            $queue,
-            " AND u.state IN ('DISPATCHED', 'RUNNING') GROUP BY u.lane
             ), open AS (
                 SELECT s.*, coalesce(u.jobs, 0) AS under_way,
                     coalesce(lr.room, CASE WHEN s.lane = '00000000-0000-0000-0000-000000000000'
@@ -77,8 +82,11 @@ macro_rules! pick {
             $any_lane,
             " END, 1000000000) AS lane_room,
                     coalesce(pr.room, 1000000000) AS provider_room
-                FROM streams s LEFT JOIN under_way u USING (lane) LEFT JOIN lane_rooms lr USING (lane)
-                    LEFT JOIN provider_rooms pr USING (provider)
+                FROM streams s LEFT JOIN under_way u ON u.lane = s.lane AND u.queue = ",
+            $queue,
+            "
+                    LEFT JOIN lane_rooms lr ON lr.lane = s.lane
+                    LEFT JOIN provider_rooms pr ON pr.provider = s.provider
                 WHERE s.run_at <= now() AND NOT EXISTS (
                     SELECT FROM paused_queues p
                     WHERE p.queue = ",
@@ -92,12 +100,14 @@ macro_rules! pick {
                 SELECT due.*, o.priority, o.lane, o.provider, o.under_way, o.lane_room, o.provider_room,
                     row_number() OVER (PARTITION BY o.priority, o.lane ORDER BY due.run_at, due.id) AS place
                 FROM open o CROSS JOIN LATERAL (
-                    SELECT j.id, j.ctid AS at, j.run_at, j.suspect FROM jobs j
+                    SELECT j.id, j.run_at, j.suspect FROM jobs j
                     WHERE j.queue = ",
             $queue,
             " AND j.state = 'READY' AND j.priority = o.priority AND j.lane = o.lane
                         AND j.provider = o.provider AND j.run_at <= now() AND j.kind = ANY(",
             $kinds,
+            ") AND j.id NOT IN (",
+            $but,
             ")
                     ORDER BY j.run_at, j.id LIMIT least(",
             $limit,
@@ -127,24 +137,10 @@ macro_rules! fitting {
 }
 pub(super) use fitting;
 
-/// The place of a row that was ready where it was seen, held, unless it is so no more or somebody holds it. Rows
-/// are looked up by their places: for a join by id the planner may read the queue once a row, when it has not yet
-/// learnt how long the queue has grown.
-macro_rules! lock_ready {
-    ($at:literal) => {
-        concat!(
-            "SELECT k.ctid AS at FROM jobs k WHERE k.ctid = ",
-            $at,
-            " AND k.state = 'READY' FOR UPDATE SKIP LOCKED"
-        )
-    };
-}
-pub(super) use lock_ready;
-
 #[derive(diesel::QueryableByName)]
 struct Row {
     #[diesel(sql_type = Nullable<SqlUuid>)]
-    dispatch_id: Option<Uuid>,
+    id: Option<Uuid>,
     #[diesel(sql_type = Nullable<Text>)]
     queue: Option<String>,
     #[diesel(sql_type = Nullable<BigInt>)]
@@ -156,7 +152,7 @@ struct Row {
 }
 
 /// All queues in one statement, since each costs a turn of the relay. Chunks are full ones in order, and one of
-/// its own for a suspect. Whoever took a job meanwhile has it.
+/// its own for a suspect. No job's row is touched: whoever takes a job meanwhile has it.
 pub(super) async fn dispatch(
     conn: &mut Connection,
     plans: &[DispatchPlan],
@@ -170,36 +166,39 @@ pub(super) async fn dispatch(
         rooms!("$6", "$7", "$8", "$9"),
         ", plan AS MATERIALIZED (
             SELECT p.queue, p.chunk, least(of_queue, p.places - (
-                SELECT count(*) FROM jobs d WHERE d.queue = p.queue AND d.state = 'DISPATCHED')) AS room
+                SELECT count(*) FROM on_their_way w WHERE w.queue = p.queue)) AS room
             FROM unnest($1, $2, $11, $3) AS p (queue, places, of_queue, chunk)
         ), picked AS MATERIALIZED (
             SELECT p.queue, p.chunk AS size, d.*
             FROM plan p CROSS JOIN LATERAL (",
-        pick!("p.queue", "p.room", "$5", "$10"),
+        pick!("p.queue", "p.room", "$5", "$10", "SELECT w.id FROM on_their_way w"),
         ") AS d
             WHERE p.room > 0
         ), fitting AS MATERIALIZED (",
         fitting!("picked"),
         "), due AS MATERIALIZED (
-            SELECT queue, at, suspect, turn, CASE WHEN suspect THEN turn ELSE
+            SELECT queue, id, lane, provider, suspect, turn, CASE WHEN suspect THEN turn ELSE
                 (row_number() OVER (PARTITION BY queue, suspect ORDER BY turn) - 1) / size END AS chunk
             FROM fitting
-        ), free AS MATERIALIZED (
-            SELECT d.queue, d.suspect, d.turn, d.chunk, l.at, gen_random_uuid() AS drawn FROM due d CROSS JOIN LATERAL ("
-        ,lock_ready!("d.at"),") AS l
-        ), sent AS (
-            UPDATE jobs j SET state = 'DISPATCHED', dispatch_id = f.dispatch_id,
-                deadline = now() + $4 * interval '1 millisecond'
+        ), chunks AS MATERIALIZED (
+            SELECT gen_random_uuid() AS id, c.*, s.lanes, s.providers, s.counts
             FROM (
-                SELECT at, queue, turn,
-                    first_value(drawn) OVER (PARTITION BY queue, suspect, chunk ORDER BY turn) AS dispatch_id
-                FROM free
-            ) AS f WHERE j.ctid = f.at
-            RETURNING f.queue, f.turn, j.dispatch_id
-        ), told AS (
-            SELECT queue, dispatch_id, min(turn) AS turn, count(*) AS jobs FROM sent GROUP BY queue, dispatch_id
+                SELECT queue, suspect, chunk, min(turn) AS turn, count(*) AS jobs, array_agg(id ORDER BY turn) AS job_ids
+                FROM due GROUP BY queue, suspect, chunk
+            ) AS c JOIN (
+                SELECT queue, suspect, chunk, array_agg(lane) AS lanes, array_agg(provider) AS providers,
+                    array_agg(jobs) AS counts
+                FROM (
+                    SELECT queue, suspect, chunk, lane, provider, count(*) AS jobs
+                    FROM due GROUP BY queue, suspect, chunk, lane, provider
+                ) AS shares
+                GROUP BY queue, suspect, chunk
+            ) AS s USING (queue, suspect, chunk)
+        ), sent AS (
+            INSERT INTO dispatches (id, queue, job_ids, lanes, providers, counts, deadline)
+            SELECT id, queue, job_ids, lanes, providers, counts, now() + $4 * interval '1 millisecond' FROM chunks
         )
-        SELECT t.queue, t.dispatch_id, t.jobs, state.* FROM (
+        SELECT c.id, c.queue, c.jobs, state.* FROM (
             SELECT
                 EXISTS (
                     SELECT FROM plan p WHERE p.room <= (SELECT count(*) FROM picked d WHERE d.queue = p.queue)
@@ -207,7 +206,7 @@ pub(super) async fn dispatch(
                 (SELECT (extract(epoch FROM w.run_at - now()) * 1000)::bigint FROM jobs w
                     WHERE w.state = 'READY' AND w.run_at > w.created_at AND w.run_at > now()
                     ORDER BY w.run_at LIMIT 1) AS wait_ms
-        ) AS state LEFT JOIN told t ON true ORDER BY t.turn"
+        ) AS state LEFT JOIN chunks c ON true ORDER BY c.turn"
     ))
     .bind::<Array<Text>, _>(plans.iter().map(|plan| plan.queue.as_str()).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(places.collect::<Vec<_>>())
@@ -227,7 +226,7 @@ pub(super) async fn dispatch(
     for row in rows {
         dispatched.is_full = row.full;
         dispatched.next_due = row.wait_ms.map(|ms| Duration::from_millis(ms.unsigned_abs()));
-        if let (Some(id), Some(queue), Some(jobs)) = (row.dispatch_id, row.queue, row.jobs) {
+        if let (Some(id), Some(queue), Some(jobs)) = (row.id, row.queue, row.jobs) {
             let queue = rows::queue(&queue)?;
             dispatched.dispatches.push(Dispatch { id, queue, jobs: jobs as usize });
         }
@@ -257,8 +256,9 @@ pub(super) async fn dispatch_within(
     let rooms = limits::rooms(conn, limits).await?;
     let mut dispatched = dispatch(conn, plans, deadline, &rooms).await?;
     let sent: Vec<Sent> = diesel::sql_query(
-        "SELECT queue, lane, provider, count(*) AS jobs FROM jobs
-        WHERE dispatch_id = ANY($1) AND state = 'DISPATCHED' GROUP BY queue, lane, provider",
+        "SELECT d.queue, s.* FROM dispatches d
+        CROSS JOIN LATERAL unnest(d.lanes, d.providers, d.counts) AS s (lane, provider, jobs)
+        WHERE d.id = ANY($1)",
     )
     .bind::<Array<SqlUuid>, _>(dispatched.dispatches.iter().map(|one| one.id).collect::<Vec<_>>())
     .prepared()
@@ -278,7 +278,7 @@ pub(super) async fn dispatch_within(
     let waits: Waits = diesel::sql_query(
         "SELECT EXISTS (
             SELECT FROM jobs j WHERE j.queue = ANY($1) AND j.state = 'READY' AND j.run_at <= now()
-                AND NOT EXISTS (
+                AND j.id NOT IN (SELECT unnest(d.job_ids) FROM dispatches d) AND NOT EXISTS (
                     SELECT FROM paused_queues p WHERE p.queue = j.queue AND (p.lane IS NULL OR p.lane = j.lane))
         ) AS waits",
     )
@@ -297,13 +297,10 @@ struct Waits {
 }
 
 pub(super) async fn recall(conn: &mut Connection, dispatches: &[Uuid]) -> Step<()> {
-    diesel::sql_query(
-        "UPDATE jobs SET state = 'READY', dispatch_id = NULL, deadline = NULL
-        WHERE dispatch_id = ANY($1) AND state = 'DISPATCHED'",
-    )
-    .bind::<Array<SqlUuid>, _>(dispatches)
-    .prepared()
-    .execute(conn)
-    .await?;
+    diesel::sql_query("DELETE FROM dispatches WHERE id = ANY($1)")
+        .bind::<Array<SqlUuid>, _>(dispatches)
+        .prepared()
+        .execute(conn)
+        .await?;
     Ok(())
 }

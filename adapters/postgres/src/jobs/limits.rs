@@ -83,7 +83,13 @@ pub(super) async fn rooms(conn: &mut Connection, limits: &JobLimits) -> Step<Roo
         .execute(conn)
         .await?;
     let active: Vec<Active> = diesel::sql_query(
-        "SELECT queue, lane, provider, count(*) AS jobs FROM jobs WHERE state IN ('DISPATCHED', 'RUNNING')
+        "SELECT queue, lane, provider, sum(jobs)::bigint AS jobs FROM (
+            SELECT queue, lane, provider, count(*) AS jobs FROM jobs WHERE state = 'RUNNING'
+            GROUP BY queue, lane, provider
+            UNION ALL
+            SELECT d.queue, s.* FROM dispatches d
+            CROSS JOIN LATERAL unnest(d.lanes, d.providers, d.counts) AS s (lane, provider, jobs)
+        ) AS under_way
         GROUP BY queue, lane, provider",
     )
     .prepared()

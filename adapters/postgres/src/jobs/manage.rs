@@ -96,10 +96,10 @@ async fn cancel_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
         ), chosen AS MATERIALIZED (
             SELECT id, state FROM jobs
             WHERE id = ANY(ARRAY(SELECT id FROM wanted)) AND organization_id = $2
-                AND state IN ('WAITING', 'READY', 'DISPATCHED', 'RUNNING')
+                AND state IN ('WAITING', 'READY', 'RUNNING')
             ORDER BY id FOR UPDATE
         ), cancelled AS (
-            UPDATE jobs j SET state = 'CANCELLED', finished_at = now(), dispatch_id = NULL, deadline = NULL
+            UPDATE jobs j SET state = 'CANCELLED', finished_at = now()
             FROM chosen c WHERE j.id = c.id AND c.state <> 'RUNNING'
             RETURNING j.*, 0 AS cost, false AS skipped
         ), asked AS (
@@ -145,7 +145,7 @@ async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
             SELECT DISTINCT ON (kind, coalesce(unique_key, id::text)) * FROM dead d
             WHERE unique_key IS NULL OR NOT EXISTS (
                 SELECT FROM jobs o WHERE o.lane = d.lane AND o.kind = d.kind AND o.unique_key = d.unique_key
-                    AND o.state IN ('WAITING', 'READY', 'DISPATCHED', 'RUNNING'))
+                    AND o.state IN ('WAITING', 'READY', 'RUNNING'))
             ORDER BY kind, coalesce(unique_key, id::text), id DESC
         ), revived AS (
             UPDATE jobs j SET state = CASE WHEN j.waits_for > 0 THEN 'WAITING' ELSE 'READY' END,
@@ -182,7 +182,7 @@ async fn discard_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> S
         .await?)
 }
 
-/// What is on its way comes back.
+/// What is on its way is not claimed: claims look whether the queue is paused.
 pub(super) async fn pause(
     conn: &mut Connection,
     queue: Queue,
@@ -197,15 +197,6 @@ pub(super) async fn pause(
             .prepared()
             .execute(conn)
             .await?;
-    diesel::sql_query(
-        "UPDATE jobs SET state = 'READY', dispatch_id = NULL, deadline = NULL
-        WHERE queue = $1 AND state = 'DISPATCHED' AND ($2 IS NULL OR lane = $2)",
-    )
-    .bind::<Text, _>(queue.as_str())
-    .bind::<Nullable<SqlUuid>, _>(lane)
-    .prepared()
-    .execute(conn)
-    .await?;
     note_whether(conn, entry, paused > 0).await?;
     Ok(paused > 0)
 }

@@ -290,10 +290,7 @@ pub(super) async fn queue_stats(conn: &mut Connection) -> Step<Vec<QueueStats>> 
                 0 AS waiting, 0 AS running, 0 AS dead, min(run_at) FILTER (WHERE run_at <= now()) AS oldest
             FROM jobs WHERE state = 'READY' GROUP BY queue
             UNION ALL
-            SELECT queue, count(*) FILTER (WHERE state = 'DISPATCHED'), 0, 0,
-                count(*) FILTER (WHERE state = 'RUNNING'), 0,
-                min(run_at) FILTER (WHERE state = 'DISPATCHED')
-            FROM jobs WHERE state IN ('DISPATCHED', 'RUNNING') GROUP BY queue
+            SELECT queue, 0, 0, 0, count(*), 0, NULL FROM jobs WHERE state = 'RUNNING' GROUP BY queue
             UNION ALL
             SELECT queue, 0, 0, count(*), 0, 0, NULL FROM jobs WHERE state = 'WAITING' GROUP BY queue
             UNION ALL
@@ -356,7 +353,7 @@ pub(super) async fn sample(conn: &mut Connection) -> Step<()> {
         ), backlogs AS (
             SELECT queue, count(*) AS jobs FROM jobs WHERE state = 'READY' GROUP BY queue
             UNION ALL
-            SELECT queue, count(*) FROM jobs WHERE state IN ('DISPATCHED', 'RUNNING') GROUP BY queue
+            SELECT queue, count(*) FROM jobs WHERE state = 'RUNNING' GROUP BY queue
             UNION ALL
             SELECT queue, count(*) FROM jobs WHERE state = 'WAITING' GROUP BY queue
         )
@@ -385,8 +382,7 @@ pub(super) async fn counts(conn: &mut Connection) -> Step<Vec<(Queue, JobState, 
     let found: Vec<Jobs> = diesel::sql_query(
         "SELECT queue, 'READY' AS state, count(*) AS jobs FROM jobs WHERE state = 'READY' GROUP BY queue
         UNION ALL
-        SELECT queue, state, count(*) FROM jobs WHERE state IN ('DISPATCHED', 'RUNNING')
-        GROUP BY queue, state
+        SELECT queue, 'RUNNING', count(*) FROM jobs WHERE state = 'RUNNING' GROUP BY queue
         UNION ALL
         SELECT queue, 'DEAD', count(*) FROM jobs WHERE state = 'DEAD' GROUP BY queue",
     )

@@ -37,7 +37,7 @@ pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised
                 errors = CASE WHEN j.suspect AND NOT j.paid THEN j.errors ELSE j.errors || jsonb_build_object(
                     'attempt', j.attempts + (NOT j.paid)::int, 'at', now(), 'message', $2) END,
                 finished_at = CASE WHEN g.next <> 'READY' THEN now() END,
-                dispatch_id = NULL, claim_token = NULL, worker = NULL, deadline = NULL, paid = false
+                claim_token = NULL, worker = NULL, deadline = NULL, paid = false
             FROM gone g WHERE j.id = g.id
             RETURNING j.*, NULL::uuid AS token, 0 AS cost, false AS skipped
         ), ",
@@ -77,10 +77,10 @@ pub(super) async fn retire(conn: &mut Connection, kinds: &[&str]) -> Step<(usize
     }
     let retired = diesel::sql_query(concat!(
         "WITH old AS MATERIALIZED (
-            SELECT id FROM jobs WHERE kind = ANY($2) AND state IN ('WAITING', 'READY', 'DISPATCHED')
+            SELECT id FROM jobs WHERE kind = ANY($2) AND state IN ('WAITING', 'READY')
             LIMIT $1 FOR UPDATE SKIP LOCKED
         ), retired AS (
-            UPDATE jobs j SET state = 'CANCELLED', finished_at = now(), dispatch_id = NULL, deadline = NULL,
+            UPDATE jobs j SET state = 'CANCELLED', finished_at = now(),
                 errors = j.errors || jsonb_build_object('attempt', j.attempts, 'at', now(), 'message', $3)
             FROM old o WHERE j.id = o.id
             RETURNING j.*, 0 AS cost, false AS skipped
@@ -98,40 +98,8 @@ pub(super) async fn retire(conn: &mut Connection, kinds: &[&str]) -> Step<(usize
     Ok((retired, Raised { jobs: false, events: retired > 0 }))
 }
 
-pub(super) struct Missed {
-    pub(super) dispatches: usize,
-    pub(super) raised: Raised,
-}
-
-#[derive(diesel::QueryableByName)]
-struct Numbers {
-    #[diesel(sql_type = BigInt)]
-    jobs: i64,
-    #[diesel(sql_type = BigInt)]
-    dispatches: i64,
-}
-
-pub(super) async fn missed_dispatches(conn: &mut Connection) -> Step<Missed> {
-    let mut missed = Missed { dispatches: 0, raised: Raised::default() };
-    loop {
-        let batch: Numbers = diesel::sql_query(
-            "WITH late AS MATERIALIZED (
-                SELECT id, dispatch_id FROM jobs WHERE state = 'DISPATCHED' AND deadline < now()
-                ORDER BY deadline LIMIT $1 FOR UPDATE SKIP LOCKED
-            ), given_back AS (
-                UPDATE jobs j SET state = 'READY', dispatch_id = NULL, deadline = NULL
-                FROM late l WHERE j.id = l.id RETURNING l.dispatch_id
-            )
-            SELECT count(*) AS jobs, count(DISTINCT dispatch_id) AS dispatches FROM given_back",
-        )
-        .bind::<BigInt, _>(BATCH as i64)
-        .prepared()
-        .get_result(conn)
-        .await?;
-        missed.dispatches += batch.dispatches as usize;
-        missed.raised.jobs |= batch.jobs > 0;
-        if batch.jobs < BATCH as i64 {
-            return Ok(missed);
-        }
-    }
+/// Their jobs wait again.
+pub(super) async fn missed_dispatches(conn: &mut Connection) -> Step<usize> {
+    let missed = diesel::sql_query("DELETE FROM dispatches WHERE deadline < now()").prepared();
+    Ok(missed.execute(conn).await?)
 }

@@ -36,7 +36,7 @@ macro_rules! retry {
                     WHERE unique_key IS NULL OR NOT EXISTS (
                         SELECT FROM jobs o
                         WHERE o.lane = c.lane AND o.kind = c.kind AND o.unique_key = c.unique_key
-                            AND o.state IN ('WAITING', 'READY', 'DISPATCHED', 'RUNNING'))) AS changed
+                            AND o.state IN ('WAITING', 'READY', 'RUNNING'))) AS changed
             FROM chosen c"
         )
     };
@@ -57,7 +57,7 @@ macro_rules! cancel {
                 count(*) FILTER (WHERE j.state <> 'RUNNING') AS changed,
                 count(*) FILTER (WHERE j.state = 'RUNNING' AND j.cancel_requested_at IS NULL) AS asked
             FROM wanted w JOIN jobs j ON j.id = w.id
-            WHERE j.organization_id = $3 AND j.state IN ('WAITING', 'READY', 'DISPATCHED', 'RUNNING')"
+            WHERE j.organization_id = $3 AND j.state IN ('WAITING', 'READY', 'RUNNING')"
         )
     };
 }
