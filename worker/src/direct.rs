@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use colloquy_domain::{
     jobs::Queue,
-    ports::jobs::{ClaimFrom, Dispatcher, QueueStats, Signal},
+    ports::jobs::{ClaimFrom, Dispatcher, Signal},
 };
 use tokio::time::sleep;
 
@@ -79,17 +79,18 @@ pub(crate) async fn watch_dispatch(
         sleep(PING).await;
         let answers = trouble.note(dispatcher.ping().await).is_some();
         failed_pings = if answers { 0 } else { failed_pings + 1 };
-        let stats =
-            if round % LOOK_EVERY == 0 { looking.note(shop.ledger.queue_stats(SCOPE).await) } else { None };
+        let waiting = match round % LOOK_EVERY {
+            0 => looking.note(shop.ledger.waiting_since(SCOPE, settings.stuck_after()).await),
+            _ => None,
+        };
         for (queue, lane) in shop.lanes() {
             let seen = Seen {
                 is_away: failed_pings >= PINGS,
                 answers,
                 received: lane.received(),
-                is_stuck: stats.as_ref().map(|stats| {
-                    is_stuck(queue, stats, settings.stuck_after())
-                        && lane.idle_for() >= settings.stuck_after()
-                }),
+                is_stuck: waiting
+                    .as_ref()
+                    .map(|waiting| waiting.contains(&queue) && lane.idle_for() >= settings.stuck_after()),
             };
             let direct = judges.entry(queue).or_default().judge(seen);
             let changed = lane.direct.send_if_modified(|now| std::mem::replace(now, direct) != direct);
@@ -100,11 +101,6 @@ pub(crate) async fn watch_dispatch(
             }
         }
     }
-}
-
-fn is_stuck(queue: Queue, stats: &[QueueStats], after: Duration) -> bool {
-    let oldest_ms = stats.iter().find(|of| of.queue == queue).and_then(|of| of.oldest_ready_ms);
-    oldest_ms.is_some_and(|oldest_ms| u128::from(oldest_ms) >= after.as_millis())
 }
 
 /// What is known of one lane at one moment.

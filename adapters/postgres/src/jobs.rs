@@ -225,6 +225,10 @@ impl Ledger for Postgres {
         self.run("read the state of queues", async |conn| query::queue_stats(conn).await).await
     }
 
+    async fn waiting_since(&self, _scope: SystemScope, age: Duration) -> Result<Vec<Queue>> {
+        self.run("look for jobs that wait", async |conn| query::waiting_since(conn, age).await).await
+    }
+
     async fn counts(&self, _scope: SystemScope) -> Result<Vec<(Queue, JobState, u64)>> {
         self.run("count jobs", async |conn| query::counts(conn).await).await
     }

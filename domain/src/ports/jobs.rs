@@ -295,6 +295,9 @@ pub trait Ledger: Send + Sync {
 
     async fn queue_stats(&self, scope: SystemScope) -> Result<Vec<QueueStats>>;
 
+    /// Queues in which a job has been due for so long; costs the same however many wait.
+    async fn waiting_since(&self, scope: SystemScope, age: Duration) -> Result<Vec<Queue>>;
+
     /// Jobs by queue and state over all organizations, for metrics: those that wait, run or are dead. The
     /// others are only counted as they end.
     async fn counts(&self, scope: SystemScope) -> Result<Vec<(Queue, JobState, u64)>>;

@@ -12,11 +12,11 @@ use crate::{
 /// A line a job, below it what went wrong last.
 pub(super) fn table(jobs: &[Job], width: usize) -> String {
     let kinds = jobs.iter().map(|job| job.kind.len()).max().unwrap_or(0).max(4);
-    let heading = format!("{:<10}  {:<kinds$}  {:>5}  {:<20}  ID", "STATE", "KIND", "TRIES", "CREATED");
+    let heading = format!("{:<9}  {:<kinds$}  {:>5}  {:<20}  ID", "STATE", "KIND", "TRIES", "CREATED");
     let mut lines = vec![faint(heading)];
     for job in jobs {
         let tries = format!("{}/{}", job.attempts, job.max_attempts);
-        let gap = " ".repeat(10_usize.saturating_sub(job.state.len()));
+        let gap = " ".repeat(9_usize.saturating_sub(job.state.len()));
         lines.push(format!(
             "{}{gap}  {:<kinds$}  {tries:>5}  {:<20}  {}",
             state(&job.state),
@@ -26,9 +26,9 @@ pub(super) fn table(jobs: &[Job], width: usize) -> String {
         ));
         if let Some(last) = job.errors.last() {
             lines.push(faint(format_args!(
-                "{:12}{}",
+                "{:11}{}",
                 "",
-                cut(&plain(&last.message), width.saturating_sub(12))
+                cut(&plain(&last.message), width.saturating_sub(11))
             )));
         }
     }
@@ -114,10 +114,10 @@ mod tests {
         ]);
         let shown = table(&[job("DEAD", errors), job("RUNNING", json!([]))], 44);
         assert_snapshot!(anstream::adapter::strip_str(&shown), @r"
-        STATE    KIND            TRIES  CREATED               ID
-        dead     index_passages    5/5  2026-03-01 09:00:00Z  agGdw0000000000000001
-                 the index does not answer, and …
-        running  index_passages    5/5  2026-03-01 09:00:00Z  agGdw0000000000000001
+        STATE      KIND            TRIES  CREATED               ID
+        dead       index_passages    5/5  2026-03-01 09:00:00Z  agGdw0000000000000001
+                   the index does not answer, and t…
+        running    index_passages    5/5  2026-03-01 09:00:00Z  agGdw0000000000000001
         ");
     }
 

@@ -216,6 +216,10 @@ impl Ledger for MemoryLedger {
         Ok(Vec::new())
     }
 
+    async fn waiting_since(&self, _: SystemScope, _: Duration) -> Result<Vec<Queue>> {
+        Ok(Vec::new())
+    }
+
     async fn enqueue(&self, _: SystemScope, _: Vec<NewJob>) -> Result<()> {
         unimplemented!("nothing here asks for it")
     }

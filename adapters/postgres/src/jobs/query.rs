@@ -1,6 +1,6 @@
 //! Looking at the ledger.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
@@ -18,7 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{fleet::alive, known_kinds};
-use crate::{errors::Step, pool::Connection, rows, statement::Prepare};
+use crate::{errors::Step, follow::milliseconds, pool::Connection, rows, statement::Prepare};
 
 #[derive(diesel::QueryableByName)]
 struct Row {
@@ -343,6 +343,28 @@ pub(super) async fn queue_stats(conn: &mut Connection) -> Step<Vec<QueueStats>> 
         }
     };
     Ok(Queue::ALL.into_iter().map(stats).collect())
+}
+
+pub(super) async fn waiting_since(conn: &mut Connection, age: Duration) -> Step<Vec<Queue>> {
+    let waiting: Vec<Waiting> = diesel::sql_query(
+        "SELECT q.queue FROM unnest($1) AS q (queue) CROSS JOIN LATERAL (
+            SELECT FROM jobs j
+            WHERE j.queue = q.queue AND j.state = 'READY' AND j.run_at < now() - $2 * interval '1 millisecond'
+            LIMIT 1
+        ) AS j",
+    )
+    .bind::<Array<Text>, _>(Queue::ALL.map(Queue::as_str).to_vec())
+    .bind::<BigInt, _>(milliseconds(age))
+    .prepared()
+    .load(conn)
+    .await?;
+    waiting.iter().map(|row| rows::queue(&row.queue)).collect()
+}
+
+#[derive(diesel::QueryableByName)]
+struct Waiting {
+    #[diesel(sql_type = Text)]
+    queue: String,
 }
 
 /// Ten minutes of samples are kept; rates look at one.
