@@ -1,5 +1,5 @@
 DROP TABLE dispatches;
-DROP INDEX jobs_running, jobs_unique;
+DROP INDEX jobs_running, jobs_unique, jobs_waiting;
 ALTER TABLE jobs
     DROP CONSTRAINT jobs_state_check,
     ADD CONSTRAINT jobs_state_check CHECK

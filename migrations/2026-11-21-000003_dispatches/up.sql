@@ -22,3 +22,5 @@ ALTER TABLE jobs
 CREATE INDEX jobs_running ON jobs (queue, lane, provider) WHERE state = 'RUNNING';
 CREATE UNIQUE INDEX jobs_unique ON jobs (lane, kind, unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('WAITING', 'READY', 'RUNNING');
+-- Counting what waits reads no finished job.
+CREATE INDEX jobs_waiting ON jobs (queue) WHERE state = 'WAITING';

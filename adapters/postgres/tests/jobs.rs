@@ -552,3 +552,43 @@ async fn a_list_reads_pages_and_not_the_table() {
     let read = rows_read(&db).await - before - 20_000;
     assert!(read < 1_000, "{read} rows were read");
 }
+
+/// Plans are kept, and may be made while the planner takes the queue for empty.
+#[tokio::test]
+async fn a_queue_that_was_empty_a_moment_ago_costs_no_more() {
+    let Some(db) = Database::new().await else { return };
+    db.execute("VACUUM ANALYZE jobs").await;
+    assert!(dispatch(&db.store, Queue::Default, 1, 1).await.is_empty());
+    assert!(claim(&db.store, Queue::Default, 1).await.is_empty());
+    db.execute(
+        "INSERT INTO jobs (id, queue, kind, payload, max_attempts)
+        SELECT gen_random_uuid(), 'default', 'probe', '{}', 5 FROM generate_series(1, 20000)",
+    )
+    .await;
+    let before = rows_read(&db).await;
+    let sent = dispatch(&db.store, Queue::Default, 200, 100).await;
+    let from = ClaimFrom::Dispatches(sent.iter().map(|one| one.id).collect());
+    let claimed = db.store.claim(SCOPE, from, "w", LEASE, &FREE).await.unwrap();
+    assert_eq!(claimed.len(), 200);
+    let claims: Vec<_> = claimed.iter().map(|job| job.claim).collect();
+    assert_eq!(db.store.extend(SCOPE, &claims, LEASE).await.unwrap(), [Lease::Held; 200]);
+    let (well, badly) = claimed.split_at(100);
+    assert_eq!(db.store.complete(SCOPE, well.iter().map(done).collect()).await.unwrap(), [true; 100]);
+    let failed = badly.iter().map(|job| ended(job, fail())).collect();
+    assert_eq!(db.store.complete(SCOPE, failed).await.unwrap(), [true; 100]);
+    assert_eq!(claim(&db.store, Queue::Default, 200).await.len(), 200);
+    let read = rows_read(&db).await - before - 20_000;
+    assert!(read < 6_000, "{read} rows were read");
+}
+
+#[tokio::test]
+async fn who_waits_for_long_is_found_without_counting() {
+    let Some(db) = Database::new().await else { return };
+    db.store.enqueue(SCOPE, vec![probe(None)]).await.unwrap();
+    let waiting = async |ms| db.store.waiting_since(SCOPE, Duration::from_millis(ms)).await.unwrap();
+    assert!(waiting(60_000).await.is_empty());
+    db.execute("UPDATE jobs SET run_at = now() - interval '61 s'").await;
+    assert_eq!(waiting(60_000).await, [Queue::Default]);
+    claim(&db.store, Queue::Default, 1).await;
+    assert!(waiting(0).await.is_empty());
+}
