@@ -220,3 +220,31 @@ pub(crate) async fn run(binary: Binary, asked: Asked) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Result<Option<Asked>> {
+        Asked::read(words.iter().map(|word| (*word).to_owned()))
+    }
+
+    #[test]
+    fn without_a_section_all_are_measured() {
+        let asked = read(&["--quick", "--peers", "/somewhere"]).unwrap().unwrap();
+        assert_eq!(asked.sections, Section::ALL);
+        assert!(asked.quick && !asked.without_peers && !asked.tell);
+        let one = read(&["orphans"]).unwrap().unwrap();
+        assert_eq!(one.sections, [Section::Orphans]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_and_help_names_every_section() {
+        assert!(read(&["thruput"]).unwrap_err().to_string().starts_with("`thruput`?"));
+        assert!(read(&["--peers"]).unwrap_err().to_string().starts_with("`--peers` of what?"));
+        assert!(read(&["--help"]).unwrap().is_none());
+        for section in Section::ALL {
+            assert!(USAGE.contains(&format!("\n  {} ", section.name())), "{}", section.name());
+        }
+    }
+}

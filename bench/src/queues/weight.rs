@@ -58,12 +58,14 @@ async fn pick_up(bench: &Bench, servers: &Servers) -> Result<String> {
 pub(super) async fn open(bench: &Bench) -> Result<String> {
     let size = bench.size;
     let servers = Servers::start(&bench.binary, bench.owner).await?;
-    let before_pick_up = pick_up(bench, &servers).await?;
     let worker = servers.worker("worker", AT_ONCE).await?;
     let mut before = Vec::new();
     for _ in 0..size.rounds {
         before.push(servers.drain(&worker, size.set).await?.rate);
     }
+    drop(worker);
+    let before_pick_up = pick_up(bench, &servers).await?;
+    let worker = servers.worker("worker", AT_ONCE).await?;
 
     let other = servers.postgres.connect().await?;
     other.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
