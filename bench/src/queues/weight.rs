@@ -26,6 +26,7 @@ pub(super) async fn waiting(bench: &Bench) -> Result<String> {
                 servers.clear().await?;
                 servers.wait(waiting, Waiting::Low).await?;
             }
+            eprintln!("  those that wait stand; round {}", round + 1);
             rates.push(servers.drain_among(AT_ONCE, size.set).await?.rate);
         }
         rows.push(Row::new(
