@@ -64,6 +64,12 @@ bench PART="":
         *) server "$part" ;;
     esac
 
+# Measure the queue beside BullMQ and Celery; the last line has the ratios; `--help` tells sections and options
+[no-exit-message]
+bench-jobs *ARGS:
+    @cargo build --quiet --release --package colloquy --package colloquy-bench
+    @ops/bench-jobs "$@"
+
 # Kill, cut off and fill up whatever jobs depend on, and count what became of 100,000; `--help` tells the options
 [no-exit-message]
 chaos *ARGS:

@@ -10,6 +10,7 @@ mod machine;
 mod parts;
 mod proc;
 mod process;
+mod queues;
 mod subscription;
 mod talk;
 
@@ -21,25 +22,39 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{parts::Part, process::Binary};
 
 const USAGE: &str = "Usage: colloquy-bench [--binary FILE] [import|jobs|read|search|memory]…
+       colloquy-bench queues [--help]
 
-FILE is the colloquy to measure; the one beside this program where left out. Without a part, all of them.";
+FILE is the colloquy to measure; the one beside this program where left out. Without a part, all of them. `queues` is
+not among them: it measures the queue beside others, which must be installed.";
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let (binary, parts) = arguments()?;
+    let mut words = std::env::args().skip(1).peekable();
+    if words.next_if(|word| word == "queues").is_some() {
+        let Some(asked) = queues::Asked::read(words)? else {
+            println!("{}", queues::USAGE);
+            return Ok(());
+        };
+        let binary = find(asked.binary.clone())?;
+        return unless_interrupted(queues::run(binary, asked)).await;
+    }
+    let (binary, parts) = arguments(words)?;
+    unless_interrupted(measure(binary, parts)).await
+}
+
+/// Dropping what runs ends the processes that it has started, and removes their folders.
+async fn unless_interrupted(measuring: impl Future<Output = Result<()>>) -> Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
-    // Dropping what runs ends the processes that it has started, and removes their folders.
     tokio::select! {
-        measured = measure(binary, parts) => measured,
+        measured = measuring => measured,
         _ = tokio::signal::ctrl_c() => bail!("interrupted"),
         _ = terminated.recv() => bail!("terminated"),
     }
 }
 
-fn arguments() -> Result<(Binary, Vec<Part>)> {
+fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<(Binary, Vec<Part>)> {
     let mut file = None;
     let mut parts = Vec::new();
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--binary" => file = Some(PathBuf::from(arguments.next().context(USAGE)?)),
@@ -49,11 +64,16 @@ fn arguments() -> Result<(Binary, Vec<Part>)> {
     if parts.is_empty() {
         parts.extend(Part::ALL);
     }
-    let file = match file {
-        Some(file) => file,
-        None => std::env::current_exe().context("could not find this program")?.with_file_name("colloquy"),
-    };
-    Ok((Binary::find(&file)?, parts))
+    Ok((find(file)?, parts))
+}
+
+fn find(file: Option<PathBuf>) -> Result<Binary> {
+    match file {
+        Some(file) => Binary::find(&file),
+        None => Binary::find(
+            &std::env::current_exe().context("could not find this program")?.with_file_name("colloquy"),
+        ),
+    }
 }
 
 async fn measure(binary: Binary, parts: Vec<Part>) -> Result<()> {

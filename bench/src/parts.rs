@@ -2,7 +2,7 @@
 //! bounded time, and gives a section of Markdown.
 
 mod import;
-mod jobs;
+pub(crate) mod jobs;
 mod memory;
 mod read;
 mod search;

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -54,7 +55,12 @@ impl Binary {
         command.args(arguments).arg("--data-dir").arg(data).current_dir(data);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().with_context(|| format!("could not start {}", self.0.display()))?;
-        Ok(Process { child, log })
+        Ok(Process { child, log, end: Signal::SIGTERM })
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn run(&self, data: &Path, arguments: &[&str]) -> Result<()> {
+        self.spawn(data, arguments)?.finish(&arguments.join(" "), PATIENCE).await
     }
 }
 
@@ -67,26 +73,80 @@ fn settings_of_others() -> Vec<String> {
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
+    /// Asks it to end.
+    end: Signal,
 }
 
 impl Process {
+    /// Any program, with its output in `log` and its input from here.
+    pub(crate) fn start(mut command: Command, log: PathBuf, end: Signal) -> Result<Self> {
+        let output = File::create(&log).with_context(|| format!("could not write {}", log.display()))?;
+        command.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output);
+        let child =
+            command.spawn().with_context(|| format!("could not start {:?}", command.get_program()))?;
+        Ok(Self { child, log, end })
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
+    /// A line for its input.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut().context("the process has no input")?;
+        writeln!(input, "{line}").context("the process takes no input")
+    }
+
+    /// Waits for its output to hold `words`.
+    pub(crate) async fn says(&mut self, words: &str) -> Result<()> {
+        let log = self.log.clone();
+        let says = async || fs::read_to_string(&log).ok()?.contains(words).then_some(());
+        self.until(&format!("it says `{words}`"), says).await
+    }
+
+    /// Waits for its end, which must be a good one.
+    pub(crate) async fn finish(&mut self, what: &str, patience: Duration) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("{what} failed ({status}):\n{}", self.said()),
+                None if started.elapsed() > patience => {
+                    bail!("{what} does not end within {} s:\n{}", patience.as_secs(), self.said())
+                }
+                None => sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Fails where it has ended.
+    pub(crate) fn lives(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("the process ended ({status}):\n{}", self.said()),
+            None => Ok(()),
+        }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// What `look` finds, once it is there.
-    async fn until<T>(&mut self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> Result<T> {
+    pub(crate) async fn until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl AsyncFnMut() -> Option<T>,
+    ) -> Result<T> {
         let started = Instant::now();
         loop {
             if let Some(found) = look().await {
                 return Ok(found);
             }
             if let Some(status) = self.child.try_wait()? {
-                let log = fs::read_to_string(&self.log).unwrap_or_default();
-                bail!("the process ended ({status}) before {what}:\n{log}");
+                bail!("the process ended ({status}) before {what}:\n{}", self.said());
             }
             if started.elapsed() > PATIENCE {
-                bail!("{what}: not within {} s", PATIENCE.as_secs());
+                bail!("{what}: not within {} s:\n{}", PATIENCE.as_secs(), self.said());
             }
             sleep(LOOK).await;
         }
@@ -98,7 +158,7 @@ impl Drop for Process {
         let Ok(pid) = i32::try_from(self.child.id()) else { return };
         let started = Instant::now();
         // An error: it has ended already.
-        if kill(Pid::from_raw(pid), Signal::SIGTERM).is_ok() {
+        if kill(Pid::from_raw(pid), self.end).is_ok() {
             while matches!(self.child.try_wait(), Ok(None)) && started.elapsed() < PATIENCE {
                 std::thread::park_timeout(Duration::from_millis(20));
             }
@@ -166,11 +226,13 @@ impl Role {
     }
 
     pub(crate) async fn worker(binary: &Binary, data: &Path) -> Result<Self> {
+        Self::worker_with(binary, data, &[]).await
+    }
+
+    pub(crate) async fn worker_with(binary: &Binary, data: &Path, arguments: &[&str]) -> Result<Self> {
         let started = Instant::now();
-        let mut process = binary.spawn(data, &["worker"])?;
-        let log = process.log.clone();
-        let says = async || fs::read_to_string(&log).ok()?.contains("jobs are taken").then_some(());
-        process.until("the worker takes jobs", says).await?;
+        let mut process = binary.spawn(data, &[&["worker"], arguments].concat())?;
+        process.says("jobs are taken").await?;
         Ok(Self { process, start: started.elapsed() })
     }
 

@@ -26,7 +26,7 @@ const RATE: u32 = 200;
 const WRITERS: u32 = 4;
 
 /// What a process that waits for jobs listens for.
-const WAKE: &str = "pg_notify('colloquy', 'jobs colloquy-bench')";
+pub(crate) const WAKE: &str = "pg_notify('colloquy', 'jobs colloquy-bench')";
 
 pub(super) async fn run(binary: &Binary) -> Result<String> {
     let folder = tempfile::tempdir()?;
@@ -180,13 +180,13 @@ async fn write(writer: &Client, number: u32) -> Result<Vec<(String, Duration)>> 
 }
 
 /// The process id of the connection's server side.
-async fn backend(client: &Client) -> Result<u32> {
+pub(crate) async fn backend(client: &Client) -> Result<u32> {
     let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
     Ok(u32::try_from(pid)?)
 }
 
 /// Seconds since 1970 by PostgreSQL's clock.
-async fn now(client: &Client) -> Result<f64> {
+pub(crate) async fn now(client: &Client) -> Result<f64> {
     Ok(client.query_one("SELECT extract(epoch FROM clock_timestamp())::float8", &[]).await?.try_get(0)?)
 }
 
