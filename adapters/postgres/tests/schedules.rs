@@ -252,7 +252,8 @@ async fn a_run_is_left_out_while_the_one_before_goes_and_says_so() {
         now_as(&db, org.tenant, one.id).await.last.unwrap()
     };
     let run_now = async || {
-        let run = db.store.run_now(org.tenant, one.id, now(), job(&one, now()), entry(&org)).await;
+        let at = now();
+        let run = db.store.run_now(org.tenant, one.id, at, job(&one, at), entry(&org)).await;
         run.err().map(|error| error.code())
     };
     let first = fired(&db, &one).await;
