@@ -1,6 +1,7 @@
 //! What can be typed: commands, flags and their help.
 
 mod jobs;
+mod schedule;
 mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -10,7 +11,8 @@ use colloquy_domain::{jobs::Queue, time::Timestamp};
 use url::Url;
 
 pub(crate) use jobs::{Change, Jobs, JobsCommand, ListJobs, PauseQueue, ShowJob, ShowQueues, Which};
-pub(crate) use values::{Analyzer, BatchKind, Color, KeyRole, Kind, Mode};
+pub(crate) use schedule::{CreateSchedule, Schedule, ScheduleCommand, UpdateSchedule};
+pub(crate) use values::{Analyzer, BatchKind, Color, KeyRole, Kind, MissedRuns, Mode};
 
 /// Conversations in; searchable, analysed with evidence, live over GraphQL.
 #[derive(Debug, Parser)]
@@ -88,6 +90,8 @@ Several at once are safe: one works, the others wait for it. `api` and `worker` 
     Jobs(Jobs),
     /// The same work on many conversations: plan it, start it under a cap, steer it
     Batch(Batch),
+    /// Batches that come back: by a cron line, in a time zone
+    Schedule(Schedule),
     /// Look at everything that is needed, and say what is wrong
     #[command(after_help = "Examples:
   colloquy doctor

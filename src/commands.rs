@@ -8,6 +8,7 @@ mod jobs;
 mod login;
 mod logout;
 mod prompt;
+mod schedule;
 mod search;
 mod text;
 
@@ -100,6 +101,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
         Command::Search(args) => return search::run(&common, args).await,
         Command::Jobs(args) => return jobs::run(&common, args.command, config).await,
         Command::Batch(args) => return batch::run(&common, args).await,
+        Command::Schedule(args) => return schedule::run(&common, args).await,
         Command::Demo(args) => return demo::run(&common, args, config).await,
         Command::Schema | Command::Config | Command::Login(_) | Command::Logout(_) => {}
     }
@@ -113,6 +115,7 @@ fn has_json(command: &Command) -> bool {
             | Command::Search(_)
             | Command::Jobs(_)
             | Command::Batch(_)
+            | Command::Schedule(_)
             | Command::Doctor
             | Command::Config
     )

@@ -16,6 +16,7 @@ mod meaning;
 mod operations;
 mod progress;
 mod roles;
+mod schedules;
 mod search;
 mod shell;
 mod support;

@@ -101,6 +101,28 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         "mutation { resumeQueue(input: { queue: MAIL }) { userErrors { code } } }",
         Some("ADMIN"),
     ),
+    ("schedule", "query($schedule: ID!) { schedule(id: $schedule) { id } }", Some("ADMIN")),
+    ("schedules", "{ schedules(first: 1) { edges { cursor } } }", Some("ADMIN")),
+    (
+        "createSchedule",
+        "mutation { createSchedule(input: { name: \"x\", cron: \"@daily\", dryRun: true, batch: { kind: EXPORT, all: true } }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "updateSchedule",
+        "mutation($schedule: ID!) { updateSchedule(input: { id: $schedule }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "deleteSchedule",
+        "mutation($schedule: ID!) { deleteSchedule(input: { id: $schedule }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    (
+        "runSchedule",
+        "mutation($schedule: ID!) { runSchedule(input: { id: $schedule }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
     ("batch", "query($batch: ID!) { batch(id: $batch) { id } }", Some("ADMIN")),
     ("batches", "{ batches(first: 1) { edges { cursor } } }", Some("ADMIN")),
     (
@@ -164,6 +186,7 @@ async fn each_role_may_what_the_table_says_and_no_more() {
             ("user", nobody(b'u')),
             ("gone", nobody(b'c')),
             ("batch", nobody(b'b')),
+            ("schedule", nobody(b'r')),
         ];
         let used = known.into_iter().filter(|(name, _)| query.contains(&format!("${name}:")));
         let variables =

@@ -57,6 +57,32 @@ const TABLE: &[(&str, &str, &str)] = &[
         "mutation($id: ID!) { found: cancelJobs(input: { filter: { conversationId: $id } }) { matched } }",
     ),
     (
+        "JobFilter.batchId",
+        "b",
+        "query($id: ID!) { found: jobs(filter: { batchId: $id }) { edges { node { id } } } }",
+    ),
+    (
+        "JobFilter.batchId",
+        "b",
+        "mutation($id: ID!) { found: cancelJobs(input: { filter: { batchId: $id } }) { matched } }",
+    ),
+    ("Query.schedule.id", "r", "query($id: ID!) { found: schedule(id: $id) { id name } }"),
+    (
+        "UpdateScheduleInput.id",
+        "r",
+        "mutation($id: ID!) { found: updateSchedule(input: { id: $id, isEnabled: false }) { schedule { id } userErrors { code } } }",
+    ),
+    (
+        "DeleteScheduleInput.id",
+        "r",
+        "mutation($id: ID!) { found: deleteSchedule(input: { id: $id }) { deletedId userErrors { code } } }",
+    ),
+    (
+        "RunScheduleInput.id",
+        "r",
+        "mutation($id: ID!) { found: runSchedule(input: { id: $id }) { schedule { id } userErrors { code } } }",
+    ),
+    (
         "AuditFilter.userId",
         "u",
         "query($id: ID!) { found: auditLog(filter: { userId: $id }) { edges { node { id } } } }",
@@ -160,7 +186,9 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     let key =
         client.change("createApiKey", "apiKey { id }", json!({ "name": SECRET, "role": "VIEWER" })).await;
     let plan = json!({ "kind": "EXPORT", "all": true });
-    let planned = client.change("planBatch", "batch { id }", plan).await;
+    let planned = client.change("planBatch", "batch { id }", plan.clone()).await;
+    let schedule = json!({ "name": SECRET, "cron": "@yearly", "batch": plan });
+    let schedule = client.change("createSchedule", "schedule { id }", schedule).await;
     let query = format!(
         "query($id: ID!) {{ conversation(id: $id) {{ participants {{ id }} tags {{ id }} segments {{ edges {{ node {{ id }} }} }}
             analysis {{ id insights {{ id }} }} }}
@@ -168,7 +196,7 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     );
     let data = client.data(&query, json!({ "id": id })).await;
     let mut ids = vec![id];
-    collect(&json!([data, key, planned, viewer, payload]), &mut ids);
+    collect(&json!([data, key, planned, schedule, viewer, payload]), &mut ids);
     ids
 }
 
@@ -205,11 +233,11 @@ async fn no_id_of_another_tenant_opens_anything() {
     ids.sort();
     ids.dedup();
     let letters: BTreeSet<String> = ids.iter().map(|id| letter(id)).collect();
-    let all = ["a", "b", "c", "i", "j", "k", "o", "p", "q", "s", "t", "u"].map(str::to_owned);
+    let all = ["a", "b", "c", "i", "j", "k", "o", "p", "q", "r", "s", "t", "u"].map(str::to_owned);
     assert_eq!(letters, BTreeSet::from(all), "an id of every kind is tried");
     let dump = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM (
         SELECT c::text FROM conversations c UNION ALL SELECT m::text FROM memberships m
-        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT b::text FROM batches b UNION ALL SELECT ct::text FROM conversation_tags ct) t";
+        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT b::text FROM batches b UNION ALL SELECT s::text FROM schedules s UNION ALL SELECT ct::text FROM conversation_tags ct) t";
     let sql = world.sql().await;
     let before: String = sql.query_one(dump, &[]).await.unwrap().get(0);
     for (path, of, query) in TABLE {
@@ -233,6 +261,7 @@ async fn no_id_of_another_tenant_opens_anything() {
                 json!({ "member": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "conversation": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "batch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "schedule": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "batch": null, "userErrors": [{ "code": "NOTHING_TO_DO" }] }),
                 json!({ "deletedId": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
             ];

@@ -12,16 +12,18 @@ pub mod start;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    accounts::Tenant,
     analysis::{Analyzer, EXTRACTIVE, TEST_PRICED},
-    ids::{BatchId, ConversationId, OrganizationId, UserId},
+    ids::{BatchId, ConversationId, OrganizationId, ScheduleId, UserId},
     jobs::JobKind,
     money::MicroDollars,
-    ports::store::conversations::ConversationFilter,
+    ports::{Ports, store::conversations::ConversationFilter},
     time::Timestamp,
 };
 
 /// What a batch does to each conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum BatchKind {
     Reanalyze,
     /// Reads the kept bytes again.
@@ -250,6 +252,8 @@ pub struct Failures {
 pub struct Batch {
     pub id: BatchId,
     pub organization_id: OrganizationId,
+    /// Whose run it is; `None` where somebody planned it.
+    pub schedule_id: Option<ScheduleId>,
     pub kind: BatchKind,
     pub filter: ConversationFilter,
     pub options: BatchOptions,
@@ -281,6 +285,44 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// As it stands before anything is done.
+    pub(crate) fn planned(
+        ports: &Ports,
+        tenant: Tenant,
+        created_by: Option<UserId>,
+        kind: BatchKind,
+        filter: ConversationFilter,
+        options: BatchOptions,
+        plan: Plan,
+    ) -> Self {
+        Self {
+            id: BatchId(ports.ids.next()),
+            organization_id: tenant.0,
+            schedule_id: None,
+            kind,
+            filter,
+            options,
+            state: BatchState::Planned,
+            plan,
+            cap: None,
+            reserved: MicroDollars::ZERO,
+            spent: MicroDollars::ZERO,
+            per_minute: None,
+            allowance: None,
+            counts: Counts::default(),
+            cursor: None,
+            fed_all: false,
+            retry_before: None,
+            rate: 0.0,
+            reason: None,
+            report: None,
+            created_by,
+            created_at: ports.clock.now(),
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
     /// What is left of the cap; `None` where there is none.
     pub fn left(&self) -> Option<MicroDollars> {
         self.cap.map(|cap| cap.saturating_sub(self.spent + self.reserved))

@@ -71,6 +71,7 @@ ids! {
     InsightId,
     JobId,
     BatchId,
+    ScheduleId,
     AuditEntryId,
     /// The fence of one claim: drawn at random each time a job is claimed.
     ClaimToken,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     conversations::RevisionNumber,
-    ids::{BatchId, ClaimToken, ConversationId, InvitationId, JobId, OrganizationId},
+    ids::{BatchId, ClaimToken, ConversationId, InvitationId, JobId, OrganizationId, ScheduleId},
     money::MicroDollars,
     time::Timestamp,
 };
@@ -87,12 +87,14 @@ pub enum JobKind {
     ReimportConversation,
     ExportConversation,
     PurgeConversation,
+    /// A schedule's run: plans and starts its batch.
+    StartBatch,
     /// Does nothing: `doctor` and benchmarks send it through the whole path.
     Probe,
 }
 
 impl JobKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::IngestConversation,
         Self::IndexPassages,
         Self::EmbedPassages,
@@ -102,6 +104,7 @@ impl JobKind {
         Self::ReimportConversation,
         Self::ExportConversation,
         Self::PurgeConversation,
+        Self::StartBatch,
         Self::Probe,
     ];
 
@@ -116,6 +119,7 @@ impl JobKind {
             Self::ReimportConversation => "reimport_conversation",
             Self::ExportConversation => "export_conversation",
             Self::PurgeConversation => "purge_conversation",
+            Self::StartBatch => "start_batch",
             Self::Probe => "probe",
         }
     }
@@ -137,7 +141,8 @@ impl JobKind {
             Self::ReanalyzeConversation
             | Self::ReimportConversation
             | Self::ExportConversation
-            | Self::PurgeConversation => Queue::Batch,
+            | Self::PurgeConversation
+            | Self::StartBatch => Queue::Batch,
             Self::Probe => Queue::Default,
         }
     }
@@ -152,7 +157,7 @@ impl JobKind {
             | Self::ReimportConversation
             | Self::ExportConversation
             | Self::PurgeConversation => 120,
-            Self::EmbedPassages => 900,
+            Self::EmbedPassages | Self::StartBatch => 900,
             Self::SendEmail => 60,
             Self::Probe => 10,
         })
@@ -182,10 +187,24 @@ impl fmt::Display for JobKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Payload {
-    Revision { conversation_id: ConversationId, revision: RevisionNumber },
-    Conversation { conversation_id: ConversationId },
-    Invitation { invitation_id: InvitationId },
-    Misdeed { misdeed: Misdeed },
+    Revision {
+        conversation_id: ConversationId,
+        revision: RevisionNumber,
+    },
+    Conversation {
+        conversation_id: ConversationId,
+    },
+    Invitation {
+        invitation_id: InvitationId,
+    },
+    /// A run that was due then.
+    Run {
+        schedule_id: ScheduleId,
+        due: Timestamp,
+    },
+    Misdeed {
+        misdeed: Misdeed,
+    },
     Nothing {},
 }
 
@@ -259,7 +278,7 @@ impl Payload {
             Self::Revision { conversation_id, .. } | Self::Conversation { conversation_id } => {
                 Some(*conversation_id)
             }
-            Self::Invitation { .. } | Self::Misdeed { .. } | Self::Nothing {} => None,
+            Self::Invitation { .. } | Self::Run { .. } | Self::Misdeed { .. } | Self::Nothing {} => None,
         }
     }
 }

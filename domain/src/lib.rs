@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod money;
 pub mod passages;
 pub mod ports;
+pub mod schedules;
 pub mod search;
 pub mod time;
 pub mod transcripts;

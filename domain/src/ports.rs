@@ -34,6 +34,7 @@ pub struct Ports {
     pub passages: Arc<dyn store::passages::PassageStore>,
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,
     pub batches: Arc<dyn store::batches::BatchStore>,
+    pub schedules: Arc<dyn store::schedules::ScheduleStore>,
     pub events: Arc<dyn store::events::EventLog>,
     pub audit: Arc<dyn store::audit::AuditLog>,
     pub ledger: Arc<dyn jobs::Ledger>,

@@ -7,7 +7,7 @@ use colloquy_domain::{
     Error,
     ids::{
         AnalysisId, ApiKeyId, AuditEntryId, BatchId, ConversationId, InsightId, InvitationId, JobId,
-        OrganizationId, ParticipantId, PassageId, SegmentId, TagId, UserId,
+        OrganizationId, ParticipantId, PassageId, ScheduleId, SegmentId, TagId, UserId,
     },
 };
 use uuid::Uuid;
@@ -43,6 +43,7 @@ globals! {
     b'p' ParticipantId "participant",
     b'q' PassageId "passage",
     b's' SegmentId "segment",
+    b'r' ScheduleId "schedule",
     b't' TagId "tag",
     b'u' UserId "user",
 }

@@ -8,13 +8,17 @@ use colloquy_domain::{
     Error,
     accounts::Tenant,
     analysis::Insight,
+    batches::Batch,
     conversations::{Conversation, Participant, SpokenSegment, Tag},
-    ids::{AnalysisId, ConversationId, InsightId, JobId, ParticipantId, SegmentId, UserId},
+    ids::{
+        AnalysisId, BatchId, ConversationId, InsightId, JobId, ParticipantId, ScheduleId, SegmentId, UserId,
+    },
     jobs::Job,
     ports::{
         Ports,
         store::{accounts::Member, analyses::Analysis, conversations::Progress},
     },
+    schedules::Schedule,
 };
 use std::sync::Arc;
 
@@ -68,6 +72,8 @@ keys! {
     AnalysisById(AnalysisId),
     InsightsOf(AnalysisId),
     JobById(JobId),
+    BatchById(BatchId),
+    ScheduleById(ScheduleId),
     MemberById(UserId),
     /// Segments from one sequence number to another, both inclusive.
     SegmentRun((ConversationId, i32, i32)),
@@ -110,6 +116,8 @@ one!(ProgressOf -> Progress, conversations.progress, |row| row.conversation_id);
 one!(AnalysisOf -> Analysis, analyses.current, |row| row.conversation_id);
 one!(AnalysisById -> Analysis, analyses.find, |row| row.id);
 one!(JobById -> Job, ledger.find, |row| row.id);
+one!(BatchById -> Batch, batches.find, |row| row.id);
+one!(ScheduleById -> Schedule, schedules.find, |row| row.id);
 one!(MemberById -> Member, accounts.find_members, |row| row.user.id);
 
 /// A loader of a list a key: `$find` gives rows, `$split` their key's id and what is listed.

@@ -4,8 +4,8 @@ use async_graphql::MergedObject;
 
 use crate::mutations::{
     accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    jobs::JobMutations,
+    jobs::JobMutations, schedules::ScheduleMutations,
 };
 
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountMutations, ConversationMutations, JobMutations, BatchMutations);
+pub struct Mutation(AccountMutations, ConversationMutations, JobMutations, BatchMutations, ScheduleMutations);

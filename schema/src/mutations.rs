@@ -4,3 +4,4 @@ pub(crate) mod accounts;
 pub(crate) mod batches;
 pub(crate) mod conversations;
 pub(crate) mod jobs;
+pub(crate) mod schedules;

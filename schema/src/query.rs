@@ -7,7 +7,7 @@ use async_graphql::{
 use colloquy_domain::{
     accounts::{Actor, Role},
     audit,
-    ids::{BatchId, ConversationId, JobId},
+    ids::{BatchId, ConversationId, JobId, ScheduleId},
     search::find::{MAX_PAGE, SearchInput, find},
 };
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::{
     errors::fault,
     global_id,
     guards::{actor, actor_with},
-    loaders::{AnalysisById, ConversationById, JobById},
+    loaders::{AnalysisById, ConversationById, JobById, ScheduleById},
     page::{PageArgs, connection, refuse},
     types::{
         SearchMode,
@@ -32,6 +32,7 @@ use crate::{
         int,
         job::{Job, JobConnection, JobFilter, QueueStats, Queues},
         node::{self, Node},
+        schedule::{Schedule, ScheduleConnection},
         search::{SearchConnection, SearchFilter, SearchHit, SearchOutcome},
         segment::SequenceCursor,
     },
@@ -206,13 +207,45 @@ impl Query {
         Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Batch::from))
     }
 
+    /// One schedule. For administrators.
+    async fn schedule(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Schedule>> {
+        let tenant = actor_with(ctx, Role::Admin)?.tenant();
+        let Some(id) = global_id::decode::<ScheduleId>(&id) else {
+            return Ok(None);
+        };
+        let found = ctx.loader().load_one(ScheduleById(tenant, id)).await.map_err(fault)?;
+        Ok(found.map(Schedule::from))
+    }
+
+    /// The organization's schedules, newest first. For administrators.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn schedules(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+    ) -> Result<ScheduleConnection> {
+        let tenant = actor_with(ctx, Role::Admin)?.tenant();
+        let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
+        let by = colloquy_domain::ports::store::PageBy {
+            after: page.by.after.as_ref().map(|cursor| ScheduleId(cursor.0)),
+            before: page.by.before.as_ref().map(|cursor| ScheduleId(cursor.0)),
+            limit: page.by.limit,
+            backward: page.by.backward,
+        };
+        let rows = ctx.ports().schedules.list(tenant, by).await.map_err(fault)?;
+        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Schedule::from))
+    }
+
     /// Every queue in numbers. For administrators.
     async fn queues(&self, ctx: &Context<'_>) -> Result<Vec<QueueStats>> {
         let tenant = actor_with(ctx, Role::Admin)?.tenant();
         Ok(Queues::read(ctx.ports(), tenant).await.map_err(fault)?.shown())
     }
 
-    /// Who did what to the organization's jobs and queues, newest first. What was refused is in it too; nothing is
+    /// Who did what to the organization's jobs, queues and schedules, newest first. What was refused is in it too; nothing is
     /// ever changed or deleted. For administrators.
     #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     async fn audit_log(

@@ -67,6 +67,17 @@ pub(crate) enum Analyzer {
     TestPriced,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum MissedRuns {
+    /// Left out
+    Skip,
+    /// One run stands for all of them
+    RunOnce,
+    /// Made up for one after another, the newest 24 at most
+    RunAll,
+}
+
 /// The most that the key of `login` may do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

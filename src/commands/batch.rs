@@ -41,7 +41,7 @@ fn watches(command: &BatchCommand) -> bool {
 
 async fn command(common: &Common, client: &Client, command: BatchCommand) -> Result<Outcome> {
     let (field, input, watch) = match command {
-        BatchCommand::Plan(args) => ("planBatch", plan(args), false),
+        BatchCommand::Plan(args) => ("planBatch", plan(&args), false),
         BatchCommand::Start(args) => {
             let input = json!({ "batchId": args.id, "cap": args.cap, "acceptPartial": args.accept_partial,
                 "perMinute": args.per_minute });
@@ -74,11 +74,11 @@ async fn command(common: &Common, client: &Client, command: BatchCommand) -> Res
     }
 }
 
-fn plan(args: BatchPlan) -> Value {
+pub(super) fn plan(args: &BatchPlan) -> Value {
     let narrows = !(args.ids.is_empty() && args.kinds.is_empty() && args.tags.is_empty())
         || args.title.is_some()
         || [args.from, args.before, args.imported_from, args.imported_before].iter().any(Option::is_some);
-    let ids = (!args.ids.is_empty()).then_some(args.ids);
+    let ids = (!args.ids.is_empty()).then_some(&args.ids);
     let filter = narrows.then(|| {
         json!({ "conversationIds": ids, "kinds": args.kinds, "tags": args.tags, "titleContains": args.title,
             "occurredFrom": args.from, "occurredBefore": args.before, "createdFrom": args.imported_from,

@@ -75,6 +75,7 @@ pub(crate) fn handler(kind: JobKind) -> &'static dyn Handler {
         JobKind::ReimportConversation => &handlers::ReimportConversation,
         JobKind::ExportConversation => &handlers::ExportConversation,
         JobKind::PurgeConversation => &handlers::PurgeConversation,
+        JobKind::StartBatch => &handlers::StartBatch,
         JobKind::Probe => &handlers::Probe,
     }
 }

@@ -10,12 +10,13 @@ mod feeder;
 mod handler;
 mod handlers;
 mod held;
+mod housekeeping;
 mod meters;
 mod numbering;
 mod reconciler;
 mod relay;
 mod runner;
-mod schedule;
+mod scheduler;
 mod settings;
 mod steward;
 #[cfg(test)]

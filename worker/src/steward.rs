@@ -1,6 +1,6 @@
-//! What one process at a time does for all: relay, reconciler, numbering of events, schedule, batches, gauges. Every
-//! `standalone`, `worker` and `api` is a candidate; whoever holds the office does the work until it stops or
-//! loses the lock. Two that lead for a moment do no harm but double work: the ledger sees to that.
+//! What one process at a time does for all: relay, reconciler, numbering of events, schedules, batches, gauges,
+//! housekeeping. Every `standalone`, `worker` and `api` is a candidate; whoever holds the office does the work until
+//! it stops or loses the lock. Two that lead for a moment do no harm but double work: the ledger sees to that.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    feeder, meters, numbering, reconciler, relay, schedule, settings::StewardSettings, trouble::Trouble,
+    feeder, housekeeping, meters, numbering, reconciler, relay, scheduler, settings::StewardSettings,
+    trouble::Trouble,
 };
 
 pub(crate) const SCOPE: SystemScope = SystemScope::because("the steward works for every organization");
@@ -79,7 +80,8 @@ impl Steward {
                     relay::run(ports.ledger.as_ref(), ports.signals.as_ref(), dispatcher.as_ref(), deadline, limits),
                     reconciler::run(ports, settings),
                     numbering::run(ports),
-                    schedule::run(ports, settings),
+                    housekeeping::run(ports, settings),
+                    scheduler::run(ports),
                     feeder::run(ports),
                     gauges(ports),
                 )

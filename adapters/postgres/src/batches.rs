@@ -1,8 +1,8 @@
 //! Batches. A batch's row is locked last, after its jobs: completions of many jobs add to it in the same order.
 
-mod control;
+pub(crate) mod control;
 mod feed;
-mod rows;
+pub(crate) mod rows;
 
 use async_trait::async_trait;
 use colloquy_domain::{

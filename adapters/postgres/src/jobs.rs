@@ -45,6 +45,23 @@ fn known_kinds() -> Vec<&'static str> {
     JobKind::ALL.into_iter().map(JobKind::as_str).collect()
 }
 
+impl Postgres {
+    /// Cancels what waits of kinds that nothing does any more; how many. [`Ledger::reconcile`] does it with
+    /// [`JobKind::RETIRED`].
+    pub async fn retire(&self, kinds: &[&str]) -> Result<usize> {
+        let mut all = 0;
+        loop {
+            let retire = async |conn: &mut Connection| reconcile::retire(conn, kinds).await;
+            let (retired, raised) = self.transaction("retire kinds of jobs", retire).await?;
+            self.announce(raised);
+            all += retired;
+            if retired < reconcile::BATCH {
+                return Ok(all);
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl Ledger for Postgres {
     async fn enqueue(&self, _scope: SystemScope, jobs: Vec<NewJob>) -> Result<()> {
@@ -137,15 +154,7 @@ impl Ledger for Postgres {
                 break;
             }
         }
-        loop {
-            let (retired, raised) = self
-                .transaction(DOING, async |conn| reconcile::retire(conn, &JobKind::RETIRED).await)
-                .await?;
-            self.announce(raised);
-            if retired < reconcile::BATCH {
-                break;
-            }
-        }
+        self.retire(&JobKind::RETIRED).await?;
         let missed = self.run(DOING, async |conn| reconcile::missed_dispatches(conn).await).await?;
         all.missed_dispatches = missed;
         self.announce(Raised { jobs: missed > 0, events: false });

@@ -18,6 +18,7 @@ mod migrations;
 mod passages;
 mod pool;
 mod rows;
+mod schedules;
 mod schema;
 mod signals;
 mod statement;

@@ -20,10 +20,11 @@ use crate::support::{
     fixtures::{SCOPE, claim, ended, id, imported, now, organization},
 };
 
-fn planned(tenant: Tenant) -> Batch {
+pub fn planned(tenant: Tenant) -> Batch {
     Batch {
         id: BatchId(id()),
         organization_id: tenant.0,
+        schedule_id: None,
         kind: BatchKind::Reanalyze,
         filter: ConversationFilter::default(),
         options: BatchOptions::default(),

@@ -15,12 +15,14 @@ mod lives;
 mod manage;
 mod migrations;
 mod passages;
+mod retired;
+mod schedules;
 mod support;
 mod tenants;
 mod tls;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 16] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("batches.rs"),
@@ -34,5 +36,7 @@ const SOURCES: [&str; 14] = [
     include_str!("manage.rs"),
     include_str!("migrations.rs"),
     include_str!("passages.rs"),
+    include_str!("retired.rs"),
+    include_str!("schedules.rs"),
     include_str!("tenants.rs"),
 ];

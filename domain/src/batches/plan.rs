@@ -4,9 +4,8 @@
 use crate::{
     Error, Result,
     accounts::{Actor, Role, Tenant},
-    batches::{AnalyzerChoice, Batch, BatchKind, BatchOptions, BatchState, Counts, Impossible, Plan},
+    batches::{AnalyzerChoice, Batch, BatchKind, BatchOptions, Impossible, Plan},
     conversations::import::check_tags,
-    ids::BatchId,
     jobs::Queue,
     money::MicroDollars,
     ports::{
@@ -37,45 +36,28 @@ pub async fn plan(ports: &Ports, actor: &Actor, input: PlanInput) -> Result<Batc
     let PlanInput { kind, mut filter, all, options } = input;
     filter.tags = check_tags(&filter.tags)?;
     check_filter(&filter, all)?;
+    check_options(ports, options)?;
+    let plan = count(ports, actor.tenant(), kind, &filter, options).await?;
+    if plan.conversations == 0 {
+        return Err(Error::invalid("filter", "NOTHING_TO_DO", "no conversation matches the filter"));
+    }
+    let by = Some(actor.user_id);
+    let batch = Batch::planned(ports, actor.tenant(), by, kind, filter, options, plan);
+    ports.batches.insert(actor.tenant(), &batch).await?;
+    Ok(batch)
+}
+
+/// Whether the analyzer is there.
+pub(crate) fn check_options(ports: &Ports, options: BatchOptions) -> Result<()> {
     if options.analyzer == AnalyzerChoice::TestPriced && ports.analysis_rules.test_analyzer_price.is_none() {
         let message =
             "the test analyzer is switched off; `analysis.test_analyzer_price` of the server switches it on";
         return Err(Error::invalid("options", "ANALYZER_UNAVAILABLE", message));
     }
-    let plan = count(ports, actor.tenant(), kind, &filter, options).await?;
-    if plan.conversations == 0 {
-        return Err(Error::invalid("filter", "NOTHING_TO_DO", "no conversation matches the filter"));
-    }
-    let batch = Batch {
-        id: BatchId(ports.ids.next()),
-        organization_id: actor.organization_id,
-        kind,
-        filter,
-        options,
-        state: BatchState::Planned,
-        plan,
-        cap: None,
-        reserved: MicroDollars::ZERO,
-        spent: MicroDollars::ZERO,
-        per_minute: None,
-        allowance: None,
-        counts: Counts::default(),
-        cursor: None,
-        fed_all: false,
-        retry_before: None,
-        rate: 0.0,
-        reason: None,
-        report: None,
-        created_by: Some(actor.user_id),
-        created_at: ports.clock.now(),
-        started_at: None,
-        finished_at: None,
-    };
-    ports.batches.insert(actor.tenant(), &batch).await?;
-    Ok(batch)
+    Ok(())
 }
 
-fn check_filter(filter: &ConversationFilter, all: bool) -> Result<()> {
+pub(crate) fn check_filter(filter: &ConversationFilter, all: bool) -> Result<()> {
     let named = filter.ids.as_ref().map_or(0, Vec::len);
     if named > MAX_IDS {
         let message = format!("{named} ids were given, at most {MAX_IDS} are allowed; tag them instead");
@@ -112,7 +94,7 @@ fn tokens(characters: u64) -> u64 {
     characters.div_ceil(CHARACTERS_A_TOKEN)
 }
 
-fn price_per_1000(ports: &Ports, kind: BatchKind, options: BatchOptions) -> MicroDollars {
+pub(crate) fn price_per_1000(ports: &Ports, kind: BatchKind, options: BatchOptions) -> MicroDollars {
     match (kind, options.analyzer) {
         (BatchKind::Reanalyze, AnalyzerChoice::TestPriced) => {
             ports.analysis_rules.test_analyzer_price.unwrap_or_default()

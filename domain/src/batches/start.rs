@@ -51,7 +51,7 @@ pub async fn start(ports: &Ports, actor: &Actor, input: StartInput) -> Result<St
     Ok(Started { batch, recount: Some(recount), cursor })
 }
 
-fn check_cap(price: MicroDollars, cap: Option<MicroDollars>, accept_partial: bool) -> Result<()> {
+pub(crate) fn check_cap(price: MicroDollars, cap: Option<MicroDollars>, accept_partial: bool) -> Result<()> {
     match cap {
         None if price > MicroDollars::ZERO => {
             let message = format!(

@@ -8,6 +8,7 @@ pub mod batches;
 pub mod conversations;
 pub mod events;
 pub mod passages;
+pub mod schedules;
 
 /// A page of a list that is read by key: at most `limit` rows beyond `after` in the list's order, or before
 /// `before` in reverse; rows come in the list's order either way.

@@ -1,8 +1,8 @@
 //! Batches: the same work on many conversations.
 
 use async_graphql::{
-    Enum, ID, InputObject, InputValueError, InputValueResult, Object, Scalar, ScalarType, SimpleObject,
-    Value,
+    Context, Enum, ID, InputObject, InputValueError, InputValueResult, Object, Result, Scalar, ScalarType,
+    SimpleObject, Value,
     connection::{Connection, EmptyFields, OpaqueCursor},
 };
 use colloquy_domain::{
@@ -15,8 +15,8 @@ use colloquy_domain::{
 };
 use uuid::Uuid;
 
-use super::{ConversationKind, int};
-use crate::global_id;
+use super::{ConversationKind, int, schedule::Schedule};
+use crate::{Wired, errors::fault, global_id, guards::actor, loaders::ScheduleById};
 
 /// Millionths of a US dollar, as a whole number: 1500000 is $1.50.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,6 +226,13 @@ pub(crate) type BatchConnection = Connection<OpaqueCursor<Uuid>, Batch, EmptyFie
 impl Batch {
     pub(crate) async fn id(&self) -> ID {
         global_id::encode(self.0.id)
+    }
+
+    /// Whose run it is, while that is there; null where somebody planned it.
+    async fn schedule(&self, ctx: &Context<'_>) -> Result<Option<Schedule>> {
+        let Some(id) = self.0.schedule_id else { return Ok(None) };
+        let key = ScheduleById(actor(ctx)?.tenant(), id);
+        Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Schedule::from))
     }
 
     async fn kind(&self) -> BatchKind {

@@ -137,6 +137,7 @@ pub(crate) struct JobFilter {
     queues: Option<Vec<Queue>>,
     states: Option<Vec<JobState>>,
     conversation_id: Option<ID>,
+    batch_id: Option<ID>,
     /// Words that stand next to each other in the message of one of its errors.
     error: Option<String>,
     created_from: Option<Timestamp>,
@@ -149,6 +150,7 @@ impl JobFilter {
             jobs::JobKind::from_name(&name).ok_or_else(|| colloquy_domain::Error::not_found("job kind", name))
         };
         let conversation_id = self.conversation_id.as_ref().map(global_id::require).transpose()?;
+        let batch_id = self.batch_id.as_ref().map(global_id::require).transpose()?;
         let ids = self.ids.unwrap_or_default();
         Ok(ports::JobFilter {
             ids: ids.iter().map(global_id::require).collect::<Result<_, _>>()?,
@@ -156,7 +158,7 @@ impl JobFilter {
             queues: self.queues.unwrap_or_default().into_iter().map(Into::into).collect(),
             states: self.states.unwrap_or_default().into_iter().map(Into::into).collect(),
             conversation_id,
-            batch_id: None,
+            batch_id,
             error: self.error,
             created_from: self.created_from,
             created_before: self.created_before,

@@ -3,16 +3,16 @@
 use async_graphql::{Context, ID, Interface, Result};
 use colloquy_domain::{
     accounts::Role,
-    ids::{AnalysisId, BatchId, ConversationId, JobId},
+    ids::{AnalysisId, BatchId, ConversationId, JobId, ScheduleId},
 };
 
-use super::{analysis::Analysis, batch::Batch, conversation::Conversation, job::Job};
+use super::{analysis::Analysis, batch::Batch, conversation::Conversation, job::Job, schedule::Schedule};
 use crate::{
     Wired,
     errors::fault,
     global_id,
     guards::{actor, actor_with},
-    loaders::{AnalysisById, ConversationById, JobById},
+    loaders::{AnalysisById, BatchById, ConversationById, JobById, ScheduleById},
 };
 
 /// Something with an id by which it can be fetched again.
@@ -23,6 +23,7 @@ pub(crate) enum Node {
     Analysis(Analysis),
     Job(Job),
     Batch(Batch),
+    Schedule(Schedule),
 }
 
 /// `None` for an id that names nothing in the caller's organization.
@@ -43,8 +44,13 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     }
     if let Some(id) = global_id::decode::<BatchId>(id) {
         actor_with(ctx, Role::Admin)?;
-        let found = ctx.ports().batches.find(tenant, &[id]).await.map_err(fault)?;
-        return Ok(found.into_iter().next().map(|row| Batch::from(row).into()));
+        let found = loader.load_one(BatchById(tenant, id)).await.map_err(fault)?;
+        return Ok(found.map(|row| Batch::from(row).into()));
+    }
+    if let Some(id) = global_id::decode::<ScheduleId>(id) {
+        actor_with(ctx, Role::Admin)?;
+        let found = loader.load_one(ScheduleById(tenant, id)).await.map_err(fault)?;
+        return Ok(found.map(|row| Schedule::from(row).into()));
     }
     Ok(None)
 }

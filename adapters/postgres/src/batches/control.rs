@@ -35,7 +35,7 @@ const FAILURES: i64 = 10_000;
 const MESSAGES: i64 = 10;
 const LONGEST_MESSAGE: usize = 300;
 
-pub(super) async fn steer(
+pub(crate) async fn steer(
     conn: &mut Connection,
     tenant: Tenant,
     id: BatchId,

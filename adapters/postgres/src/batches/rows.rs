@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use colloquy_domain::{
     accounts::Tenant,
     batches::{Batch, BatchKind, BatchState, Counts},
-    ids::{BatchId, ConversationId, OrganizationId, UserId},
+    ids::{BatchId, ConversationId, OrganizationId, ScheduleId, UserId},
     money::MicroDollars,
     ports::store::PageBy,
 };
@@ -29,6 +29,8 @@ pub(super) struct Row {
     id: Uuid,
     #[diesel(sql_type = SqlUuid)]
     organization_id: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    schedule_id: Option<Uuid>,
     #[diesel(sql_type = Text)]
     kind: String,
     #[diesel(sql_type = Jsonb)]
@@ -103,6 +105,7 @@ impl Row {
         Ok(Batch {
             id: BatchId(self.id),
             organization_id: OrganizationId(self.organization_id),
+            schedule_id: self.schedule_id.map(ScheduleId),
             kind: kind.ok_or_else(|| errors::unreadable("kind", &self.kind))?,
             filter: rows::from_json(self.filter)?,
             options: rows::from_json(self.options)?,
@@ -138,10 +141,11 @@ pub(super) fn read(found: Vec<Row>) -> Step<Vec<Batch>> {
     found.into_iter().map(Row::batch).collect()
 }
 
-pub(super) async fn insert(conn: &mut Connection, tenant: Tenant, batch: &Batch) -> Step<()> {
+pub(crate) async fn insert(conn: &mut Connection, tenant: Tenant, batch: &Batch) -> Step<()> {
     diesel::sql_query(
-        "INSERT INTO batches (id, organization_id, kind, filter, options, state, plan, created_by, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO batches (id, organization_id, kind, filter, options, state, plan, created_by, created_at,
+            schedule_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind::<SqlUuid, _>(batch.id.0)
     .bind::<SqlUuid, _>(tenant.0.0)
@@ -152,6 +156,7 @@ pub(super) async fn insert(conn: &mut Connection, tenant: Tenant, batch: &Batch)
     .bind::<Jsonb, _>(rows::json(&batch.plan)?)
     .bind::<Nullable<SqlUuid>, _>(batch.created_by.map(|user| user.0))
     .bind::<Timestamptz, _>(batch.created_at)
+    .bind::<Nullable<SqlUuid>, _>(batch.schedule_id.map(Uuid::from))
     .prepared()
     .execute(conn)
     .await?;
