@@ -265,7 +265,7 @@ impl Servers {
         let left = format!(
             "SELECT EXISTS (SELECT FROM jobs WHERE queue = 'default' AND state = 'READY' AND priority = 0
                     AND lane = '{lane}')
-                OR EXISTS (SELECT FROM jobs WHERE queue = 'default' AND state IN ('DISPATCHED', 'RUNNING')
+                OR EXISTS (SELECT FROM jobs WHERE queue = 'default' AND state = 'RUNNING'
                     AND lane = '{lane}')",
             lane = self.owner.lane()
         );
