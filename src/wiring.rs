@@ -75,6 +75,7 @@ pub(crate) async fn core(
         passages: Arc::new(postgres.clone()),
         analyses: Arc::new(postgres.clone()),
         batches: Arc::new(postgres.clone()),
+        generations: Arc::new(postgres.clone()),
         events: Arc::new(postgres.clone()),
         audit: Arc::new(postgres.clone()),
         ledger: Arc::new(postgres.clone()),

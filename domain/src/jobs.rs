@@ -82,17 +82,21 @@ pub enum JobKind {
     EmbedPassages,
     AnalyzeConversation,
     SendEmail,
-    /// The four below are a batch's, one a conversation.
+    /// The six below are a batch's, one a conversation.
     ReanalyzeConversation,
     ReimportConversation,
     ExportConversation,
     PurgeConversation,
+    ReindexConversation,
+    ReembedConversation,
+    /// Checks what a batch has built of the search indexes, and makes it the live one.
+    SwitchGeneration,
     /// Does nothing: `doctor` and benchmarks send it through the whole path.
     Probe,
 }
 
 impl JobKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::IngestConversation,
         Self::IndexPassages,
         Self::EmbedPassages,
@@ -102,6 +106,9 @@ impl JobKind {
         Self::ReimportConversation,
         Self::ExportConversation,
         Self::PurgeConversation,
+        Self::ReindexConversation,
+        Self::ReembedConversation,
+        Self::SwitchGeneration,
         Self::Probe,
     ];
 
@@ -116,6 +123,9 @@ impl JobKind {
             Self::ReimportConversation => "reimport_conversation",
             Self::ExportConversation => "export_conversation",
             Self::PurgeConversation => "purge_conversation",
+            Self::ReindexConversation => "reindex_conversation",
+            Self::ReembedConversation => "reembed_conversation",
+            Self::SwitchGeneration => "switch_generation",
             Self::Probe => "probe",
         }
     }
@@ -130,8 +140,8 @@ impl JobKind {
     pub fn queue(self) -> Queue {
         match self {
             Self::IngestConversation => Queue::Ingest,
-            Self::IndexPassages => Queue::Index,
-            Self::EmbedPassages => Queue::Embed,
+            Self::IndexPassages | Self::ReindexConversation | Self::SwitchGeneration => Queue::Index,
+            Self::EmbedPassages | Self::ReembedConversation => Queue::Embed,
             Self::AnalyzeConversation => Queue::Analyze,
             Self::SendEmail => Queue::Mail,
             Self::ReanalyzeConversation
@@ -152,7 +162,9 @@ impl JobKind {
             | Self::ReimportConversation
             | Self::ExportConversation
             | Self::PurgeConversation => 120,
-            Self::EmbedPassages => 900,
+            Self::EmbedPassages | Self::ReindexConversation | Self::ReembedConversation => 900,
+            // It looks at every conversation.
+            Self::SwitchGeneration => 7_200,
             Self::SendEmail => 60,
             Self::Probe => 10,
         })
@@ -182,10 +194,27 @@ impl fmt::Display for JobKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Payload {
-    Revision { conversation_id: ConversationId, revision: RevisionNumber },
-    Conversation { conversation_id: ConversationId },
-    Invitation { invitation_id: InvitationId },
-    Misdeed { misdeed: Misdeed },
+    Revision {
+        conversation_id: ConversationId,
+        revision: RevisionNumber,
+    },
+    Conversation {
+        conversation_id: ConversationId,
+    },
+    /// A conversation of any organization, whoever the job is of: work on what is of all of them.
+    Anyones {
+        conversation_id: ConversationId,
+        organization_id: OrganizationId,
+    },
+    Batch {
+        batch_id: BatchId,
+    },
+    Invitation {
+        invitation_id: InvitationId,
+    },
+    Misdeed {
+        misdeed: Misdeed,
+    },
     Nothing {},
 }
 
@@ -259,7 +288,12 @@ impl Payload {
             Self::Revision { conversation_id, .. } | Self::Conversation { conversation_id } => {
                 Some(*conversation_id)
             }
-            Self::Invitation { .. } | Self::Misdeed { .. } | Self::Nothing {} => None,
+            // Whom the job is of may have nothing to do with it.
+            Self::Anyones { .. }
+            | Self::Batch { .. }
+            | Self::Invitation { .. }
+            | Self::Misdeed { .. }
+            | Self::Nothing {} => None,
         }
     }
 }

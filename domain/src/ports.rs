@@ -34,6 +34,7 @@ pub struct Ports {
     pub passages: Arc<dyn store::passages::PassageStore>,
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,
     pub batches: Arc<dyn store::batches::BatchStore>,
+    pub generations: Arc<dyn store::generations::GenerationStore>,
     pub events: Arc<dyn store::events::EventLog>,
     pub audit: Arc<dyn store::audit::AuditLog>,
     pub ledger: Arc<dyn jobs::Ledger>,
@@ -59,4 +60,5 @@ pub struct SearchPorts {
     pub embedder: Option<Arc<dyn models::Embedder>>,
     pub text: Option<Arc<dyn search::TextIndex>>,
     pub vectors: Option<Arc<dyn search::VectorIndex>>,
+    pub generations: Option<Arc<dyn search::IndexGenerations>>,
 }

@@ -75,6 +75,9 @@ pub(crate) fn handler(kind: JobKind) -> &'static dyn Handler {
         JobKind::ReimportConversation => &handlers::ReimportConversation,
         JobKind::ExportConversation => &handlers::ExportConversation,
         JobKind::PurgeConversation => &handlers::PurgeConversation,
+        JobKind::ReindexConversation => &handlers::ReindexConversation,
+        JobKind::ReembedConversation => &handlers::ReembedConversation,
+        JobKind::SwitchGeneration => &handlers::SwitchGeneration,
         JobKind::Probe => &handlers::Probe,
     }
 }

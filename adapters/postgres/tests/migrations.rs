@@ -5,7 +5,8 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{Database, fixtures::organization};
 
-const DOWN: [&str; 2] = [
+const DOWN: [&str; 3] = [
+    include_str!("../../../migrations/2026-11-21-000003_generations/down.sql"),
     include_str!("../../../migrations/2026-11-21-000002_batches/down.sql"),
     include_str!("../../../migrations/2026-11-21-000001_begin/down.sql"),
 ];

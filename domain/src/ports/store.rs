@@ -7,6 +7,7 @@ pub mod audit;
 pub mod batches;
 pub mod conversations;
 pub mod events;
+pub mod generations;
 pub mod passages;
 
 /// A page of a list that is read by key: at most `limit` rows beyond `after` in the list's order, or before

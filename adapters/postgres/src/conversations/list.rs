@@ -19,8 +19,16 @@ use crate::{errors::Step, pool::Connection, rows, schema::conversations};
 
 pub(crate) type Query<'a> = IntoBoxed<'a, conversations::table, Pg>;
 
-pub(crate) fn filtered<'a>(tenant: Tenant, filter: &'a ConversationFilter) -> Query<'a> {
-    let mut query = conversations::table.filter(conversations::organization_id.eq(tenant.0.0)).into_boxed();
+fn filtered(tenant: Tenant, filter: &ConversationFilter) -> Query<'_> {
+    filtered_in(Some(tenant), filter)
+}
+
+/// Of every organization without a tenant: for the system's own work.
+pub(crate) fn filtered_in(tenant: Option<Tenant>, filter: &ConversationFilter) -> Query<'_> {
+    let mut query = conversations::table.into_boxed();
+    if let Some(tenant) = tenant {
+        query = query.filter(conversations::organization_id.eq(tenant.0.0));
+    }
     if let Some(ids) = &filter.ids {
         query = query.filter(conversations::id.eq_any(ids.iter().map(|id| id.0)));
     }
