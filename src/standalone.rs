@@ -93,7 +93,12 @@ pub(crate) async fn start(config: Config) -> Result<Running> {
     let kept = kept.or_else(|| std::fs::read_to_string(data.join("local.key")).ok());
     let token = ensure_local(&core.ports, kept.as_deref()).await?;
     write_private(&data.join("local.key"), token.as_bytes())?;
-    engines.follow_model(&core.ports, &authenticate(&core.ports, &token).await?.actor).await?;
+    let owner = authenticate(&core.ports, &token).await?.actor;
+    if let Err(error) = engines.follow_model(&core.ports, &owner).await {
+        // Words are found nevertheless.
+        let what_to_do = "colloquy batch plan reindex --everywhere";
+        tracing::error!(error = %error, what_to_do, "vectors of the present model could not be begun");
+    }
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let file = ServerFile { url: url.clone(), token: token.clone(), pid: std::process::id(), version };
     write_private(&ServerFile::path(&data), &serde_json::to_vec(&file)?)?;

@@ -455,6 +455,7 @@ async fn conversations_are_exported_whole_and_purged_for_good_and_what_is_not_po
     let planned = plan(&client, json!({ "kind": "PURGE", "filter": { "tags": ["pay"] } })).await;
     start(&client, json!({ "batchId": planned["id"] })).await;
     until(&client, &planned["id"], "DONE").await;
+    assert!(!exports[0].exists(), "what was exported of it goes with it");
     let query = "query($id: ID!) { conversation(id: $id) { id } }";
     assert_eq!(client.data(query, json!({ "id": gone })).await["conversation"], Value::Null);
     assert_eq!(client.data(query, json!({ "id": kept[0] })).await["conversation"]["id"], kept[0]);

@@ -110,7 +110,7 @@ async fn in_step(dir: &Path) -> Option<EmbeddedIndex> {
 #[tokio::test]
 async fn a_second_owner_is_turned_away_at_once() {
     let (index, dir) = complete().await;
-    let refused = EmbeddedIndex::open(settings(dir.path()), identity()).await.err().expect("in use");
+    let refused = EmbeddedIndex::open(settings(dir.path()), identity()).await.expect_err("in use");
     assert_eq!(refused.code(), "INDEX_IN_USE");
     let text = refused.to_string();
     let pid = format!("(pid {})", std::process::id());
@@ -424,7 +424,7 @@ async fn a_process_that_is_killed_has_lost_nothing_and_blocks_nobody() {
         fs::remove_file(dir.path().join("acknowledged")).ok();
         let child = Killed::start(dir.path());
         child.wait_for(dir.path(), 7 * round).await;
-        let refused = EmbeddedIndex::open(settings(dir.path()), identity()).await.err().expect("in use");
+        let refused = EmbeddedIndex::open(settings(dir.path()), identity()).await.expect_err("in use");
         assert!(refused.to_string().contains(&format!("(pid {})", child.0.id())), "{refused}");
         drop(child);
         let kept = acknowledged(dir.path());

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::{control::micros, moved};
 use crate::{
-    conversations::list::{Query, filtered_in},
+    conversations::list::{Query, Tagged, filtered_in},
     errors::Step,
     follow::{self, Raised, tell},
     pool::Connection,
@@ -33,12 +33,12 @@ use crate::{
     statement::Prepare,
 };
 
-fn chosen(reach: Reach, filter: &ConversationFilter) -> Query<'_> {
+fn chosen(reach: Reach, filter: &ConversationFilter, tagged: Tagged) -> Query<'_> {
     let tenant = match reach {
         Reach::Of(tenant) => Some(tenant),
         Reach::Everywhere(_) => None,
     };
-    filtered_in(tenant, filter)
+    filtered_in(tenant, filter, tagged)
 }
 
 pub(super) async fn items(
@@ -48,7 +48,7 @@ pub(super) async fn items(
     after: Option<ConversationId>,
     limit: usize,
 ) -> Step<Vec<Item>> {
-    let found: Vec<(Uuid, Uuid, String, i64)> = chosen(reach, filter)
+    let found: Vec<(Uuid, Uuid, String, i64)> = chosen(reach, filter, Tagged::InTurn)
         .filter(conversations::id.gt(after.map_or(Uuid::nil(), Uuid::from)))
         .order(conversations::id)
         .limit(rows::limit(limit))
@@ -82,10 +82,10 @@ pub(super) async fn measure(
         .sql("::numeric / 1000)), 0), 9223372036854775807)::bigint");
     let sums = (count_star(), sum("segment_count"), sum("characters"), sum("(characters + 3) / 4"));
     let (conversations, segments, characters, tokens) =
-        chosen(reach, filter).select(sums).first::<(i64, i64, i64, i64)>(conn).await?;
+        chosen(reach, filter, Tagged::Planned).select(sums).first::<(i64, i64, i64, i64)>(conn).await?;
     let price: i64 = match per_1000 {
         MicroDollars::ZERO => 0,
-        _ => chosen(reach, filter).select(price).first(conn).await?,
+        _ => chosen(reach, filter, Tagged::Planned).select(price).first(conn).await?,
     };
     Ok(Measured {
         conversations: conversations.unsigned_abs(),
