@@ -55,7 +55,10 @@ async fn advance_one(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result
         BatchState::Running if is_over && batch.is_rebuild() => rebuilt(ports, scope, batch).await,
         BatchState::Cancelling if is_over && batch.is_rebuild() => {
             ports.generations.abandon(scope, batch.id, None).await?;
-            ports.batches.end(scope, batch, BatchState::Cancelled, None).await.map(|_| false)
+            // The switch may have been quicker.
+            let switched = ports.generations.find(scope).await?.switched_batch == Some(batch.id);
+            let state = if switched { BatchState::Done } else { BatchState::Cancelled };
+            ports.batches.end(scope, batch, state, None).await.map(|_| false)
         }
         BatchState::Running if is_over => {
             ports.batches.end(scope, batch, BatchState::Done, None).await.map(|_| false)
