@@ -326,6 +326,9 @@ pub(crate) struct BatchPlan {
     /// Every conversation of the organization
     #[arg(long)]
     pub(crate) all: bool,
+    /// Every conversation of every organization: builds the search indexes anew beside the live ones
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) everywhere: bool,
     /// Only this conversation; repeatable
     #[arg(long = "id", value_name = "ID")]
     pub(crate) ids: Vec<String>,

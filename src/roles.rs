@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use colloquy_domain::{
     accounts::SystemScope,
     jobs::Queue,
-    ports::{jobs::Ledger, store::passages::PassageStore},
+    ports::{jobs::Ledger, store::generations::GenerationStore},
 };
 use colloquy_postgres::Postgres;
 use colloquy_redis::RedisDispatcher;
@@ -280,21 +280,27 @@ async fn queues(postgres: &Postgres) -> Result<String> {
 async fn search_index(config: &Config, postgres: &Postgres) -> Result<String> {
     let folder = wiring::index_folder(&config.data.dir);
     let shown = folder.display();
-    let Some(found) = colloquy_embedded::completed(&folder) else {
+    let scope = SystemScope::because("doctor compares the index with its database");
+    let generations = GenerationStore::find(postgres, scope).await?;
+    let wanted = generations.standing;
+    let Some(found) = colloquy_embedded::completed(&folder, wanted.live) else {
         if folder.exists() {
-            bail!("{shown} holds none that was completed");
+            bail!("{shown} holds no generation {} that was completed, as PostgreSQL has it", wanted.live);
         }
         return Ok(format!("there is none in {}; a standalone makes one", config.data.dir.display()));
     };
-    let scope = SystemScope::because("doctor compares the index with its database");
-    let wanted = postgres.generation(scope).await?;
-    if found.log_id != wanted.log_id {
+    if found.log_id != generations.log_id {
         bail!("{shown} was built from another database, or from this one before it was restored");
     }
-    if found.generation != wanted.number {
-        bail!("{shown} is of generation {}, and PostgreSQL has {}", found.generation, wanted.number);
+    let mut detail =
+        format!("generation {}, as PostgreSQL has it; vectors by {}", found.generation, found.model);
+    if let Some(building) = wanted.building {
+        detail += &format!("; generation {building} is being built");
     }
-    Ok(format!("generation {}, as PostgreSQL has it; vectors by {}", found.generation, found.model))
+    if let Some(previous) = wanted.previous {
+        detail += &format!("; generation {previous} is kept as a way back");
+    }
+    Ok(detail)
 }
 
 fn embedding(config: &Config) -> Result<String> {

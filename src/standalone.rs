@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use colloquy_domain::{accounts::local::ensure_local, jobs::Queue};
+use colloquy_domain::{
+    accounts::{authenticate::authenticate, local::ensure_local},
+    jobs::Queue,
+};
 use colloquy_postgres::Postgres;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -80,6 +83,7 @@ pub(crate) async fn start(config: Config) -> Result<Running> {
     parts.steward(&core, &config);
     parts.worker(&core, &config, &Queue::ALL);
     parts.api(&core, &config, listener).await?;
+    parts.end_after(engines.watch(&core.ports));
     engines.fill(&core.ports).await?;
 
     let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
@@ -89,6 +93,12 @@ pub(crate) async fn start(config: Config) -> Result<Running> {
     let kept = kept.or_else(|| std::fs::read_to_string(data.join("local.key")).ok());
     let token = ensure_local(&core.ports, kept.as_deref()).await?;
     write_private(&data.join("local.key"), token.as_bytes())?;
+    let owner = authenticate(&core.ports, &token).await?.actor;
+    if let Err(error) = engines.follow_model(&core.ports, &owner).await {
+        // Words are found nevertheless.
+        let what_to_do = "colloquy batch plan reindex --everywhere";
+        tracing::error!(error = %error, what_to_do, "vectors of the present model could not be begun");
+    }
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let file = ServerFile { url: url.clone(), token: token.clone(), pid: std::process::id(), version };
     write_private(&ServerFile::path(&data), &serde_json::to_vec(&file)?)?;

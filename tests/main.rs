@@ -15,6 +15,7 @@ mod manage;
 mod meaning;
 mod operations;
 mod progress;
+mod rebuild;
 mod roles;
 mod schedules;
 mod search;

@@ -123,6 +123,12 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         "mutation($schedule: ID!) { runSchedule(input: { id: $schedule }) { userErrors { code } } }",
         Some("ADMIN"),
     ),
+    ("searchIndex", "{ searchIndex { live } }", Some("ADMIN")),
+    (
+        "rollBackSearchIndex",
+        "mutation { rollBackSearchIndex(input: { toGeneration: 9 }) { userErrors { code } } }",
+        Some("OWNER"),
+    ),
     ("batch", "query($batch: ID!) { batch(id: $batch) { id } }", Some("ADMIN")),
     ("batches", "{ batches(first: 1) { edges { cursor } } }", Some("ADMIN")),
     (

@@ -258,7 +258,7 @@ async fn doctor_tells_an_index_that_is_not_of_its_database() {
     let none = index(&world).await;
     assert!(none["ok"] == true && none["detail"].as_str().unwrap().contains("there is none"), "{none}");
     for (sql, part) in [
-        ("UPDATE search_generation SET number = number + 1", "generation 1, and PostgreSQL has 2"),
+        ("UPDATE search_generation SET number = number + 1", "no generation 2 that was completed"),
         ("UPDATE event_log SET log_id = gen_random_uuid()", "another database"),
     ] {
         let mut server = world.standalone().await;
@@ -271,7 +271,7 @@ async fn doctor_tells_an_index_that_is_not_of_its_database() {
         assert!(sick["ok"] == false && sick["detail"].as_str().unwrap().contains(part), "{sick}");
         assert!(sick["hint"].as_str().unwrap().contains("colloquy standalone"), "{sick}");
     }
-    fs::remove_file(world.data().join("index/identity.json")).unwrap();
+    fs::remove_file(world.data().join("index/2/identity.json")).unwrap();
     let begun = index(&world).await;
     assert!(begun["ok"] == false && begun["detail"].as_str().unwrap().contains("completed"), "{begun}");
 }

@@ -7,17 +7,21 @@ pub mod control;
 pub mod feed;
 pub mod plan;
 pub mod progress;
+pub mod rebuild;
 pub mod start;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::Tenant,
+    accounts::{SystemScope, Tenant},
     analysis::{Analyzer, EXTRACTIVE, TEST_PRICED},
     ids::{BatchId, ConversationId, OrganizationId, ScheduleId, UserId},
     jobs::JobKind,
     money::MicroDollars,
-    ports::{Ports, store::conversations::ConversationFilter},
+    ports::{
+        Ports,
+        store::{batches::Reach, conversations::ConversationFilter},
+    },
     time::Timestamp,
 };
 
@@ -32,7 +36,9 @@ pub enum BatchKind {
     Export,
     /// Deletes, for good.
     Purge,
+    /// Writes what search engines know anew. Vectors come from PostgreSQL; only what has none yet is embedded.
     Reindex,
+    /// The same with every vector made anew.
     Reembed,
 }
 
@@ -51,15 +57,21 @@ impl BatchKind {
         }
     }
 
-    /// The job of one conversation; `None` where this release cannot do it.
-    pub fn job(self) -> Option<JobKind> {
+    /// The job of one conversation.
+    pub fn job(self) -> JobKind {
         match self {
-            Self::Reanalyze => Some(JobKind::ReanalyzeConversation),
-            Self::Reimport => Some(JobKind::ReimportConversation),
-            Self::Export => Some(JobKind::ExportConversation),
-            Self::Purge => Some(JobKind::PurgeConversation),
-            Self::Reindex | Self::Reembed => None,
+            Self::Reanalyze => JobKind::ReanalyzeConversation,
+            Self::Reimport => JobKind::ReimportConversation,
+            Self::Export => JobKind::ExportConversation,
+            Self::Purge => JobKind::PurgeConversation,
+            Self::Reindex => JobKind::ReindexConversation,
+            Self::Reembed => JobKind::ReembedConversation,
         }
+    }
+
+    /// Whether it writes the search indexes, so that over everything it builds a new generation of them.
+    pub fn writes_indexes(self) -> bool {
+        matches!(self, Self::Reindex | Self::Reembed)
     }
 }
 
@@ -184,6 +196,16 @@ impl AnalyzerChoice {
 #[serde(default)]
 pub struct BatchOptions {
     pub analyzer: AnalyzerChoice,
+    /// Over every organization: a rebuild, into a generation of the search indexes beside the live one.
+    pub everywhere: bool,
+}
+
+impl BatchOptions {
+    pub fn reach(self, tenant: Tenant) -> Reach {
+        const SCOPE: SystemScope =
+            SystemScope::because("search indexes are of all organizations, and are built for all of them");
+        if self.everywhere { Reach::Everywhere(SCOPE) } else { Reach::Of(tenant) }
+    }
 }
 
 /// What a batch would touch, as it was counted.
@@ -321,6 +343,15 @@ impl Batch {
             started_at: None,
             finished_at: None,
         }
+    }
+
+    /// Whether it builds a generation of the search indexes.
+    pub fn is_rebuild(&self) -> bool {
+        self.options.everywhere
+    }
+
+    pub fn reach(&self) -> Reach {
+        self.options.reach(Tenant(self.organization_id))
     }
 
     /// What is left of the cap; `None` where there is none.

@@ -82,19 +82,23 @@ pub enum JobKind {
     EmbedPassages,
     AnalyzeConversation,
     SendEmail,
-    /// The four below are a batch's, one a conversation.
+    /// The six below are a batch's, one a conversation.
     ReanalyzeConversation,
     ReimportConversation,
     ExportConversation,
     PurgeConversation,
     /// A schedule's run: plans and starts its batch.
     StartBatch,
+    ReindexConversation,
+    ReembedConversation,
+    /// Checks what a batch has built of the search indexes, and makes it the live one.
+    SwitchGeneration,
     /// Does nothing: `doctor` and benchmarks send it through the whole path.
     Probe,
 }
 
 impl JobKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::IngestConversation,
         Self::IndexPassages,
         Self::EmbedPassages,
@@ -105,6 +109,9 @@ impl JobKind {
         Self::ExportConversation,
         Self::PurgeConversation,
         Self::StartBatch,
+        Self::ReindexConversation,
+        Self::ReembedConversation,
+        Self::SwitchGeneration,
         Self::Probe,
     ];
 
@@ -120,6 +127,9 @@ impl JobKind {
             Self::ExportConversation => "export_conversation",
             Self::PurgeConversation => "purge_conversation",
             Self::StartBatch => "start_batch",
+            Self::ReindexConversation => "reindex_conversation",
+            Self::ReembedConversation => "reembed_conversation",
+            Self::SwitchGeneration => "switch_generation",
             Self::Probe => "probe",
         }
     }
@@ -134,8 +144,8 @@ impl JobKind {
     pub fn queue(self) -> Queue {
         match self {
             Self::IngestConversation => Queue::Ingest,
-            Self::IndexPassages => Queue::Index,
-            Self::EmbedPassages => Queue::Embed,
+            Self::IndexPassages | Self::ReindexConversation | Self::SwitchGeneration => Queue::Index,
+            Self::EmbedPassages | Self::ReembedConversation => Queue::Embed,
             Self::AnalyzeConversation => Queue::Analyze,
             Self::SendEmail => Queue::Mail,
             Self::ReanalyzeConversation
@@ -157,7 +167,12 @@ impl JobKind {
             | Self::ReimportConversation
             | Self::ExportConversation
             | Self::PurgeConversation => 120,
-            Self::EmbedPassages | Self::StartBatch => 900,
+            Self::EmbedPassages
+            | Self::ReindexConversation
+            | Self::ReembedConversation
+            | Self::StartBatch => 900,
+            // It looks at every conversation.
+            Self::SwitchGeneration => 7_200,
             Self::SendEmail => 60,
             Self::Probe => 10,
         })
@@ -193,6 +208,14 @@ pub enum Payload {
     },
     Conversation {
         conversation_id: ConversationId,
+    },
+    /// A conversation of any organization, whoever the job is of: work on what is of all of them.
+    Anyones {
+        conversation_id: ConversationId,
+        organization_id: OrganizationId,
+    },
+    Batch {
+        batch_id: BatchId,
     },
     Invitation {
         invitation_id: InvitationId,
@@ -278,7 +301,13 @@ impl Payload {
             Self::Revision { conversation_id, .. } | Self::Conversation { conversation_id } => {
                 Some(*conversation_id)
             }
-            Self::Invitation { .. } | Self::Run { .. } | Self::Misdeed { .. } | Self::Nothing {} => None,
+            // Whom the job is of may have nothing to do with it.
+            Self::Anyones { .. }
+            | Self::Batch { .. }
+            | Self::Invitation { .. }
+            | Self::Run { .. }
+            | Self::Misdeed { .. }
+            | Self::Nothing {} => None,
         }
     }
 }

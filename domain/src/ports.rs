@@ -35,6 +35,7 @@ pub struct Ports {
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,
     pub batches: Arc<dyn store::batches::BatchStore>,
     pub schedules: Arc<dyn store::schedules::ScheduleStore>,
+    pub generations: Arc<dyn store::generations::GenerationStore>,
     pub events: Arc<dyn store::events::EventLog>,
     pub audit: Arc<dyn store::audit::AuditLog>,
     pub ledger: Arc<dyn jobs::Ledger>,
@@ -60,4 +61,5 @@ pub struct SearchPorts {
     pub embedder: Option<Arc<dyn models::Embedder>>,
     pub text: Option<Arc<dyn search::TextIndex>>,
     pub vectors: Option<Arc<dyn search::VectorIndex>>,
+    pub generations: Option<Arc<dyn search::IndexGenerations>>,
 }

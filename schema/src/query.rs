@@ -7,6 +7,7 @@ use async_graphql::{
 use colloquy_domain::{
     accounts::{Actor, Role},
     audit,
+    batches::rebuild,
     ids::{BatchId, ConversationId, JobId, ScheduleId},
     search::find::{MAX_PAGE, SearchInput, find},
 };
@@ -24,7 +25,7 @@ use crate::{
         accounts::Viewer,
         analysis::Analysis,
         audit::{AuditConnection, AuditEntry, AuditFilter},
-        batch::{Batch, BatchConnection},
+        batch::{Batch, BatchConnection, SearchIndex},
         conversation::{
             Conversation, ConversationConnection, ConversationFilter, Tag, TagCount, TagCountConnection,
             page_cost,
@@ -174,6 +175,11 @@ impl Query {
         let after = page.by.after.as_ref().map(|cursor| JobId(cursor.0));
         let rows = ctx.ports().ledger.list(tenant, &filter, after, page.by.limit).await.map_err(fault)?;
         Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Job))
+    }
+
+    /// The generations of the search indexes. For administrators of a standalone's local organization.
+    async fn search_index(&self, ctx: &Context<'_>) -> Result<SearchIndex> {
+        rebuild::look(ctx.ports(), actor(ctx)?).await.map(SearchIndex::from).map_err(fault)
     }
 
     /// One batch, while it is kept. For administrators.

@@ -51,9 +51,9 @@ pub(crate) enum BatchKind {
     Export,
     /// Delete, for good
     Purge,
-    /// Not possible yet
+    /// Write the search indexes anew; with --everywhere beside the live ones
     Reindex,
-    /// Not possible yet
+    /// The same, with every vector made anew
     Reembed,
 }
 

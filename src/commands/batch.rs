@@ -84,7 +84,8 @@ pub(super) fn plan(args: &BatchPlan) -> Value {
             "occurredFrom": args.from, "occurredBefore": args.before, "createdFrom": args.imported_from,
             "createdBefore": args.imported_before })
     });
-    json!({ "kind": args.work, "filter": filter, "all": args.all, "options": { "analyzer": args.analyzer } })
+    json!({ "kind": args.work, "filter": filter, "all": args.all,
+        "everywhere": args.everywhere, "options": { "analyzer": args.analyzer } })
 }
 
 /// The batch, and with `watch` how it moves until it is over.

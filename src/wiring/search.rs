@@ -3,11 +3,13 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use colloquy_domain::{
-    accounts::SystemScope,
+    accounts::{Actor, SystemScope},
+    batches::rebuild,
     ids::ConversationId,
     jobs::{JobKind, Payload},
     ports::{
@@ -53,8 +55,19 @@ pub(crate) fn index_folder(data: &Path) -> PathBuf {
 pub(crate) struct Engines {
     index: EmbeddedIndex,
     embedder: Option<Arc<dyn Embedder>>,
-    rebuilt: bool,
+    found: Found,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    InStep,
+    /// Vectors of another model.
+    Lapsed,
+    Nothing,
+}
+
+/// How often the owner of the indexes looks which generations are to stand. Jobs that write look for themselves.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Engines {
     /// Opens the indexes below `data`, which only one process can.
@@ -63,15 +76,38 @@ impl Engines {
         ports: &Ports,
         embedder: Option<Arc<dyn Embedder>>,
     ) -> Result<Self> {
-        let generation = ports.passages.generation(SCOPE).await?;
+        let generations = ports.generations.find(SCOPE).await?;
         let none = EmbeddingModel { name: "none".to_owned(), dimensions: 1 };
         let model = embedder.as_ref().map_or(&none, |embedder| embedder.model());
         let settings = EmbeddedSettings::new(index_folder(data), model.dimensions);
-        let identity =
-            Identity { generation: generation.number, log_id: generation.log_id, model: model.name.clone() };
+        let identity = Identity {
+            generation: generations.standing.live,
+            log_id: generations.log_id,
+            model: model.name.clone(),
+        };
         let opened = EmbeddedIndex::open(settings, identity).await?;
-        let rebuilt = matches!(opened, Opened::Rebuilt(_));
-        Ok(Self { index: opened.into_index(), embedder, rebuilt })
+        let found = match opened {
+            Opened::InStep(_) => Found::InStep,
+            Opened::Lapsed(_) => Found::Lapsed,
+            Opened::Rebuilt(_) => Found::Nothing,
+        };
+        let engines = Self { index: opened.into_index(), embedder, found };
+        engines.align(ports).await?;
+        Ok(engines)
+    }
+
+    /// The other generations, too. Where there is no way back any more, that is written down.
+    async fn align(&self, ports: &Ports) -> Result<()> {
+        let generations = self.index.generations();
+        let standing = ports.generations.find(SCOPE).await?.standing;
+        match (generations.align(standing).await, standing.previous) {
+            (Err(error), Some(previous)) if error.code() == "GENERATION_LOST" => {
+                tracing::warn!(generation = previous, "the search generation of before is lost");
+                ports.generations.forget_previous(SCOPE, previous).await?;
+                Ok(generations.align(ports.generations.find(SCOPE).await?.standing).await?)
+            }
+            (aligned, _) => Ok(aligned?),
+        }
     }
 
     pub(crate) fn ports(&self) -> SearchPorts {
@@ -79,12 +115,13 @@ impl Engines {
             embedder: self.embedder.clone(),
             text: Some(self.index.text()),
             vectors: self.embedder.is_some().then(|| self.index.vectors()),
+            generations: Some(self.index.generations()),
         }
     }
 
     /// Where the indexes began anew: enqueues every conversation for both. A crash in between begins again.
     pub(crate) async fn fill(&self, ports: &Ports) -> Result<()> {
-        if !self.rebuilt {
+        if self.found != Found::Nothing {
             return Ok(());
         }
         let mut after: Option<ConversationId> = None;
@@ -108,6 +145,44 @@ impl Engines {
             tracing::info!(conversations, "the search index is being built again");
         }
         Ok(())
+    }
+
+    /// Where the vectors are of another model: has a batch of the local organization build a generation of this one,
+    /// while words are found as before. What another model's batch had begun is of no use.
+    pub(crate) async fn follow_model(&self, ports: &Ports, owner: &Actor) -> Result<()> {
+        let generations = ports.generations.find(SCOPE).await?;
+        if let (Some(number), Some(batch)) = (generations.standing.building, generations.building_batch) {
+            let wanted = self.embedder.as_ref().map_or("none", |embedder| &embedder.model().name);
+            let building = self.index.generations().only(number);
+            if building.is_none_or(|building| building.model == wanted) {
+                return Ok(());
+            }
+            let because = "the embedding model was changed while it was built";
+            ports.generations.abandon(SCOPE, batch, Some(because)).await?;
+            self.align(ports).await?;
+        }
+        if self.found == Found::Lapsed {
+            let batch = rebuild::rebuild(ports, owner).await?;
+            tracing::warn!(batch_id = %batch.id, "the live vectors are of another model: others are being built");
+        }
+        Ok(())
+    }
+
+    /// Until it is dropped: generations come and go as PostgreSQL has it, also while no job writes.
+    pub(crate) fn watch(&self, ports: &Ports) -> impl Future<Output = ()> + Send + use<> {
+        let (generations, ports) = (self.index.generations(), ports.clone());
+        async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let aligned = match ports.generations.find(SCOPE).await {
+                    Ok(found) => generations.align(found.standing).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = aligned {
+                    tracing::warn!(error = error.chain(), "search generations could not be looked after");
+                }
+            }
+        }
     }
 
     pub(crate) async fn close(self) {

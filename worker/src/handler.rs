@@ -76,6 +76,9 @@ pub(crate) fn handler(kind: JobKind) -> &'static dyn Handler {
         JobKind::ExportConversation => &handlers::ExportConversation,
         JobKind::PurgeConversation => &handlers::PurgeConversation,
         JobKind::StartBatch => &handlers::StartBatch,
+        JobKind::ReindexConversation => &handlers::ReindexConversation,
+        JobKind::ReembedConversation => &handlers::ReembedConversation,
+        JobKind::SwitchGeneration => &handlers::SwitchGeneration,
         JobKind::Probe => &handlers::Probe,
     }
 }

@@ -14,7 +14,9 @@ use uuid::Uuid;
 
 /// Grows with every change of what the engines store.
 const FORMAT: u32 = 2;
-const FILE: &str = "identity.json";
+pub(crate) const FILE: &str = "identity.json";
+/// Stands beside it once the vectors are not all there.
+const LAPSED: &str = "lapsed";
 
 /// What the indexes must carry to be in step with PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,16 +29,19 @@ pub struct Identity {
     pub model: String,
 }
 
-/// Under which identity the index in the folder was completed, as far as this release can use it. Asks nobody who
-/// owns it, and changes nothing.
-pub fn completed(dir: &Path) -> Option<Identity> {
-    #[derive(Deserialize)]
-    struct Mark {
-        format: u32,
-        identity: Identity,
-    }
+/// What a completed generation says of itself.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Mark {
+    format: u32,
+    pub(crate) dimensions: usize,
+    pub(crate) identity: Identity,
+}
+
+/// Under which identity the generation in the folder was completed, as far as this release can use it. Asks nobody
+/// who owns it, and changes nothing.
+pub(crate) fn completed(dir: &Path) -> Option<Mark> {
     let mark: Mark = serde_json::from_slice(&fs::read(path(dir)).ok()?).ok()?;
-    (mark.format == FORMAT).then_some(mark.identity)
+    (mark.format == FORMAT).then_some(mark)
 }
 
 /// The identity with what this crate adds to it, as text.
@@ -80,11 +85,20 @@ pub(crate) fn forget(dir: &Path) -> io::Result<()> {
     }
 }
 
+pub(crate) fn mark_lapsed(dir: &Path) -> Result<(), Error> {
+    let write = || File::create(dir.join(LAPSED))?.sync_all().and_then(|()| sync_folder(dir));
+    write().map_err(|e| Error::unavailable("mark the vector index", e))
+}
+
+pub(crate) fn has_lapsed(dir: &Path) -> bool {
+    dir.join(LAPSED).exists()
+}
+
 fn path(dir: &Path) -> PathBuf {
     dir.join(FILE)
 }
 
-fn sync_folder(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
     // Only Unix opens a folder as a file.
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

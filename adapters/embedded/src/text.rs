@@ -20,12 +20,13 @@ use colloquy_domain::{
     search::query::{SearchFilter, TextQuery},
 };
 use tantivy::{
-    Order, Searcher,
+    DocSet, Order, Searcher, TERMINATED, Term,
     collector::{
         TopDocs,
         sort_key::{SortBySimilarityScore, SortByStaticFastValue},
     },
     columnar::Column,
+    schema::IndexRecordOption,
 };
 use uuid::Uuid;
 
@@ -33,7 +34,9 @@ use self::{
     analysis::Analysis,
     engine::{Change, TextEngine, TextWrite, failed},
     highlight::Highlighter,
-    schema::{CONVERSATION_HIGH, CONVERSATION_LOW, Fields, PASSAGE_HIGH, PASSAGE_LOW, REVISION},
+    schema::{
+        CONVERSATION_HIGH, CONVERSATION_LOW, Fields, PASSAGE_HIGH, PASSAGE_LOW, REVISION, VERSION, scoped,
+    },
 };
 use crate::{EmbeddedSettings, lock::FolderLock, searches::Searches, writer::Writer};
 
@@ -63,6 +66,32 @@ impl Text {
 
     pub(crate) fn writer(&self) -> &Writer<TextEngine> {
         &self.writer
+    }
+
+    /// The version under which a conversation stands, and its passages in number.
+    pub(crate) fn held(&self, tenant: Tenant, id: ConversationId) -> Result<(Option<Version>, u64)> {
+        let look = || -> tantivy::Result<(Option<Version>, u64)> {
+            let key = scoped(tenant.0.0, id.0);
+            let term = Term::from_field_bytes(self.fields.conversation, &key);
+            let (mut version, mut passages) = (None, 0);
+            for segment in self.reader.searcher().segment_readers() {
+                let inverted = segment.inverted_index(self.fields.conversation)?;
+                let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)? else {
+                    continue;
+                };
+                let columns = segment.fast_fields();
+                let (versions, ids) = (columns.i64(VERSION)?, columns.u64(PASSAGE_HIGH)?);
+                while postings.doc() != TERMINATED {
+                    if !segment.is_deleted(postings.doc()) {
+                        version = versions.first(postings.doc());
+                        passages += u64::from(ids.first(postings.doc()).is_some());
+                    }
+                    postings.advance();
+                }
+            }
+            Ok((version, passages))
+        };
+        look().map_err(|e| failed("look into the text index", e))
     }
 
     /// Passages in the index, and the markers of conversations without any.

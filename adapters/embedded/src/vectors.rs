@@ -69,6 +69,16 @@ impl Vectors {
         count().map_err(|e| failed("count the vectors", e))
     }
 
+    /// The version under which a conversation stands.
+    pub(crate) fn held(&self, tenant: Tenant, id: ConversationId) -> Result<Option<Version>> {
+        let look = || -> heed::Result<Option<Version>> {
+            let txn = self.shelf.env.read_txn()?;
+            let Some(shard) = self.shelf.tables.shard(&txn, tenant)? else { return Ok(None) };
+            Ok(self.shelf.tables.conversation(&txn, shard.shard, id)?.map(|record| record.version))
+        };
+        look().map_err(|e| failed("look into the vector index", e))
+    }
+
     fn check(&self, vector: &[f32]) -> Result<()> {
         let (need, have) = (self.dimensions, vector.len());
         if have != need {

@@ -16,7 +16,7 @@ use colloquy_domain::{
     accounts::Tenant,
     conversations::ConversationKind,
     ids::{ConversationId, OrganizationId, PassageId},
-    ports::search::{ConversationFacets, PassageDocument},
+    ports::search::{ConversationFacets, Held, PassageDocument, Standing},
     search::query::{SearchFilter, TextQuery},
 };
 use colloquy_embedded::{EmbeddedIndex, EmbeddedSettings, Identity, Opened};
@@ -97,6 +97,7 @@ async fn reopen(dir: &Path, identity: Identity) -> Opened {
 async fn in_step(dir: &Path) -> Option<EmbeddedIndex> {
     match reopen(dir, identity()).await {
         Opened::InStep(index) => Some(index),
+        Opened::Lapsed(_) => panic!("the model is the same"),
         Opened::Rebuilt(index) => {
             assert_eq!(found(&index).await, (0, 0), "what is made anew is empty");
             put(&index, 5).await.unwrap();
@@ -109,7 +110,7 @@ async fn in_step(dir: &Path) -> Option<EmbeddedIndex> {
 #[tokio::test]
 async fn a_second_owner_is_turned_away_at_once() {
     let (index, dir) = complete().await;
-    let refused = EmbeddedIndex::open(settings(dir.path()), identity()).await.err().expect("in use");
+    let refused = EmbeddedIndex::open(settings(dir.path()), identity()).await.expect_err("in use");
     assert_eq!(refused.code(), "INDEX_IN_USE");
     let text = refused.to_string();
     let pid = format!("(pid {})", std::process::id());
@@ -143,11 +144,8 @@ async fn handles_outlive_the_index_for_reading_only() {
 
 #[tokio::test]
 async fn another_identity_begins_anew() {
-    let others = [
-        Identity { generation: 2, ..identity() },
-        Identity { log_id: Uuid::from_u128(8), ..identity() },
-        Identity { model: "another".into(), ..identity() },
-    ];
+    let others =
+        [Identity { generation: 2, ..identity() }, Identity { log_id: Uuid::from_u128(8), ..identity() }];
     for other in others {
         let (index, dir) = complete().await;
         index.close().await;
@@ -163,6 +161,90 @@ async fn another_identity_begins_anew() {
     index.close().await;
     let longer = EmbeddedSettings { dimensions: DIMENSIONS + 1, ..settings(dir.path()) };
     assert!(matches!(EmbeddedIndex::open(longer, identity()).await.unwrap(), Opened::Rebuilt(_)));
+}
+
+#[tokio::test]
+async fn vectors_of_another_model_are_not_searched_and_not_trusted_again_while_words_are_found() {
+    let (index, dir) = complete().await;
+    index.close().await;
+    let other = Identity { model: "another".into(), ..identity() };
+    let Opened::Lapsed(index) = reopen(dir.path(), other).await else { panic!("another model's") };
+    put(&index, 1).await.unwrap();
+    let (query, filter) = (TextQuery::parse("acknowledged").unwrap(), SearchFilter::default());
+    assert_eq!(index.text().search(TENANT, &query, &filter, 10).await.unwrap().hits.len(), 2);
+    let refused = index.vectors().search(TENANT, &[1.0, 0.0, 0.0, 0.5], &filter, 10).await.unwrap_err();
+    assert_eq!(refused.code(), "UNAVAILABLE", "{refused}");
+    index.vectors().remove(TENANT, conversation(1).conversation_id).await.unwrap();
+    index.close().await;
+    // What came in under the other model has no vector of the first one.
+    assert!(matches!(reopen(dir.path(), identity()).await, Opened::Lapsed(_)));
+}
+
+fn standing(change: i64, live: i64, building: Option<i64>, previous: Option<i64>) -> Standing {
+    Standing { change, live, building, previous }
+}
+
+async fn held(index: &EmbeddedIndex, number: i64, n: u32) -> Held {
+    let of = vec![(TENANT, conversation(n).conversation_id)];
+    index.generations().held(number, of).await.unwrap()[0]
+}
+
+const WHOLE: Held = Held { text: Some(1), passages: 1, vectors: Some(1) };
+
+#[tokio::test]
+async fn a_generation_is_built_beside_the_live_one_switched_to_at_once_and_gone_back_from() {
+    let (index, dir) = complete().await;
+    let generations = index.generations();
+    let align = async |to: Standing| generations.align(to).await.unwrap();
+    align(standing(1, 1, None, None)).await;
+    assert!(generations.only(2).is_none());
+    align(standing(2, 1, Some(2), None)).await;
+    put(&index, 1).await.unwrap();
+    assert_eq!(found(&index).await, (2, 2), "searches read the live one");
+    assert_eq!([held(&index, 2, 0).await, held(&index, 2, 1).await], [Held::default(), WHOLE]);
+    let built = generations.only(2).unwrap();
+    assert_eq!(built.model, "test");
+    built.text.replace(TENANT, 1, conversation(2), vec![passage(2, 0)]).await.unwrap();
+    assert_eq!(found(&index).await, (2, 2), "what goes into one goes into that alone");
+
+    let (text, vectors) = (index.text(), index.vectors());
+    align(standing(3, 2, None, Some(1))).await;
+    assert_eq!(found(&index).await, (2, 1), "one and two by word, one by meaning");
+    // Whoever held them before reads the new one, too; and who knew less changes nothing.
+    align(standing(2, 1, Some(2), None)).await;
+    let (query, filter) = (TextQuery::parse("acknowledged").unwrap(), SearchFilter::default());
+    assert_eq!(text.search(TENANT, &query, &filter, 10).await.unwrap().hits.len(), 2);
+    vectors.remove(TENANT, conversation(1).conversation_id).await.unwrap();
+    put(&index, 3).await.unwrap();
+    assert_eq!(found(&index).await, (3, 1));
+    assert_eq!(held(&index, 1, 3).await, WHOLE, "the way back has every change");
+
+    align(standing(4, 1, None, Some(2))).await;
+    assert_eq!(found(&index).await, (3, 2));
+    align(standing(5, 1, None, None)).await;
+    assert!(!dir.path().join("2").exists() && generations.only(2).is_none());
+    put(&index, 4).await.unwrap();
+    assert_eq!(found(&index).await, (4, 3));
+}
+
+#[tokio::test]
+async fn what_was_written_into_a_generation_is_there_after_a_restart_and_a_way_back_that_is_lost_is_told() {
+    let (index, dir) = complete().await;
+    index.generations().align(standing(1, 1, Some(2), None)).await.unwrap();
+    put(&index, 1).await.unwrap();
+    index.close().await;
+    fs::create_dir(dir.path().join("9")).unwrap();
+    let index = in_step(dir.path()).await.expect("in step");
+    index.generations().align(standing(1, 1, Some(2), None)).await.unwrap();
+    assert_eq!([held(&index, 2, 0).await, held(&index, 2, 1).await], [Held::default(), WHOLE]);
+    assert!(!dir.path().join("9").exists(), "nobody knows it");
+    let lost = index.generations().align(standing(2, 2, None, Some(7))).await.unwrap_err();
+    assert_eq!(lost.code(), "GENERATION_LOST");
+    assert_eq!(found(&index).await, (2, 2), "and nothing has changed");
+    index.generations().align(standing(3, 2, None, None)).await.unwrap();
+    assert_eq!(found(&index).await, (1, 1));
+    index.close().await;
+    assert!(!dir.path().join("1").exists());
 }
 
 #[tokio::test]
@@ -185,8 +267,8 @@ async fn half_of_another_folder_is_found_out() {
     index.mark_complete().await.unwrap();
     index.close().await;
     for half in ["text", "vectors"] {
-        fs::remove_dir_all(here.path().join(half)).unwrap();
-        fs::rename(there.path().join(half), here.path().join(half)).unwrap();
+        fs::remove_dir_all(here.path().join("1").join(half)).unwrap();
+        fs::rename(there.path().join("1").join(half), here.path().join("1").join(half)).unwrap();
         assert!(in_step(here.path()).await.is_none(), "{half} is another's");
         let index = reopen(here.path(), identity()).await.into_index();
         index.mark_complete().await.unwrap();
@@ -215,15 +297,15 @@ fn cut(path: &Path, keep: u64) {
 async fn damage_is_found_out_and_made_anew() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 9] = [
-        ("text meta overwritten", |dir| overwrite(&dir.join("text/meta.json"), 0, usize::MAX)),
-        ("text meta cut", |dir| cut(&dir.join("text/meta.json"), 40)),
-        ("a byte of a segment flipped", |dir| overwrite(&largest(dir.join("text"), "idx"), 3, 1)),
-        ("a segment cut", |dir| cut(&largest(dir.join("text"), "fast"), 10)),
-        ("text gone", |dir| fs::remove_dir_all(dir.join("text")).unwrap()),
-        ("vectors overwritten", |dir| overwrite(&dir.join("vectors/data.mdb"), 0, usize::MAX)),
-        ("vectors' head overwritten", |dir| overwrite(&dir.join("vectors/data.mdb"), 0, 8192)),
-        ("vectors cut", |dir| cut(&dir.join("vectors/data.mdb"), 3 * 4096)),
-        ("vectors gone", |dir| fs::remove_dir_all(dir.join("vectors")).unwrap()),
+        ("text meta overwritten", |dir| overwrite(&dir.join("1/text/meta.json"), 0, usize::MAX)),
+        ("text meta cut", |dir| cut(&dir.join("1/text/meta.json"), 40)),
+        ("a byte of a segment flipped", |dir| overwrite(&largest(dir.join("1/text"), "idx"), 3, 1)),
+        ("a segment cut", |dir| cut(&largest(dir.join("1/text"), "fast"), 10)),
+        ("text gone", |dir| fs::remove_dir_all(dir.join("1/text")).unwrap()),
+        ("vectors overwritten", |dir| overwrite(&dir.join("1/vectors/data.mdb"), 0, usize::MAX)),
+        ("vectors' head overwritten", |dir| overwrite(&dir.join("1/vectors/data.mdb"), 0, 8192)),
+        ("vectors cut", |dir| cut(&dir.join("1/vectors/data.mdb"), 3 * 4096)),
+        ("vectors gone", |dir| fs::remove_dir_all(dir.join("1/vectors")).unwrap()),
     ];
     for (what, damage) in damages {
         let (index, dir) = complete().await;
@@ -342,7 +424,7 @@ async fn a_process_that_is_killed_has_lost_nothing_and_blocks_nobody() {
         fs::remove_file(dir.path().join("acknowledged")).ok();
         let child = Killed::start(dir.path());
         child.wait_for(dir.path(), 7 * round).await;
-        let refused = EmbeddedIndex::open(settings(dir.path()), identity()).await.err().expect("in use");
+        let refused = EmbeddedIndex::open(settings(dir.path()), identity()).await.expect_err("in use");
         assert!(refused.to_string().contains(&format!("(pid {})", child.0.id())), "{refused}");
         drop(child);
         let kept = acknowledged(dir.path());

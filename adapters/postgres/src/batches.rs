@@ -11,11 +11,12 @@ use colloquy_domain::{
     batches::{Batch, BatchState, Steering},
     ids::{BatchId, ConversationId},
     jobs::{JobKind, JobState},
+    money::MicroDollars,
     ports::{
         jobs::JobFilter,
         store::{
             PageBy,
-            batches::{BatchStore, FailedItem, Feeding, Item, Retrying, RunTime},
+            batches::{BatchStore, FailedItem, Feeding, Item, Measured, Reach, Retrying, RunTime},
             conversations::ConversationFilter,
         },
     },
@@ -44,16 +45,29 @@ impl BatchStore for Postgres {
         self.run("list batches", async |conn| rows::list(conn, tenant, page).await).await
     }
 
+    async fn exports(&self, tenant: Tenant) -> Result<Vec<BatchId>> {
+        self.run("look for exports", async |conn| rows::exports(conn, tenant).await).await
+    }
+
     async fn items(
         &self,
-        tenant: Tenant,
+        reach: Reach,
         filter: &ConversationFilter,
         after: Option<ConversationId>,
         limit: usize,
-        measured: bool,
     ) -> Result<Vec<Item>> {
         const DOING: &str = "read the conversations of a batch";
-        self.run(DOING, async |conn| feed::items(conn, tenant, filter, after, limit, measured).await).await
+        self.run(DOING, async |conn| feed::items(conn, reach, filter, after, limit).await).await
+    }
+
+    async fn measure(
+        &self,
+        reach: Reach,
+        filter: &ConversationFilter,
+        per_1000: MicroDollars,
+    ) -> Result<Measured> {
+        const DOING: &str = "measure the conversations of a batch";
+        self.run(DOING, async |conn| feed::measure(conn, reach, filter, per_1000).await).await
     }
 
     async fn run_time(&self, tenant: Tenant, kind: JobKind) -> Result<Option<RunTime>> {
@@ -61,7 +75,7 @@ impl BatchStore for Postgres {
     }
 
     async fn steer(&self, tenant: Tenant, id: BatchId, steering: Steering) -> Result<Option<Batch>> {
-        self.run("steer a batch", async |conn| control::steer(conn, tenant, id, steering).await).await
+        self.transaction("steer a batch", async |conn| control::steer(conn, tenant, id, steering).await).await
     }
 
     async fn active(&self, _scope: SystemScope) -> Result<Vec<Batch>> {

@@ -12,6 +12,7 @@ mod conversations;
 mod errors;
 mod events;
 mod follow;
+mod generations;
 mod jobs;
 mod leaders;
 mod migrations;

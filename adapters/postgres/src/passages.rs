@@ -1,12 +1,12 @@
 //! Passages, what search needs of them, and their vectors by text.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
     Error, Result,
-    accounts::{SystemScope, Tenant},
+    accounts::Tenant,
     conversations::RevisionNumber,
     ids::{ConversationId, PassageId},
     jobs::Claim,
@@ -14,8 +14,8 @@ use colloquy_domain::{
     passages::{Passage, text_hash},
     ports::{
         jobs::Follow,
-        search::ConversationFacets,
-        store::passages::{FoundPassage, Generation, Indexable, PassageStore},
+        search::{ConversationFacets, Standing},
+        store::passages::{FoundPassage, Indexable, PassageStore},
     },
 };
 use diesel::{
@@ -29,6 +29,7 @@ use uuid::Uuid;
 use crate::{
     Postgres,
     errors::Step,
+    generations,
     jobs::complete_one,
     pool::Connection,
     rows,
@@ -124,9 +125,14 @@ impl PassageStore for Postgres {
         Ok(())
     }
 
-    async fn find_indexable(&self, tenant: Tenant, id: ConversationId) -> Result<Option<Indexable>> {
+    async fn find_indexable(
+        &self,
+        tenant: Tenant,
+        id: ConversationId,
+    ) -> Result<(Standing, Option<Indexable>)> {
         type Facts = (i64, i32, String, Option<DateTime<Utc>>);
         self.snapshot("read a conversation for search", async |conn| {
+            let standing = generations::standing(conn).await?;
             let facts: Option<Facts> = conversations::table
                 .filter(conversations::id.eq(id.0))
                 .filter(conversations::organization_id.eq(tenant.0.0))
@@ -140,7 +146,7 @@ impl PassageStore for Postgres {
                 .await
                 .optional()?;
             let Some((version, revision, kind, occurred_at)) = facts else {
-                return Ok(None);
+                return Ok((standing, None));
             };
             let tags: Vec<String> = tags::table
                 .inner_join(conversation_tags::table)
@@ -159,7 +165,8 @@ impl PassageStore for Postgres {
                 .await?;
             let kind = rows::conversation_kind(&kind)?;
             let facets = ConversationFacets { conversation_id: id, revision, kind, tags, occurred_at };
-            Ok(Some(Indexable { version, facets, passages: found.into_iter().map(Row::passage).collect() }))
+            let passages = found.into_iter().map(Row::passage).collect();
+            Ok((standing, Some(Indexable { version, facets, passages })))
         })
         .await
     }
@@ -212,52 +219,45 @@ impl PassageStore for Postgres {
         model: &str,
         vectors: &[([u8; 32], Vec<f32>)],
     ) -> Result<()> {
-        // In one order, so that two who write the same texts do not wait in a circle.
-        let mut sorted: Vec<_> = vectors.iter().collect();
-        sorted.sort_by_key(|(hash, _)| *hash);
-        self.run("keep vectors", async |conn| {
-            diesel::sql_query(
-                "INSERT INTO vectors (organization_id, model, text_hash, vector)
-                SELECT $1, $2, text_hash, vector FROM unnest($3, $4) AS new (text_hash, vector)
-                ON CONFLICT DO NOTHING",
-            )
-            .bind::<SqlUuid, _>(tenant.0.0)
-            .bind::<Text, _>(model)
-            .bind::<Array<Bytea>, _>(sorted.iter().map(|(hash, _)| hash.as_slice()).collect::<Vec<_>>())
-            .bind::<Array<Bytea>, _>(sorted.iter().map(|(_, vector)| bytes(vector)).collect::<Vec<_>>())
-            .prepared()
-            .execute(conn)
-            .await?;
-            Ok(())
-        })
-        .await
+        self.run("keep vectors", async |conn| put(conn, tenant, model, vectors, KEEP).await).await
     }
 
-    async fn generation(&self, _scope: SystemScope) -> Result<Generation> {
-        self.run("read the search generation", async |conn| {
-            let sql = "SELECT number, log_id FROM search_generation CROSS JOIN event_log";
-            let found: Option<GenerationRow> =
-                diesel::sql_query(sql).prepared().get_result(conn).await.optional()?;
-            let row = match found {
-                Some(row) => row,
-                None => {
-                    let first = "INSERT INTO search_generation (number) VALUES (1) ON CONFLICT DO NOTHING";
-                    diesel::sql_query(first).prepared().execute(conn).await?;
-                    diesel::sql_query(sql).prepared().get_result(conn).await?
-                }
-            };
-            Ok(Generation { number: row.number, log_id: row.log_id })
-        })
-        .await
+    async fn replace_vectors(
+        &self,
+        tenant: Tenant,
+        model: &str,
+        vectors: &[([u8; 32], Vec<f32>)],
+    ) -> Result<()> {
+        self.run("replace vectors", async |conn| put(conn, tenant, model, vectors, REPLACE).await).await
     }
 }
 
-#[derive(QueryableByName)]
-struct GenerationRow {
-    #[diesel(sql_type = BigInt)]
-    number: i64,
-    #[diesel(sql_type = SqlUuid)]
-    log_id: Uuid,
+const KEEP: &str = "INSERT INTO vectors (organization_id, model, text_hash, vector)
+    SELECT $1, $2, text_hash, vector FROM unnest($3, $4) AS new (text_hash, vector)
+    ON CONFLICT DO NOTHING";
+const REPLACE: &str = "INSERT INTO vectors (organization_id, model, text_hash, vector)
+    SELECT $1, $2, text_hash, vector FROM unnest($3, $4) AS new (text_hash, vector)
+    ON CONFLICT (organization_id, text_hash, model) DO UPDATE SET vector = EXCLUDED.vector";
+
+/// In one order, so that two who write the same texts do not wait in a circle.
+async fn put(
+    conn: &mut Connection,
+    tenant: Tenant,
+    model: &str,
+    vectors: &[([u8; 32], Vec<f32>)],
+    sql: &'static str,
+) -> Step<()> {
+    let sorted: BTreeMap<&[u8; 32], &Vec<f32>> =
+        vectors.iter().map(|(hash, vector)| (hash, vector)).collect();
+    diesel::sql_query(sql)
+        .bind::<SqlUuid, _>(tenant.0.0)
+        .bind::<Text, _>(model)
+        .bind::<Array<Bytea>, _>(sorted.keys().map(|hash| hash.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(sorted.values().map(|vector| bytes(vector)).collect::<Vec<_>>())
+        .prepared()
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 fn found_passage(row: FoundRow) -> Step<FoundPassage> {

@@ -94,6 +94,8 @@ table! {
         created_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        segment_count -> Integer,
+        characters -> BigInt,
     }
 }
 

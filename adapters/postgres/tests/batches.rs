@@ -3,14 +3,15 @@
 use colloquy_domain::{
     accounts::Tenant,
     batches::{Batch, BatchKind, BatchOptions, BatchState, Counts, Plan, Steering},
-    ids::{BatchId, ConversationId},
-    jobs::{BatchShare, JobKind, NewJob, Payload, Queue},
+    ids::{BatchId, ClaimToken, ConversationId},
+    jobs::{BatchShare, Claim, JobKind, NewJob, Payload, Queue},
     money::MicroDollars,
     ports::{
         jobs::{Completion, Ending, Ledger},
         store::{
-            batches::{BatchStore, Feeding, Retrying},
+            batches::{BatchStore, Feeding, Measured, Reach, Retrying},
             conversations::ConversationFilter,
+            generations::GenerationStore,
         },
     },
 };
@@ -154,4 +155,92 @@ async fn what_failed_runs_again_under_a_new_price_and_is_no_failure_of_its_conve
         (MicroDollars(24), MicroDollars::ZERO, None)
     );
     assert!(db.store.end(SCOPE, &batch, BatchState::Done, None).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_measured_is_what_the_texts_add_up_to_at_the_price_of_each() {
+    let Some(db) = Database::new().await else { return };
+    let (org, other) = (organization(&db.store).await, organization(&db.store).await);
+    for (tenant, segments) in [(org.tenant, 3), (org.tenant, 40), (other.tenant, 7)] {
+        imported(&db.store, tenant, segments).await;
+    }
+    let kept = "SELECT count(*) FROM conversations c WHERE (segment_count, characters) = (
+        SELECT count(*), sum(char_length(text)) FROM segments WHERE conversation_id = c.id)";
+    assert_eq!(db.number(kept).await, 3, "they are counted when they are written");
+    let everything = ConversationFilter::default();
+    for (reach, conversations) in [(Reach::Of(org.tenant), 2), (Reach::Everywhere(SCOPE), 3)] {
+        let items = db.store.items(reach, &everything, None, 10).await.unwrap();
+        for per_1000 in [0, 1, 999, 15_000_000] {
+            let found = db.store.measure(reach, &everything, MicroDollars(per_1000)).await.unwrap();
+            let tokens = |characters: u64| characters.div_ceil(4);
+            let price = |characters: u64| MicroDollars((tokens(characters) * per_1000).div_ceil(1000));
+            assert_eq!(found.conversations, conversations);
+            assert_eq!(found.characters, items.iter().map(|item| item.characters).sum::<u64>());
+            assert_eq!(found.tokens, items.iter().map(|item| tokens(item.characters)).sum::<u64>());
+            assert_eq!(found.price, items.iter().map(|item| price(item.characters)).sum());
+        }
+    }
+    let nobody = ConversationFilter { ids: Some(Vec::new()), ..ConversationFilter::default() };
+    let found = db.store.measure(Reach::Of(org.tenant), &nobody, MicroDollars(5)).await.unwrap();
+    assert_eq!(found, Measured::default());
+}
+
+fn rebuild(tenant: Tenant) -> Batch {
+    let options = BatchOptions { everywhere: true, ..BatchOptions::default() };
+    Batch { kind: BatchKind::Reindex, options, ..planned(tenant) }
+}
+
+#[tokio::test]
+async fn one_generation_is_built_at_a_time_switched_under_its_claim_and_gone_back_from() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let store = &db.store;
+    let (first, second) = (rebuild(org.tenant), rebuild(org.tenant));
+    let start = Steering::Start { cap: None, per_minute: None };
+    let begin = async |batch: &Batch| store.steer(org.tenant, batch.id, start).await;
+    for batch in [&first, &second] {
+        BatchStore::insert(store, org.tenant, batch).await.unwrap();
+    }
+    let begun = [begin(&first).await, begin(&first).await];
+    assert!(begun.iter().all(Result::is_ok), "started twice: {begun:?}");
+    let refused = begin(&second).await.unwrap_err();
+    assert_eq!(refused.code(), "REBUILD_RUNNING");
+    assert!(refused.to_string().contains(&first.id.to_string()), "{refused}");
+    assert_eq!(now_as(&db, &second).await.state, BatchState::Planned, "nothing of it is written");
+    let found = GenerationStore::find(store, SCOPE).await.unwrap();
+    assert_eq!((found.standing.live, found.standing.building), (1, Some(2)));
+    assert_eq!(found.building_batch, Some(first.id));
+
+    let job = NewJob::new(
+        id(),
+        JobKind::SwitchGeneration,
+        Some(org.tenant.0),
+        Payload::Batch { batch_id: first.id },
+    );
+    store.enqueue(SCOPE, vec![job]).await.unwrap();
+    let claimed = claim(store, Queue::Index, 10).await;
+    let lost = Claim { token: ClaimToken(id()), ..claimed[0].claim };
+    let refused = store.switch(SCOPE, org.tenant, lost, first.id, true).await.unwrap_err();
+    assert_eq!(refused.code(), "CLAIM_LOST");
+    assert_eq!(GenerationStore::find(store, SCOPE).await.unwrap(), found, "and nothing is switched");
+    let standing = store.switch(SCOPE, org.tenant, claimed[0].claim, first.id, true).await.unwrap();
+    assert_eq!((standing.live, standing.building, standing.previous), (2, None, Some(1)));
+    assert!(standing.change > found.standing.change);
+    assert_eq!(GenerationStore::find(store, SCOPE).await.unwrap().switched_batch, Some(first.id));
+
+    assert_eq!(store.roll_back(SCOPE, 2).await.unwrap(), None);
+    let back = store.roll_back(SCOPE, 1).await.unwrap().unwrap();
+    assert_eq!((back.live, back.previous), (1, Some(2)));
+    // The next one has a number of its own, and takes the way back.
+    begin(&second).await.unwrap();
+    let found = GenerationStore::find(store, SCOPE).await.unwrap().standing;
+    assert_eq!((found.live, found.building, found.previous), (1, Some(3), None));
+    assert!(
+        !GenerationStore::abandon(store, SCOPE, first.id, None).await.unwrap(),
+        "it builds none any more"
+    );
+    assert!(GenerationStore::abandon(store, SCOPE, second.id, Some("of no use")).await.unwrap());
+    let found = GenerationStore::find(store, SCOPE).await.unwrap();
+    assert_eq!((found.standing.live, found.standing.building), (1, None));
+    assert_eq!(found.abandoned_because, Some((second.id, "of no use".to_owned())));
 }

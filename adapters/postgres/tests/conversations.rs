@@ -201,7 +201,7 @@ async fn segments_are_read_by_page_and_by_run() {
 }
 
 async fn version(store: &Postgres, org: colloquy_domain::accounts::Tenant, id: ConversationId) -> i64 {
-    store.find_indexable(org, id).await.unwrap().unwrap().version
+    store.find_indexable(org, id).await.unwrap().1.unwrap().version
 }
 
 #[tokio::test]
@@ -276,7 +276,7 @@ async fn a_deleted_conversation_leaves_nothing_but_its_event() {
     let events = db.store.read(SCOPE, 0, 100).await.unwrap();
     let gone = EventKind::ConversationDeleted { conversation_id: conversation.id };
     assert_eq!(events.iter().filter(|event| event.kind == gone).count(), 1);
-    assert!(db.store.find_indexable(org.tenant, conversation.id).await.unwrap().is_none());
+    assert!(db.store.find_indexable(org.tenant, conversation.id).await.unwrap().1.is_none());
     assert!(db.store.find_talk(org.tenant, conversation.id).await.unwrap().is_none());
     let again = imported(&db.store, org.tenant, 5).await;
     assert_ne!(again.conversation.id, conversation.id);

@@ -7,7 +7,7 @@ use colloquy_domain::{
     passages::text_hash,
     ports::{
         jobs::{Follow, Ledger},
-        store::{conversations::ConversationStore, passages::PassageStore},
+        store::{conversations::ConversationStore, generations::GenerationStore, passages::PassageStore},
     },
 };
 
@@ -28,7 +28,7 @@ async fn passages_stand_with_the_end_of_the_job_that_cut_them() {
     };
     db.store.replace(org.tenant, job.claim, id, 1, &cut, follow).await.unwrap();
 
-    let indexable = db.store.find_indexable(org.tenant, id).await.unwrap().unwrap();
+    let indexable = db.store.find_indexable(org.tenant, id).await.unwrap().1.unwrap();
     assert_eq!((indexable.version, indexable.facets.revision, &indexable.passages), (1, 1, &cut));
     assert_eq!(indexable.facets.tags, ["Salary"]);
     let asked = [cut[1].id, PassageId::of(id, 9)];
@@ -44,7 +44,7 @@ async fn passages_stand_with_the_end_of_the_job_that_cut_them() {
     // A later revision's transcript makes these passages history.
     db.execute("UPDATE conversations SET revision = 2").await;
     assert!(PassageStore::find(&db.store, org.tenant, &asked).await.unwrap().is_empty());
-    assert!(db.store.find_indexable(org.tenant, id).await.unwrap().unwrap().passages.is_empty());
+    assert!(db.store.find_indexable(org.tenant, id).await.unwrap().1.unwrap().passages.is_empty());
 }
 
 #[tokio::test]
@@ -97,9 +97,9 @@ async fn the_first_to_ask_makes_the_search_generation() {
     let Some(db) = Database::new().await else { return };
     let asked = (0..4).map(|_| {
         let store = db.store.clone();
-        tokio::spawn(async move { store.generation(SCOPE).await.unwrap() })
+        tokio::spawn(async move { GenerationStore::find(&store, SCOPE).await.unwrap() })
     });
     let answers: Vec<_> =
         futures::future::join_all(asked).await.into_iter().map(|one| one.unwrap()).collect();
-    assert!(answers.iter().all(|one| *one == answers[0] && one.number == 1));
+    assert!(answers.iter().all(|one| *one == answers[0] && one.standing.live == 1));
 }

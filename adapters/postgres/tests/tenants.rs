@@ -87,7 +87,7 @@ async fn another_tenants_ids_lead_nowhere() {
     assert!(store.progress(us, &[conversation]).await.unwrap().is_empty());
 
     // Passages, vectors, analyses, jobs.
-    assert!(store.find_indexable(us, conversation).await.unwrap().is_none());
+    assert!(store.find_indexable(us, conversation).await.unwrap().1.is_none());
     assert!(PassageStore::find(store, us, &[cut[0].id]).await.unwrap().is_empty());
     assert_eq!(store.vectors(us, "mini", &[hash]).await.unwrap(), [None]);
     assert!(store.find_by_key(us, analysis.key).await.unwrap().is_none());

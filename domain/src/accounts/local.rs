@@ -3,7 +3,7 @@
 use crate::{
     Error, Result,
     accounts::{
-        Actor, Credential, Organization, User,
+        Actor, Credential, Organization, Tenant, User,
         api_keys::{CreateApiKeyInput, create_api_key},
         authenticate::authenticate,
         sign_in::prepare_session,
@@ -40,6 +40,13 @@ pub async fn ensure_local(ports: &Ports, kept: Option<&str>) -> Result<String> {
     };
     let input = CreateApiKeyInput { name: "standalone".to_owned(), role, expires_at: None };
     Ok(create_api_key(ports, &actor, input).await?.1)
+}
+
+/// Whether this is the local organization: whose owner holds the data folder, and so the installation.
+pub async fn is_local(ports: &Ports, tenant: Tenant) -> Result<bool> {
+    let Some((owner, _)) = ports.accounts.find_user_by_email(EMAIL).await? else { return Ok(false) };
+    let memberships = ports.accounts.memberships(owner.id).await?;
+    Ok(memberships.first().is_some_and(|(organization, _)| organization.id == tenant.0))
 }
 
 async fn make(ports: &Ports) -> Result<UserId> {

@@ -43,6 +43,9 @@ pub async fn get(ports: &Ports, tenant: Tenant, id: BatchId) -> Result<Batch> {
 async fn steer(ports: &Ports, actor: &Actor, id: BatchId, steering: Steering) -> Result<Batch> {
     actor.require(Role::Admin)?;
     let batch = get(ports, actor.tenant(), id).await?;
+    if batch.is_rebuild() {
+        actor.require(Role::Owner)?;
+    }
     check_cap(&batch, steering)?;
     if matches!(steering, Steering::RetryFailures { .. }) && batch.counts.failed == 0 {
         return Ok(batch);

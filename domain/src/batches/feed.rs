@@ -5,17 +5,14 @@
 
 use crate::{
     Result,
-    accounts::{SystemScope, Tenant},
-    batches::{
-        Batch, BatchState,
-        plan::{is_priced, price},
-    },
+    accounts::SystemScope,
+    batches::{Batch, BatchState, plan::price},
     jobs::{BatchShare, JobKind, NewJob, Payload},
     money::MicroDollars,
     ports::{
         Ports,
         jobs::Signal,
-        store::batches::{Feeding, Retrying},
+        store::batches::{Feeding, Item, Retrying},
     },
 };
 
@@ -55,6 +52,14 @@ async fn advance_one(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result
     match batch.state {
         BatchState::Running if batch.retry_before.is_some() => retry(ports, scope, batch).await,
         BatchState::Running if !batch.fed_all => feed(ports, scope, batch).await,
+        BatchState::Running if is_over && batch.is_rebuild() => rebuilt(ports, scope, batch).await,
+        BatchState::Cancelling if is_over && batch.is_rebuild() => {
+            ports.generations.abandon(scope, batch.id, None).await?;
+            // The switch may have been quicker.
+            let switched = ports.generations.find(scope).await?.switched_batch == Some(batch.id);
+            let state = if switched { BatchState::Done } else { BatchState::Cancelled };
+            ports.batches.end(scope, batch, state, None).await.map(|_| false)
+        }
         BatchState::Running if is_over => {
             ports.batches.end(scope, batch, BatchState::Done, None).await.map(|_| false)
         }
@@ -63,6 +68,35 @@ async fn advance_one(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result
         }
         _ => Ok(false),
     }
+}
+
+/// Every conversation has been written into the new generation, or could not be. What is whole is checked and
+/// switched by a job, in the process that owns the indexes.
+async fn rebuilt(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<bool> {
+    let generations = ports.generations.find(scope).await?;
+    let end = async |state, reason| ports.batches.end(scope, batch, state, reason).await.map(|_| false);
+    if generations.switched_batch == Some(batch.id) {
+        return end(BatchState::Done, None).await;
+    }
+    if generations.building_batch != Some(batch.id) {
+        let why = generations.abandoned_because.filter(|(id, _)| *id == batch.id).map(|(_, why)| why);
+        let why = why.unwrap_or_else(|| "the generation that it built is gone; plan another one".to_owned());
+        return end(BatchState::Cancelled, Some(why)).await;
+    }
+    if batch.counts.failed > 0 {
+        let reason = format!(
+            "{} conversations could not be written, so searches stay with the generation they have; retry the failures, or cancel the batch, which drops what it built",
+            batch.counts.failed
+        );
+        return end(BatchState::Stopped, Some(reason)).await;
+    }
+    let payload = Payload::Batch { batch_id: batch.id };
+    let switch = NewJob {
+        unique_key: Some(format!("switch:{}", batch.id)),
+        ..ports.new_job(JobKind::SwitchGeneration, Some(batch.organization_id), payload)
+    };
+    ports.ledger.enqueue(scope, vec![switch]).await?;
+    Ok(false)
 }
 
 /// How many jobs may be written now.
@@ -88,13 +122,10 @@ fn within(left: Option<MicroDollars>, prices: impl Iterator<Item = MicroDollars>
 
 async fn feed(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<bool> {
     let room = room(batch);
-    let Some(kind) = batch.kind.job() else { return Ok(false) };
     if room == 0 {
         return Ok(false);
     }
-    let tenant = Tenant(batch.organization_id);
-    let items =
-        ports.batches.items(tenant, &batch.filter, batch.cursor, room, is_priced(ports, batch)).await?;
+    let items = ports.batches.items(batch.reach(), &batch.filter, batch.cursor, room).await?;
     let is_last = items.len() < room;
     let prices: Vec<_> =
         items.iter().map(|item| price(ports, batch.kind, batch.options, item.characters)).collect();
@@ -102,12 +133,8 @@ async fn feed(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<bool> 
     if fits == 0 && !items.is_empty() {
         return stop(ports, scope, batch, prices[0]).await;
     }
-    let jobs: Vec<_> = items
-        .iter()
-        .zip(&prices)
-        .take(fits)
-        .map(|(item, price)| job(ports, batch, kind, item.conversation_id, *price))
-        .collect();
+    let jobs: Vec<_> =
+        items.iter().zip(&prices).take(fits).map(|(item, price)| job(ports, batch, item, *price)).collect();
     let fed = jobs.len();
     let feeding = Feeding {
         cursor: items[..fits].last().map(|item| item.conversation_id).or(batch.cursor),
@@ -118,19 +145,17 @@ async fn feed(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<bool> 
     Ok(ports.batches.feed(scope, batch, feeding).await? && fed > 0)
 }
 
-fn job(
-    ports: &Ports,
-    batch: &Batch,
-    kind: JobKind,
-    conversation_id: crate::ids::ConversationId,
-    reserved: MicroDollars,
-) -> NewJob {
-    let payload = Payload::Conversation { conversation_id };
+fn job(ports: &Ports, batch: &Batch, item: &Item, reserved: MicroDollars) -> NewJob {
+    let Item { conversation_id, organization_id, .. } = *item;
+    let payload = match batch.is_rebuild() {
+        true => Payload::Anyones { conversation_id, organization_id },
+        false => Payload::Conversation { conversation_id },
+    };
     NewJob {
         priority: PRIORITY,
         unique_key: Some(format!("batch:{}:{conversation_id}", batch.id)),
         batch: Some(BatchShare { batch_id: batch.id, reserved }),
-        ..ports.new_job(kind, Some(batch.organization_id), payload)
+        ..ports.new_job(batch.kind.job(), Some(batch.organization_id), payload)
     }
 }
 

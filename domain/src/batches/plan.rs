@@ -1,20 +1,23 @@
-//! Counting what a batch would touch and what it would cost. It costs nothing itself: texts are measured where
-//! they stand, a page at a time.
+//! Counting what a batch would touch and what it would cost. It costs nothing itself: one statement adds up what
+//! was counted when the texts were written.
 
 use crate::{
     Error, Result,
-    accounts::{Actor, Role, Tenant},
+    accounts::{Actor, Role, SystemScope, Tenant, local::is_local},
     batches::{AnalyzerChoice, Batch, BatchKind, BatchOptions, Impossible, Plan},
     conversations::import::check_tags,
-    jobs::Queue,
     money::MicroDollars,
     ports::{
         Ports,
-        store::{batches::Item, conversations::ConversationFilter},
+        store::{
+            batches::{Measured, Reach},
+            conversations::ConversationFilter,
+        },
     },
 };
 
-/// Conversations that are read at a time.
+/// Conversations whose bytes are looked for, and how many of them at a time.
+const LOOKED_FOR: u64 = 10_000;
 const PAGE: usize = 1000;
 pub const MAX_IDS: usize = 1000;
 /// About, in English; other languages have more tokens to the character.
@@ -27,6 +30,7 @@ pub struct PlanInput {
     pub filter: ConversationFilter,
     /// Every conversation is meant, where the filter names none.
     pub all: bool,
+    /// With `options.everywhere` neither a filter nor `all` is given.
     pub options: BatchOptions,
 }
 
@@ -35,10 +39,15 @@ pub async fn plan(ports: &Ports, actor: &Actor, input: PlanInput) -> Result<Batc
     actor.require(Role::Admin)?;
     let PlanInput { kind, mut filter, all, options } = input;
     filter.tags = check_tags(&filter.tags)?;
-    check_filter(&filter, all)?;
+    if options.everywhere {
+        check_everywhere(ports, actor, kind, &filter, all).await?;
+    } else {
+        check_filter(&filter, all)?;
+    }
     check_options(ports, options)?;
     let plan = count(ports, actor.tenant(), kind, &filter, options).await?;
-    if plan.conversations == 0 {
+    // An installation without conversations has indexes nevertheless.
+    if plan.conversations == 0 && !options.everywhere {
         return Err(Error::invalid("filter", "NOTHING_TO_DO", "no conversation matches the filter"));
     }
     let by = Some(actor.user_id);
@@ -53,6 +62,31 @@ pub(crate) fn check_options(ports: &Ports, options: BatchOptions) -> Result<()> 
         let message =
             "the test analyzer is switched off; `analysis.test_analyzer_price` of the server switches it on";
         return Err(Error::invalid("options", "ANALYZER_UNAVAILABLE", message));
+    }
+    Ok(())
+}
+
+/// Who holds the data folder of a standalone holds the key of its local organization's owner: that is the
+/// administrator of the installation.
+async fn check_everywhere(
+    ports: &Ports,
+    actor: &Actor,
+    kind: BatchKind,
+    filter: &ConversationFilter,
+    all: bool,
+) -> Result<()> {
+    actor.require(Role::Owner)?;
+    if !is_local(ports, actor.tenant()).await? {
+        let message = "`everywhere` means every organization of the installation, and is for the owner of the standalone's local one; say `all: true` for your own";
+        return Err(Error::forbidden(message));
+    }
+    if !kind.writes_indexes() {
+        let message = "only REINDEX and REEMBED go beyond an organization";
+        return Err(Error::invalid("everywhere", "NOT_EVERYWHERE", message));
+    }
+    if all || !filter.is_everything() {
+        let message = "give a filter, `all: true` or `everywhere: true`, one of them";
+        return Err(Error::invalid("everywhere", "FILTER_AND_ALL", message));
     }
     Ok(())
 }
@@ -81,11 +115,6 @@ pub fn price(ports: &Ports, kind: BatchKind, options: BatchOptions, characters: 
     price_of(tokens(characters), price_per_1000(ports, kind, options))
 }
 
-/// Whether it matters how long a text is.
-pub(crate) fn is_priced(ports: &Ports, batch: &Batch) -> bool {
-    price_per_1000(ports, batch.kind, batch.options) > MicroDollars::ZERO
-}
-
 fn price_of(tokens: u64, per_1000: MicroDollars) -> MicroDollars {
     MicroDollars(tokens.saturating_mul(per_1000.0).div_ceil(1000))
 }
@@ -111,58 +140,68 @@ pub(crate) async fn count(
     filter: &ConversationFilter,
     options: BatchOptions,
 ) -> Result<Plan> {
-    let per_1000 = price_per_1000(ports, kind, options);
-    let mut plan = Plan { price_per_1000_tokens: per_1000, ..Plan::default() };
-    let mut without_bytes = 0;
-    let mut after = None;
-    loop {
-        let page = ports.batches.items(tenant, filter, after, PAGE, true).await?;
-        for item in &page {
-            let tokens = tokens(item.characters);
-            plan.conversations += 1;
-            plan.segments += item.segments;
-            plan.characters += item.characters;
-            plan.tokens += tokens;
-            plan.price = plan.price + price_of(tokens, per_1000);
-        }
-        if kind == BatchKind::Reimport {
-            without_bytes += count_without_bytes(ports, &page).await?;
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.conversation_id),
-            _ => break,
-        }
-    }
-    if without_bytes > 0 {
-        let reason = "their original bytes are gone, so there is nothing to read again; these will fail";
-        plan.impossible.push(Impossible { reason: reason.to_owned(), conversations: without_bytes });
-    }
-    if kind.job().is_none() {
-        let reason = format!(
-            "{} is not possible yet: a standalone builds its indexes anew when its `index` folder is removed",
-            kind.as_str()
-        );
-        plan.impossible.push(Impossible { reason, conversations: plan.conversations });
+    let (reach, per_1000) = (options.reach(tenant), price_per_1000(ports, kind, options));
+    let Measured { conversations, segments, characters, tokens, price } =
+        ports.batches.measure(reach, filter, per_1000).await?;
+    let mut plan = Plan {
+        conversations,
+        segments,
+        characters,
+        tokens,
+        price,
+        price_per_1000_tokens: per_1000,
+        ..Plan::default()
+    };
+    if kind == BatchKind::Reimport {
+        plan.impossible.extend(without_bytes(ports, reach, filter, conversations).await?);
     }
     estimate_duration(ports, tenant, kind, &mut plan).await?;
     Ok(plan)
 }
 
-async fn count_without_bytes(ports: &Ports, page: &[Item]) -> Result<u64> {
-    let mut gone = 0;
-    for item in page {
-        gone += u64::from(!ports.objects.has(&item.object_key).await?);
+/// Those whose bytes are gone. Looking takes a call to the object store for each, so of many the oldest stand for
+/// all.
+async fn without_bytes(
+    ports: &Ports,
+    reach: Reach,
+    filter: &ConversationFilter,
+    conversations: u64,
+) -> Result<Option<Impossible>> {
+    let (mut looked, mut gone) = (0, 0);
+    let mut after = None;
+    while looked < LOOKED_FOR {
+        let page = ports.batches.items(reach, filter, after, PAGE).await?;
+        for item in &page {
+            gone += u64::from(!ports.objects.has(&item.object_key).await?);
+        }
+        looked += page.len() as u64;
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = Some(last.conversation_id),
+            _ => break,
+        }
     }
-    Ok(gone)
+    if gone == 0 {
+        return Ok(None);
+    }
+    let reason = "their original bytes are gone, so there is nothing to read again; these will fail";
+    Ok(Some(if looked < conversations {
+        let reason = format!("{reason} (estimated: {gone} of the {looked} oldest)");
+        Impossible { reason, conversations: (conversations * gone).div_ceil(looked) }
+    } else {
+        Impossible { reason: reason.to_owned(), conversations: gone }
+    }))
 }
 
 async fn estimate_duration(ports: &Ports, tenant: Tenant, kind: BatchKind, plan: &mut Plan) -> Result<()> {
-    let Some(job) = kind.job() else { return Ok(()) };
-    let scope =
-        crate::accounts::SystemScope::because("workers serve every tenant; only their number is used");
+    let job = kind.job();
+    let scope = SystemScope::because("workers serve every tenant; only their number is used");
     let capacity = ports.ledger.capacity(scope).await?;
     let handlers: usize =
-        capacity.iter().filter(|(queue, _)| *queue == Queue::Batch).map(|(_, handlers)| handlers).sum();
+        capacity.iter().filter(|(queue, _)| *queue == job.queue()).map(|(_, handlers)| handlers).sum();
+    if handlers == 0 && kind.writes_indexes() {
+        let reason = "no process owns search indexes now; the work waits until a standalone runs";
+        plan.impossible.push(Impossible { reason: reason.to_owned(), conversations: plan.conversations });
+    }
     let handlers = handlers.max(1);
     let (run_ms, from) = match ports.batches.run_time(tenant, job).await? {
         Some(recent) => {

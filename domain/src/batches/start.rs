@@ -33,12 +33,11 @@ pub async fn start(ports: &Ports, actor: &Actor, input: StartInput) -> Result<St
     let tenant = actor.tenant();
     let cursor = ports.events.bounds().await?.position();
     let batch = super::control::get(ports, tenant, input.batch_id).await?;
+    if batch.is_rebuild() {
+        actor.require(Role::Owner)?;
+    }
     if batch.state != BatchState::Planned {
         return Ok(Started { batch, recount: None, cursor });
-    }
-    if batch.kind.job().is_none() {
-        let reason = batch.plan.impossible.first().map(|found| found.reason.clone()).unwrap_or_default();
-        return Err(Error::conflict("NOT_POSSIBLE_YET", reason));
     }
     if input.per_minute == Some(0) {
         return Err(Error::invalid("perMinute", "INVALID_RATE", "at least one a minute; pause it for none"));

@@ -1,10 +1,10 @@
-//! Deleting a conversation: rows at once, then the original bytes, then the engines by jobs. Until those have
+//! Deleting a conversation: rows at once, then the original bytes and exports, then the engines by jobs. Until those have
 //! run a search may still find a passage; PostgreSQL drops it.
 
 use crate::{
     Error, Result,
     accounts::{Actor, Role, Tenant},
-    conversations::{Conversation, update::reindex},
+    conversations::{Conversation, objects::export_key, update::reindex},
     events::{EventKind, NewEvent},
     ids::ConversationId,
     ports::{
@@ -25,10 +25,19 @@ pub async fn delete_of(ports: &Ports, tenant: Tenant, id: ConversationId) -> Res
     let follow = Follow { jobs: reindex(ports, tenant, id), events: vec![event] };
     let deleted = ports.conversations.delete(tenant, id, follow).await?;
     let deleted = deleted.ok_or_else(|| Error::not_found("conversation", id))?;
-    if let Err(error) = ports.objects.delete(&deleted.object_key).await {
-        tracing::warn!(error = error.chain(), "an orphan object is left to the sweep");
+    if let Err(error) = delete_objects(ports, tenant, &deleted).await {
+        tracing::warn!(error = error.chain(), "orphan objects are left to the sweep");
     }
     ports.signals.raise(Signal::Jobs);
     ports.signals.raise(Signal::Events);
     Ok(deleted)
+}
+
+/// An export that is being written at this moment is left to the sweep, too.
+async fn delete_objects(ports: &Ports, tenant: Tenant, deleted: &Conversation) -> Result<()> {
+    ports.objects.delete(&deleted.object_key).await?;
+    for batch in ports.batches.exports(tenant).await? {
+        ports.objects.delete(&export_key(tenant.0, batch, deleted.id)).await?;
+    }
+    Ok(())
 }

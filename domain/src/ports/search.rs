@@ -1,6 +1,8 @@
 //! The search engines. Everything in them can be built again from PostgreSQL, and PostgreSQL has the last
 //! word on each hit: an engine may hold what is gone, never what it was not given.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -105,4 +107,51 @@ pub trait VectorIndex: Send + Sync {
         filter: &SearchFilter,
         limit: usize,
     ) -> Result<Vec<EngineHit>>;
+}
+
+/// Builds of the search indexes by number. Searches read the live one; what changes is written to all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Grows with every change of what stands.
+    pub change: i64,
+    pub live: i64,
+    pub building: Option<i64>,
+    /// That was live before, and can be so again.
+    pub previous: Option<i64>,
+}
+
+impl Standing {
+    pub fn numbers(&self) -> impl Iterator<Item = i64> {
+        [Some(self.live), self.building, self.previous].into_iter().flatten()
+    }
+}
+
+/// One generation by itself.
+#[derive(Clone)]
+pub struct OneGeneration {
+    /// The model that makes its vectors.
+    pub model: String,
+    pub text: Arc<dyn TextIndex>,
+    pub vectors: Arc<dyn VectorIndex>,
+}
+
+/// What a generation has of a conversation; no version where it was never given it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    pub text: Option<Version>,
+    pub passages: u64,
+    pub vectors: Option<Version>,
+}
+
+#[async_trait]
+pub trait IndexGenerations: Send + Sync {
+    /// Opens, makes and drops generations until just these stand, and has both engines read the live one from one
+    /// moment on. Of two calls the later change counts, whichever comes first.
+    async fn align(&self, standing: Standing) -> Result<()>;
+
+    /// `None` where it does not stand here.
+    fn only(&self, number: i64) -> Option<OneGeneration>;
+
+    /// In the order asked.
+    async fn held(&self, number: i64, of: Vec<(Tenant, ConversationId)>) -> Result<Vec<Held>>;
 }

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod batches;
 pub mod conversations;
 pub mod events;
+pub mod generations;
 pub mod passages;
 pub mod schedules;
 

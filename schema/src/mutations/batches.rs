@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use colloquy_domain::batches::{
     Batch as DomainBatch, control,
     plan::{PlanInput, plan},
+    rebuild,
     start::{StartInput, start},
 };
 
@@ -13,7 +14,7 @@ use crate::{
     errors::{UserError, settle},
     global_id,
     guards::actor,
-    types::batch::{Batch, BatchFilter, BatchKind, BatchOptions, BatchPlan, MicroDollars},
+    types::batch::{Batch, BatchFilter, BatchKind, BatchOptions, BatchPlan, MicroDollars, SearchIndex},
 };
 
 #[derive(Default)]
@@ -26,6 +27,11 @@ struct PlanBatchInput {
     /// Every conversation of the organization; instead of a filter.
     #[graphql(default)]
     all: bool,
+    /// Every conversation of every organization; instead of a filter. For REINDEX and REEMBED, which then build a new
+    /// generation of the search indexes beside the live one, and switch to it when it is whole. Needs OWNER of a
+    /// standalone's local organization.
+    #[graphql(default)]
+    everywhere: bool,
     options: Option<BatchOptions>,
 }
 
@@ -65,6 +71,18 @@ struct RetryBatchFailuresInput {
     cap: Option<MicroDollars>,
 }
 
+#[derive(InputObject)]
+struct RollBackSearchIndexInput {
+    /// `previous` of `searchIndex`; so that who says it twice does not go there and back.
+    to_generation: i32,
+}
+
+#[derive(SimpleObject)]
+struct SearchIndexPayload {
+    search_index: Option<SearchIndex>,
+    user_errors: Vec<UserError>,
+}
+
 #[derive(SimpleObject)]
 struct BatchPayload {
     batch: Option<Batch>,
@@ -101,14 +119,15 @@ impl BatchMutations {
                 kind: input.kind.into(),
                 filter: input.filter.unwrap_or_default().read()?,
                 all: input.all,
-                options: input.options.unwrap_or_default().into(),
+                options: input.options.unwrap_or_default().read(input.everywhere),
             };
             plan(ctx.ports(), actor, input).await
         };
         BatchPayload::from(planned.await)
     }
 
-    /// Starts what was planned. Started twice, it is the same batch. Needs ADMIN.
+    /// Starts what was planned. Started twice, it is the same batch. Of rebuilds (`everywhere`) one runs at a time;
+    /// another is the user error REBUILD_RUNNING. Needs ADMIN, and OWNER for a rebuild.
     async fn start_batch(&self, ctx: &Context<'_>, input: StartBatchInput) -> Result<StartBatchPayload> {
         let actor = actor(ctx)?;
         let started = async {
@@ -158,7 +177,8 @@ impl BatchMutations {
         BatchPayload::from(steered.await)
     }
 
-    /// Cancels what waits and asks what runs to stop. What was done stays. Needs ADMIN.
+    /// Cancels what waits and asks what runs to stop. What was done stays; what a rebuild has built is dropped. Needs
+    /// ADMIN, and OWNER for a rebuild.
     async fn cancel_batch(&self, ctx: &Context<'_>, input: CancelBatchInput) -> Result<BatchPayload> {
         let actor = actor(ctx)?;
         let steered =
@@ -178,5 +198,18 @@ impl BatchMutations {
             control::retry_failures(ctx.ports(), actor, global_id::require(&input.batch_id)?, cap).await
         };
         BatchPayload::from(steered.await)
+    }
+
+    /// Makes the generation of the search indexes that was live before the last rebuild live again, at once; the
+    /// present one becomes the way back. Needs OWNER of a standalone's local organization.
+    async fn roll_back_search_index(
+        &self,
+        ctx: &Context<'_>,
+        input: RollBackSearchIndexInput,
+    ) -> Result<SearchIndexPayload> {
+        let actor = actor(ctx)?;
+        let (search_index, user_errors) =
+            settle(rebuild::roll_back(ctx.ports(), actor, input.to_generation.into()).await)?;
+        Ok(SearchIndexPayload { search_index: search_index.map(SearchIndex::from), user_errors })
     }
 }

@@ -10,7 +10,7 @@ use colloquy_domain::{
         self, AnalyzerChoice as DomainAnalyzerChoice, BatchKind as DomainKind, BatchState as DomainState,
     },
     money,
-    ports::store::conversations as store,
+    ports::store::{conversations as store, generations::Generations},
     time::Timestamp,
 };
 use uuid::Uuid;
@@ -49,9 +49,10 @@ pub(crate) enum BatchKind {
     Export,
     /// Deletes, for good.
     Purge,
-    /// Not possible yet.
+    /// Writes what the search indexes hold of each conversation anew; vectors come from PostgreSQL. In place, or with
+    /// `everywhere` into a new generation beside the live one.
     Reindex,
-    /// Not possible yet.
+    /// The same, with every vector made anew.
     Reembed,
 }
 
@@ -125,9 +126,35 @@ pub(crate) struct BatchOptions {
     analyzer: AnalyzerChoice,
 }
 
-impl From<BatchOptions> for batches::BatchOptions {
-    fn from(options: BatchOptions) -> Self {
-        Self { analyzer: options.analyzer.into() }
+impl BatchOptions {
+    pub(crate) fn read(self, everywhere: bool) -> batches::BatchOptions {
+        batches::BatchOptions { analyzer: self.analyzer.into(), everywhere }
+    }
+}
+
+/// The generations of the search indexes, which are of the whole installation.
+#[derive(SimpleObject)]
+pub(crate) struct SearchIndex {
+    /// That searches read.
+    live: i32,
+    /// That a batch is building, beside it.
+    building: Option<i32>,
+    /// The batch.
+    building_batch_id: Option<ID>,
+    /// That was live before, and can be again by `rollBackSearchIndex`. It is kept after a rebuild, has every change,
+    /// and goes when the next one begins.
+    previous: Option<i32>,
+}
+
+impl From<Generations> for SearchIndex {
+    fn from(found: Generations) -> Self {
+        let number = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+        Self {
+            live: number(found.standing.live),
+            building: found.standing.building.map(number),
+            building_batch_id: found.building_batch.map(global_id::encode),
+            previous: found.standing.previous.map(number),
+        }
     }
 }
 
@@ -241,6 +268,11 @@ impl Batch {
 
     async fn state(&self) -> BatchState {
         self.0.state.into()
+    }
+
+    /// Whether it is over every organization, and builds a generation of the search indexes.
+    async fn everywhere(&self) -> bool {
+        self.0.is_rebuild()
     }
 
     /// As it was planned.

@@ -13,7 +13,10 @@ use colloquy_domain::{
     ports::models::Embedder,
 };
 
-use super::index_passages::{document, reached};
+use super::{
+    align,
+    index_passages::{document, reached},
+};
 use crate::handler::{Handler, JobContext, Outcome, no_engine, tenant, wrong_payload};
 
 /// Texts that are embedded between two writes.
@@ -36,7 +39,9 @@ impl Handler for EmbedPassages {
             None if !wordy => return Err(no_engine(DOING)),
             index => index,
         };
-        let Some(found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await? else {
+        let (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
+        align(search, standing).await?;
+        let Some(found) = found else {
             if let Some(index) = index {
                 index.remove(tenant, conversation_id).await?;
             }
@@ -46,23 +51,36 @@ impl Handler for EmbedPassages {
         let (Some(index), Some(embedder)) = (index, search.embedder.as_deref()) else {
             return if wordy { Ok(Outcome::follow(reached)) } else { Err(no_engine(DOING)) };
         };
-        let vectors = vectors(ctx, tenant, embedder, &found.passages).await?;
+        let vectors = vectors(ctx, tenant, embedder, &found.passages, Vectors::Kept).await?;
         let passages = found.passages.into_iter().map(document).zip(vectors).collect();
         index.replace(tenant, found.version, found.facets, passages).await?;
         Ok(Outcome::follow(reached))
     }
 }
 
+/// Where vectors come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vectors {
+    /// Those that PostgreSQL keeps, as far as it has them.
+    Kept,
+    /// Made now, in the place of those.
+    Anew,
+}
+
 /// One a passage, in their order.
-async fn vectors(
+pub(super) async fn vectors(
     ctx: &JobContext,
     tenant: Tenant,
     embedder: &dyn Embedder,
     passages: &[Passage],
+    from: Vectors,
 ) -> Result<Vec<Vec<f32>>, Error> {
     let model = embedder.model();
     let hashes: Vec<_> = passages.iter().map(|passage| text_hash(&passage.text)).collect();
-    let stored = ctx.ports.passages.vectors(tenant, &model.name, &hashes).await?;
+    let stored = match from {
+        Vectors::Kept => ctx.ports.passages.vectors(tenant, &model.name, &hashes).await?,
+        Vectors::Anew => Vec::new(),
+    };
     let mut known: HashMap<[u8; 32], Vec<f32>> =
         hashes.iter().zip(stored).filter_map(|(hash, vector)| Some((*hash, vector?))).collect();
     for chunk in unknown(&hashes, &known).chunks(CHUNK) {
@@ -74,7 +92,10 @@ async fn vectors(
         }
         metrics::counter!("colloquy_passages_embedded_total").increment(made.len() as u64);
         let made: Vec<_> = chunk.iter().map(|&at| hashes[at]).zip(made).collect();
-        ctx.ports.passages.insert_vectors(tenant, &model.name, &made).await?;
+        match from {
+            Vectors::Kept => ctx.ports.passages.insert_vectors(tenant, &model.name, &made).await?,
+            Vectors::Anew => ctx.ports.passages.replace_vectors(tenant, &model.name, &made).await?,
+        }
         known.extend(made);
     }
     let missing = || Error::internal("embed passages", "a passage was left without a vector");

@@ -11,6 +11,7 @@ use colloquy_domain::{
     },
 };
 
+use super::align;
 use crate::handler::{Handler, JobContext, Outcome, no_engine, tenant, wrong_payload};
 
 pub(crate) struct IndexPassages;
@@ -23,7 +24,9 @@ impl Handler for IndexPassages {
         };
         let tenant = tenant(job)?;
         let text = ctx.ports.search.text.as_deref().ok_or_else(|| no_engine("index passages"))?;
-        let Some(found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await? else {
+        let (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
+        align(&ctx.ports.search, standing).await?;
+        let Some(found) = found else {
             text.remove(tenant, conversation_id).await?;
             return Ok(Outcome::nothing());
         };

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     errors::Step,
     follow::{self, Raised, tell},
+    generations,
     jobs::cancel_matching,
     pool::Connection,
     rows,
@@ -46,8 +47,9 @@ pub(crate) async fn steer(
         Steering::Resume { cap } | Steering::RetryFailures { cap } => (cap, None),
         Steering::Pause | Steering::Cancel => (None, None),
     };
+    let begins = matches!(steering, Steering::Start { .. });
     let from: Vec<_> = steering.from().iter().map(|state| state.as_str()).collect();
-    diesel::sql_query(
+    let steered = diesel::sql_query(
         "UPDATE batches SET state = $3, cap = coalesce($5, cap), per_minute = coalesce($6, per_minute),
             retry_before = CASE WHEN $7 THEN now() ELSE retry_before END,
             started_at = CASE WHEN $3 = 'RUNNING' THEN coalesce(started_at, now()) ELSE started_at END,
@@ -64,7 +66,11 @@ pub(crate) async fn steer(
     .prepared()
     .execute(conn)
     .await?;
-    Ok(find(conn, tenant, &[id]).await?.pop())
+    let batch = find(conn, tenant, &[id]).await?.pop();
+    if let Some(batch) = batch.as_ref().filter(|batch| steered > 0 && begins && batch.is_rebuild()) {
+        generations::begin(conn, batch.id).await?;
+    }
+    Ok(batch)
 }
 
 pub(super) fn micros(amount: MicroDollars) -> i64 {

@@ -3,18 +3,20 @@
 use colloquy_domain::{
     accounts::Tenant,
     batches::Batch,
-    ids::{ConversationId, JobId},
+    ids::{ConversationId, JobId, OrganizationId},
     jobs::JobKind,
+    money::MicroDollars,
     ports::{
         jobs::Follow,
         store::{
-            batches::{FailedItem, Feeding, Item, Retrying, RunTime},
+            batches::{FailedItem, Feeding, Item, Measured, Reach, Retrying, RunTime},
             conversations::ConversationFilter,
         },
     },
 };
 use diesel::{
     ExpressionMethods, QueryDsl, QueryableByName,
+    dsl::{count_star, sql},
     sql_types::{Array, BigInt, Bool, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
@@ -22,7 +24,7 @@ use uuid::Uuid;
 
 use super::{control::micros, moved};
 use crate::{
-    conversations::list::filtered,
+    conversations::list::{Query, Tagged, filtered_in},
     errors::Step,
     follow::{self, Raised, tell},
     pool::Connection,
@@ -31,54 +33,67 @@ use crate::{
     statement::Prepare,
 };
 
+fn chosen(reach: Reach, filter: &ConversationFilter, tagged: Tagged) -> Query<'_> {
+    let tenant = match reach {
+        Reach::Of(tenant) => Some(tenant),
+        Reach::Everywhere(_) => None,
+    };
+    filtered_in(tenant, filter, tagged)
+}
+
 pub(super) async fn items(
     conn: &mut Connection,
-    tenant: Tenant,
+    reach: Reach,
     filter: &ConversationFilter,
     after: Option<ConversationId>,
     limit: usize,
-    measured: bool,
 ) -> Step<Vec<Item>> {
-    let found: Vec<(Uuid, String)> = filtered(tenant, filter)
+    let found: Vec<(Uuid, Uuid, String, i64)> = chosen(reach, filter, Tagged::InTurn)
         .filter(conversations::id.gt(after.map_or(Uuid::nil(), Uuid::from)))
         .order(conversations::id)
         .limit(rows::limit(limit))
-        .select((conversations::id, conversations::object_key))
+        .select((
+            conversations::organization_id,
+            conversations::id,
+            conversations::object_key,
+            conversations::characters,
+        ))
         .load(conn)
         .await?;
-    let ids: Vec<_> = found.iter().map(|(id, _)| *id).collect();
-    let sizes = if measured { sizes(conn, &ids).await? } else { Vec::new() };
-    let mut sizes = sizes.into_iter();
-    let item = |(id, object_key)| {
-        let size = sizes.next().unwrap_or_default();
-        Item {
-            conversation_id: ConversationId(id),
-            object_key,
-            segments: size.segments.unsigned_abs(),
-            characters: size.characters.unsigned_abs(),
-        }
+    let item = |(organization, id, object_key, characters): (Uuid, Uuid, String, i64)| Item {
+        organization_id: OrganizationId(organization),
+        conversation_id: ConversationId(id),
+        object_key,
+        characters: characters.unsigned_abs(),
     };
     Ok(found.into_iter().map(item).collect())
 }
 
-#[derive(QueryableByName, Default)]
-struct Size {
-    #[diesel(sql_type = BigInt)]
-    segments: i64,
-    #[diesel(sql_type = BigInt)]
-    characters: i64,
-}
-
-/// Of the current revisions, in the order of `ids`.
-async fn sizes(conn: &mut Connection, ids: &[Uuid]) -> Step<Vec<Size>> {
-    let sizes = diesel::sql_query(
-        "SELECT s.segments, s.characters FROM unnest($1) WITH ORDINALITY AS c (id, place)
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS segments, coalesce(sum(char_length(text)), 0)::bigint AS characters
-            FROM segments WHERE conversation_id = c.id AND valid_to IS NULL
-        ) AS s ORDER BY c.place",
-    );
-    Ok(sizes.bind::<Array<SqlUuid>, _>(ids).prepared().load(conn).await?)
+/// The rule of tokens and prices stands in the domain, too; a test holds one to the other.
+pub(super) async fn measure(
+    conn: &mut Connection,
+    reach: Reach,
+    filter: &ConversationFilter,
+    per_1000: MicroDollars,
+) -> Step<Measured> {
+    let sum = |what: &str| sql::<BigInt>(&format!("coalesce(sum({what}), 0)::bigint"));
+    let price = sql::<BigInt>("least(coalesce(sum(ceil((characters + 3) / 4 * ")
+        .bind::<BigInt, _>(micros(per_1000))
+        .sql("::numeric / 1000)), 0), 9223372036854775807)::bigint");
+    let sums = (count_star(), sum("segment_count"), sum("characters"), sum("(characters + 3) / 4"));
+    let (conversations, segments, characters, tokens) =
+        chosen(reach, filter, Tagged::Planned).select(sums).first::<(i64, i64, i64, i64)>(conn).await?;
+    let price: i64 = match per_1000 {
+        MicroDollars::ZERO => 0,
+        _ => chosen(reach, filter, Tagged::Planned).select(price).first(conn).await?,
+    };
+    Ok(Measured {
+        conversations: conversations.unsigned_abs(),
+        segments: segments.unsigned_abs(),
+        characters: characters.unsigned_abs(),
+        tokens: tokens.unsigned_abs(),
+        price: MicroDollars(price.unsigned_abs()),
+    })
 }
 
 #[derive(QueryableByName)]
@@ -142,13 +157,10 @@ struct FailedRow {
 
 pub(super) async fn failed(conn: &mut Connection, batch: &Batch, limit: usize) -> Step<Vec<FailedItem>> {
     let found: Vec<FailedRow> = diesel::sql_query(
-        "SELECT j.id, s.characters FROM (
+        "SELECT j.id, coalesce(c.characters, 0) AS characters FROM (
             SELECT id, conversation_id FROM jobs
             WHERE batch_id = $1 AND state = 'DEAD' AND finished_at <= $2 ORDER BY id LIMIT $3
-        ) AS j CROSS JOIN LATERAL (
-            SELECT coalesce(sum(char_length(text)), 0)::bigint AS characters
-            FROM segments WHERE conversation_id = j.conversation_id AND valid_to IS NULL
-        ) AS s ORDER BY j.id",
+        ) AS j LEFT JOIN conversations c ON c.id = j.conversation_id ORDER BY j.id",
     )
     .bind::<SqlUuid, _>(batch.id.0)
     .bind::<Nullable<Timestamptz>, _>(batch.retry_before)

@@ -13,6 +13,7 @@ use colloquy_domain::{
 };
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
+    dsl::Eq,
     sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
@@ -39,7 +40,7 @@ pub(super) async fn insert(
     let conversation = &new.conversation;
     for _ in 0..TRIES {
         // Waits for whoever writes the same bytes or external id at this moment.
-        if insert_conversation(conn, tenant, conversation).await? {
+        if insert_conversation(conn, tenant, conversation, &new.segments).await? {
             insert_revision(conn, tenant, conversation).await?;
             insert_participants(conn, tenant, &new.participants).await?;
             insert_segments(conn, tenant, conversation.id, conversation.revision, &new.segments).await?;
@@ -92,7 +93,12 @@ pub(super) async fn find_same(
     })
 }
 
-async fn insert_conversation(conn: &mut Connection, tenant: Tenant, new: &Conversation) -> Step<bool> {
+async fn insert_conversation(
+    conn: &mut Connection,
+    tenant: Tenant,
+    new: &Conversation,
+    segments: &[Segment],
+) -> Step<bool> {
     let written = diesel::insert_into(conversations::table)
         .values((
             conversations::id.eq(new.id.0),
@@ -109,11 +115,23 @@ async fn insert_conversation(conn: &mut Connection, tenant: Tenant, new: &Conver
             conversations::created_by.eq(new.created_by.map(|user| user.0)),
             conversations::created_at.eq(new.created_at),
             conversations::updated_at.eq(new.updated_at),
+            size(segments),
         ))
         .on_conflict_do_nothing()
         .execute(conn)
         .await?;
     Ok(written == 1)
+}
+
+/// What planning knows of a text without reading it.
+pub(super) fn size(
+    segments: &[Segment],
+) -> (Eq<conversations::segment_count, i32>, Eq<conversations::characters, i64>) {
+    let characters = segments.iter().map(|segment| segment.text.chars().count() as i64).sum();
+    (
+        conversations::segment_count.eq(i32::try_from(segments.len()).unwrap_or(i32::MAX)),
+        conversations::characters.eq::<i64>(characters),
+    )
 }
 
 async fn insert_revision(conn: &mut Connection, tenant: Tenant, new: &Conversation) -> Step<()> {

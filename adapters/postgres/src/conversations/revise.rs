@@ -4,7 +4,7 @@ use colloquy_domain::{Error, accounts::Tenant, ports::store::conversations::NewR
 use diesel::{ExpressionMethods, QueryDsl, dsl::now};
 use diesel_async::RunQueryDsl;
 
-use super::insert::{insert_participants, insert_segments};
+use super::insert::{insert_participants, insert_segments, size};
 use crate::{
     errors::Step,
     pool::Connection,
@@ -23,6 +23,7 @@ pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevis
             conversations::version.eq(conversations::version + 1),
             conversations::report.eq(rows::json(&new.report)?),
             conversations::updated_at.eq(now),
+            size(&new.segments),
         ))
         .execute(conn)
         .await?;

@@ -6,20 +6,39 @@ use crate::{
     Result,
     accounts::{SystemScope, Tenant},
     batches::{Batch, BatchState, Steering},
-    ids::{BatchId, ConversationId, JobId},
+    ids::{BatchId, ConversationId, JobId, OrganizationId},
     jobs::{JobKind, NewJob},
     money::MicroDollars,
     ports::store::{PageBy, conversations::ConversationFilter},
 };
 
+/// Whose conversations a batch is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Reach {
+    Of(Tenant),
+    Everywhere(SystemScope),
+}
+
 /// A conversation as a batch sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
+    pub organization_id: OrganizationId,
     pub conversation_id: ConversationId,
     pub object_key: String,
-    /// Of the current revision; zero where they were not asked for.
+    /// Of the current revision.
+    pub characters: u64,
+}
+
+/// What the current revisions of many conversations add up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Measured {
+    pub conversations: u64,
     pub segments: u64,
     pub characters: u64,
+    /// Of each conversation, rounded up.
+    pub tokens: u64,
+    /// Of each conversation, rounded up.
+    pub price: MicroDollars,
 }
 
 /// A job that failed for good.
@@ -65,20 +84,33 @@ pub trait BatchStore: Send + Sync {
     /// Newest first.
     async fn list(&self, tenant: Tenant, page: PageBy<BatchId>) -> Result<Vec<Batch>>;
 
-    /// The conversations of a filter by id, after `after`; `measured` also counts segments and characters.
+    /// Those of the tenant that have written exports, or may have.
+    async fn exports(&self, tenant: Tenant) -> Result<Vec<BatchId>>;
+
+    /// The conversations of a filter by id, after `after`.
     async fn items(
         &self,
-        tenant: Tenant,
+        reach: Reach,
         filter: &ConversationFilter,
         after: Option<ConversationId>,
         limit: usize,
-        measured: bool,
     ) -> Result<Vec<Item>>;
+
+    /// All of them together, at this price for 1,000 tokens; what is a token and how a price is rounded is as
+    /// [`price`](crate::batches::plan::price) has it. One statement over stored counts, which reads no text.
+    async fn measure(
+        &self,
+        reach: Reach,
+        filter: &ConversationFilter,
+        per_1000: MicroDollars,
+    ) -> Result<Measured>;
 
     /// Of the tenant's last jobs of the kind that ended well within an hour.
     async fn run_time(&self, tenant: Tenant, kind: JobKind) -> Result<Option<RunTime>>;
 
-    /// Changes the state where it is one of those that the steering is from; the batch as it is then.
+    /// Changes the state where it is one of those that the steering is from; the batch as it is then. The start of
+    /// a rebuild begins its generation of the search indexes with it, and is the CONFLICT `REBUILD_RUNNING` while
+    /// another is being built.
     async fn steer(&self, tenant: Tenant, id: BatchId, steering: Steering) -> Result<Option<Batch>>;
 
     /// Batches that are not at rest.

@@ -1,18 +1,17 @@
-//! Passages, their vectors, and the state of the search indexes.
+//! Passages and their vectors.
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use crate::{
     Result,
-    accounts::{SystemScope, Tenant},
+    accounts::Tenant,
     conversations::RevisionNumber,
     ids::{ConversationId, PassageId},
     jobs::Claim,
     passages::Passage,
     ports::{
         jobs::Follow,
-        search::{ConversationFacets, Version},
+        search::{ConversationFacets, Standing, Version},
     },
 };
 
@@ -34,14 +33,6 @@ pub struct FoundPassage {
     pub embedding_model: Option<String>,
 }
 
-/// One build of the search indexes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Generation {
-    pub number: i64,
-    /// The event log's life: after a restore, indexes of another life are not to be trusted.
-    pub log_id: Uuid,
-}
-
 #[async_trait]
 pub trait PassageStore: Send + Sync {
     /// Makes these the passages of the revision, under the claim, which it completes. Passages of an earlier
@@ -57,8 +48,13 @@ pub trait PassageStore: Send + Sync {
         follow: Follow,
     ) -> Result<()>;
 
-    /// `None` where the conversation is gone.
-    async fn find_indexable(&self, tenant: Tenant, id: ConversationId) -> Result<Option<Indexable>>;
+    /// `None` where the conversation is gone. The generations that stood at that very moment come with it: what is
+    /// written to all of them is in each that becomes live later.
+    async fn find_indexable(
+        &self,
+        tenant: Tenant,
+        id: ConversationId,
+    ) -> Result<(Standing, Option<Indexable>)>;
 
     /// Those that still stand, in any order.
     async fn find(&self, tenant: Tenant, ids: &[PassageId]) -> Result<Vec<FoundPassage>>;
@@ -79,6 +75,11 @@ pub trait PassageStore: Send + Sync {
         vectors: &[([u8; 32], Vec<f32>)],
     ) -> Result<()>;
 
-    /// The generation that searches are to read, made on the first call.
-    async fn generation(&self, scope: SystemScope) -> Result<Generation>;
+    /// The same, and those that stand there already give way.
+    async fn replace_vectors(
+        &self,
+        tenant: Tenant,
+        model: &str,
+        vectors: &[([u8; 32], Vec<f32>)],
+    ) -> Result<()>;
 }
