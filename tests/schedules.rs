@@ -69,11 +69,6 @@ async fn what_cannot_be_a_schedule_is_refused_in_words_and_nothing_of_it_is_kept
         (export(" "), "INVALID_NAME", "name"),
         (export(&"x".repeat(201)), "INVALID_NAME", "200"),
         (with(export("x"), "batch", json!({ "kind": "EXPORT" })), "EVERYTHING_IS_MEANT", "all: true"),
-        (
-            with(export("x"), "batch", json!({ "kind": "REINDEX", "all": true })),
-            "NOT_POSSIBLE_YET",
-            "REINDEX",
-        ),
         (with(export("x"), "batch", priced), "CAP_MISSING", "cap"),
         (batch("createdWithinDays", json!(0)), "INVALID_DAYS", "36500"),
         (batch("filter", json!({ "tags": [""] })), "INVALID_TAG", "tag"),

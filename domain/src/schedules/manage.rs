@@ -220,9 +220,9 @@ pub(super) fn check_work(ports: &Ports, work: &Work) -> Result<()> {
 }
 
 fn check_possible(work: &Work) -> Result<()> {
-    if work.kind.job().is_none() {
-        let message = format!("{} is not possible yet", work.kind.as_str());
-        return Err(Error::invalid("kind", "NOT_POSSIBLE_YET", message));
+    if work.options.everywhere {
+        let message = "a schedule is of one organization; start a batch over all of them by hand";
+        return Err(Error::invalid("options", "NOT_EVERYWHERE", message));
     }
     let days = [
         ("createdWithinDays", work.created_within_days),
@@ -336,7 +336,8 @@ mod tests {
             None
         );
         assert_eq!(code(&Work { per_minute: Some(0), ..work.clone() }), Some("INVALID_RATE"));
-        assert_eq!(code(&Work { kind: BatchKind::Reembed, ..work }), Some("NOT_POSSIBLE_YET"));
+        let options = BatchOptions { everywhere: true, ..work.options };
+        assert_eq!(code(&Work { kind: BatchKind::Reembed, options, ..work }), Some("NOT_EVERYWHERE"));
         let nested = of_batch(Error::invalid("cap", "CAP_MISSING", "give a cap")).problem().unwrap();
         assert_eq!(nested.field, ["input", "batch", "cap"]);
     }

@@ -94,7 +94,7 @@ impl ScheduledBatchInput {
             all: self.all,
             created_within_days: self.created_within_days,
             created_older_than_days: self.created_older_than_days,
-            options: self.options.unwrap_or_default().into(),
+            options: self.options.unwrap_or_default().read(false),
             cap: self.cap.map(|cap| cap.0),
             accept_partial: self.accept_partial,
             per_minute: self.per_minute,
