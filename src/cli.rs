@@ -320,15 +320,21 @@ pub(crate) enum BatchCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct BatchPlan {
+    #[command(flatten)]
+    pub(crate) work: BatchWork,
+    /// Every conversation of every organization: builds the search indexes anew beside the live ones
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) everywhere: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchWork {
     /// What to do to each conversation
     #[arg(value_name = "WORK", value_enum)]
     pub(crate) work: BatchKind,
     /// Every conversation of the organization
     #[arg(long)]
     pub(crate) all: bool,
-    /// Every conversation of every organization: builds the search indexes anew beside the live ones
-    #[arg(long, conflicts_with = "all")]
-    pub(crate) everywhere: bool,
     /// Only this conversation; repeatable
     #[arg(long = "id", value_name = "ID")]
     pub(crate) ids: Vec<String>,

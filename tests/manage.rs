@@ -266,11 +266,11 @@ async fn the_shell_lists_shows_mends_and_pauses() {
     let hidden =
         found.iter().filter_map(|job| job["id"].as_str()).fold(listed, |text, id| text.replace(id, "[id]"));
     insta::assert_snapshot!(hidden, @r"
-    STATE       KIND   TRIES  CREATED               ID
-    dead        probe    5/5  2026-03-01 09:00:00Z  [id]
-                connection refused by smtp
-    dead        probe    5/5  2026-03-01 09:00:00Z  [id]
-                connection refused by smtp
+    STATE      KIND   TRIES  CREATED               ID
+    dead       probe    5/5  2026-03-01 09:00:00Z  [id]
+               connection refused by smtp
+    dead       probe    5/5  2026-03-01 09:00:00Z  [id]
+               connection refused by smtp
     2 jobs
     ");
     let id = found[0]["id"].as_str().expect("an id");

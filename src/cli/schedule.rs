@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{BatchPlan, MissedRuns, Target, values};
+use super::{BatchWork, MissedRuns, Target, values};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -50,7 +50,7 @@ pub(crate) struct CreateSchedule {
     #[arg(value_name = "CRON")]
     pub(crate) cron: String,
     #[command(flatten)]
-    pub(crate) batch: BatchPlan,
+    pub(crate) batch: BatchWork,
     /// Only what was imported in so many days before a run
     #[arg(long, value_name = "DAYS")]
     pub(crate) within_days: Option<u32>,

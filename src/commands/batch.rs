@@ -12,7 +12,7 @@ use super::{
     text::{count, word},
 };
 use crate::{
-    cli::{self, BatchCommand, BatchPlan, Common},
+    cli::{self, BatchCommand, BatchWork, Common},
     client::{self, Batch, Client},
     output::{self, bad, bold, faint, good, odd, plain},
 };
@@ -41,7 +41,11 @@ fn watches(command: &BatchCommand) -> bool {
 
 async fn command(common: &Common, client: &Client, command: BatchCommand) -> Result<Outcome> {
     let (field, input, watch) = match command {
-        BatchCommand::Plan(args) => ("planBatch", plan(&args), false),
+        BatchCommand::Plan(args) => {
+            let mut input = work(&args.work);
+            input["everywhere"] = args.everywhere.into();
+            ("planBatch", input, false)
+        }
         BatchCommand::Start(args) => {
             let input = json!({ "batchId": args.id, "cap": args.cap, "acceptPartial": args.accept_partial,
                 "perMinute": args.per_minute });
@@ -74,7 +78,8 @@ async fn command(common: &Common, client: &Client, command: BatchCommand) -> Res
     }
 }
 
-pub(super) fn plan(args: &BatchPlan) -> Value {
+/// The input of planning; a schedule has the same.
+pub(super) fn work(args: &BatchWork) -> Value {
     let narrows = !(args.ids.is_empty() && args.kinds.is_empty() && args.tags.is_empty())
         || args.title.is_some()
         || [args.from, args.before, args.imported_from, args.imported_before].iter().any(Option::is_some);
@@ -85,7 +90,7 @@ pub(super) fn plan(args: &BatchPlan) -> Value {
             "createdBefore": args.imported_before })
     });
     json!({ "kind": args.work, "filter": filter, "all": args.all,
-        "everywhere": args.everywhere, "options": { "analyzer": args.analyzer } })
+        "options": { "analyzer": args.analyzer } })
 }
 
 /// The batch, and with `watch` how it moves until it is over.

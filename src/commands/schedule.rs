@@ -68,7 +68,7 @@ fn told(common: &Common, value: &Value, tell: impl FnOnce() -> Result<()>) -> Re
 }
 
 fn create(args: &CreateSchedule) -> Value {
-    let mut batch = batch::plan(&args.batch);
+    let mut batch = batch::work(&args.batch);
     batch["createdWithinDays"] = json!(args.within_days);
     batch["createdOlderThanDays"] = json!(args.older_than_days);
     batch["cap"] = json!(args.cap);

@@ -33,6 +33,7 @@ use crate::{
 const LIMIT: usize = 3;
 
 fn schedule(org: &Org, name: &str, missed: MissedRuns) -> Schedule {
+    let at = now();
     Schedule {
         id: ScheduleId(id()),
         organization_id: org.tenant.0,
@@ -52,13 +53,13 @@ fn schedule(org: &Org, name: &str, missed: MissedRuns) -> Schedule {
             accept_partial: false,
             per_minute: None,
         },
-        next_run_at: Some(now() - TimeDelta::seconds(1)),
+        next_run_at: Some(at - TimeDelta::seconds(1)),
         last: None,
         last_batch_id: None,
         version: 1,
         created_by: Some(org.owner),
-        created_at: now(),
-        updated_at: now(),
+        created_at: at,
+        updated_at: at,
     }
 }
 
