@@ -182,7 +182,7 @@ pub(super) async fn retry(conn: &mut Connection, batch: &Batch, retrying: &Retry
         ), revived AS (
             UPDATE jobs j SET state = 'READY', reserved = c.reserved, attempts = 0, suspect = false,
                 cancel_requested_at = NULL, finished_at = NULL, run_at = now()
-            FROM chosen c WHERE j.id = c.id RETURNING j.*
+            FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id RETURNING j.*
         ), told AS (",
         tell!("revived"),
         ") SELECT count(*) AS count FROM revived"

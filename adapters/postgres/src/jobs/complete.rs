@@ -80,17 +80,18 @@ pub(super) use after;
 macro_rules! release {
     ($changed:literal) => {
         concat!(
-            "released AS (
-                UPDATE jobs d SET waits_for = d.waits_for - n.jobs,
-                    state = CASE WHEN d.state = 'WAITING' AND d.waits_for <= n.jobs THEN 'READY' ELSE d.state END
-                FROM (
-                    SELECT x.job_id, count(*)::int AS jobs
-                    FROM job_dependencies x
-                    WHERE EXISTS (SELECT FROM job_dependencies) AND x.waits_for = ANY(ARRAY(SELECT id FROM ",
+            "awaiting AS MATERIALIZED (
+                SELECT x.job_id AS id, count(*)::int AS jobs
+                FROM job_dependencies x
+                WHERE EXISTS (SELECT FROM job_dependencies) AND x.waits_for = ANY(ARRAY(SELECT id FROM ",
             $changed,
             " WHERE state = 'DONE')) GROUP BY x.job_id
-                ) n
-                WHERE d.id = n.job_id AND d.state IN ('WAITING', 'CANCELLED')
+            ), released AS (
+                UPDATE jobs d SET waits_for = d.waits_for - n.jobs,
+                    state = CASE WHEN d.state = 'WAITING' AND d.waits_for <= n.jobs THEN 'READY' ELSE d.state END
+                FROM awaiting n
+                WHERE d.id = ANY(ARRAY(SELECT id FROM awaiting)) AND d.id = n.id
+                    AND d.state || '' IN ('WAITING', 'CANCELLED')
                 RETURNING d.*
             ), told_released AS (",
             tell!("released"),

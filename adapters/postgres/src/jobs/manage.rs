@@ -100,11 +100,11 @@ async fn cancel_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
             ORDER BY id FOR UPDATE
         ), cancelled AS (
             UPDATE jobs j SET state = 'CANCELLED', finished_at = now()
-            FROM chosen c WHERE j.id = c.id AND c.state <> 'RUNNING'
+            FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id AND c.state <> 'RUNNING'
             RETURNING j.*, 0 AS cost, false AS skipped
         ), asked AS (
             UPDATE jobs j SET cancel_requested_at = now()
-            FROM chosen c WHERE j.id = c.id AND c.state = 'RUNNING' AND j.cancel_requested_at IS NULL
+            FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id AND c.state = 'RUNNING' AND j.cancel_requested_at IS NULL
             RETURNING j.id
         ), ",
         settle!("cancelled"),
@@ -150,7 +150,7 @@ async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
         ), revived AS (
             UPDATE jobs j SET state = CASE WHEN j.waits_for > 0 THEN 'WAITING' ELSE 'READY' END,
                 attempts = 0, suspect = false, cancel_requested_at = NULL, finished_at = NULL, run_at = now()
-            FROM chosen c WHERE j.id = c.id
+            FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id
             RETURNING j.*
         ), batched AS (
             UPDATE batches b SET failed = b.failed - s.failed, cancelled = b.cancelled - s.cancelled,

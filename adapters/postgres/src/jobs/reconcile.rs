@@ -38,7 +38,7 @@ pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised
                     'attempt', j.attempts + (NOT j.paid)::int, 'at', now(), 'message', $2) END,
                 finished_at = CASE WHEN g.next <> 'READY' THEN now() END,
                 claim_token = NULL, worker = NULL, deadline = NULL, paid = false
-            FROM gone g WHERE j.id = g.id
+            FROM gone g WHERE j.id = ANY(ARRAY(SELECT id FROM gone)) AND j.id = g.id
             RETURNING j.*, NULL::uuid AS token, 0 AS cost, false AS skipped
         ), ",
         settle!("given_back"),
@@ -82,7 +82,7 @@ pub(super) async fn retire(conn: &mut Connection, kinds: &[&str]) -> Step<(usize
         ), retired AS (
             UPDATE jobs j SET state = 'CANCELLED', finished_at = now(),
                 errors = j.errors || jsonb_build_object('attempt', j.attempts, 'at', now(), 'message', $3)
-            FROM old o WHERE j.id = o.id
+            FROM old o WHERE j.id = ANY(ARRAY(SELECT id FROM old)) AND j.id = o.id
             RETURNING j.*, 0 AS cost, false AS skipped
         ), ",
         settle!("retired"),
