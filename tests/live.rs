@@ -53,7 +53,7 @@ async fn a_client_that_is_too_slow_is_told_from_where_to_resume_and_loses_nothin
     let id = client.imported(Import { text: &tiny(1), ..Import::default() }).await;
     client.ready(&id).await;
     client.idle().await;
-    let head = world.number("SELECT head FROM event_log").await;
+    let head = world.number("SELECT max(position) FROM events").await;
     let mut slow = client.subscribe_slowly(&wordy()).await;
     // What it has taken says that it follows; then it takes nothing while far more happens than is kept for it.
     client.import(Import { text: &tiny(2), ..Import::default() }).await;

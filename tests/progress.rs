@@ -182,7 +182,7 @@ async fn a_cursor_that_leads_nowhere_is_refused() {
     world
         .sql()
         .await
-        .batch_execute("UPDATE event_log SET trimmed = head; DELETE FROM events WHERE position IS NOT NULL")
+        .batch_execute("UPDATE event_log SET trimmed = (SELECT max(position) FROM events); DELETE FROM events WHERE position IS NOT NULL")
         .await
         .unwrap();
     let mut trimmed = client.subscribe(PROGRESS, json!({ "id": id, "after": cursor })).await;

@@ -2,6 +2,10 @@
 //! insert order and without gaps, so that one that commits late is numbered late and never skipped. A log has
 //! lives: where the cluster says it is another one (a restore, a promotion), the log gets a new id.
 
+pub(crate) mod number;
+
+use std::time::Instant;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
@@ -22,9 +26,10 @@ use uuid::Uuid;
 use crate::{
     Postgres,
     errors::Step,
+    events::number::head,
     follow::kinds,
     pool::Connection,
-    rows::{self, Count},
+    rows,
     schema::{event_log, events},
     statement::Prepare,
 };
@@ -57,43 +62,27 @@ const UNKNOWN: &str = "unknown";
 impl EventLog for Postgres {
     async fn bounds(&self) -> Result<LogBounds> {
         self.run("read the bounds of the event log", async |conn| {
-            let (log_id, trimmed, head): (Uuid, i64, i64) = event_log::table
-                .select((event_log::log_id, event_log::trimmed, event_log::head))
-                .first(conn)
-                .await?;
-            Ok(LogBounds { log_id: LogId(log_id), trimmed: trimmed as u64, head: head as u64 })
+            let sql = concat!("SELECT log_id, trimmed, ", head!(), " AS head FROM event_log");
+            let bounds: Bounds = diesel::sql_query(sql).prepared().get_result(conn).await?;
+            Ok(LogBounds {
+                log_id: LogId(bounds.log_id),
+                trimmed: bounds.trimmed as u64,
+                head: bounds.head as u64,
+            })
         })
         .await
     }
 
     async fn number(&self, _scope: SystemScope, limit: usize) -> Result<usize> {
-        let numbered = self
-            .transaction("number events", async |conn| {
-                // A statement of its own: the next one must not see the log as it was before the lock.
-                let head = lock_log(conn).await?;
-                let rows: Count = diesel::sql_query(
-                    "WITH next AS (
-                        SELECT sequence, row_number() OVER (ORDER BY sequence) AS place FROM (
-                            SELECT sequence FROM events WHERE position IS NULL ORDER BY sequence LIMIT $2
-                        ) AS waiting
-                    ), numbered AS (
-                        UPDATE events e SET position = $1 + n.place FROM next n
-                        WHERE e.sequence = n.sequence RETURNING 1
-                    )
-                    SELECT count(*) AS count FROM numbered",
-                )
-                .bind::<BigInt, _>(head)
-                .bind::<BigInt, _>(rows::limit(limit))
-                .prepared()
-                .get_result(conn)
-                .await?;
-                if rows.count > 0 {
-                    let moved = diesel::update(event_log::table).set(event_log::head.eq(head + rows.count));
-                    moved.execute(conn).await?;
-                }
-                Ok(rows.count as usize)
-            })
-            .await?;
+        let begun = Instant::now();
+        let from = self.numbering.from(begun);
+        let number = async |conn: &mut Connection| {
+            number::lock(conn).await?;
+            number::number(conn, from, limit).await
+        };
+        let passed = self.transaction("number events", number).await?;
+        self.numbering.note(from, begun, &passed);
+        let numbered = passed.count as usize;
         if numbered > 0 {
             self.bells.ring(Signal::Numbered);
         }
@@ -161,7 +150,7 @@ impl EventLog for Postgres {
 
     async fn trim(&self, _scope: SystemScope, before: Timestamp, limit: usize) -> Result<usize> {
         self.transaction("trim the event log", async |conn| {
-            lock_log(conn).await?;
+            number::lock(conn).await?;
             // A prefix of the log goes, up to the first event that is young enough.
             let removed: Trimmed = diesel::sql_query(
                 "WITH oldest AS (
@@ -196,8 +185,14 @@ struct Trimmed {
     last: Option<i64>,
 }
 
-async fn lock_log(conn: &mut Connection) -> Step<i64> {
-    Ok(event_log::table.select(event_log::head).for_update().first(conn).await?)
+#[derive(diesel::QueryableByName)]
+struct Bounds {
+    #[diesel(sql_type = sql_types::Uuid)]
+    log_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    trimmed: i64,
+    #[diesel(sql_type = BigInt)]
+    head: i64,
 }
 
 #[derive(diesel::QueryableByName)]
@@ -228,14 +223,17 @@ pub(crate) async fn begin_log(conn: &mut Connection) -> Step<()> {
     if known.is_some_and(|known| known == cluster || cluster == UNKNOWN) {
         return Ok(());
     }
-    diesel::sql_query(
+    diesel::sql_query(concat!(
         "INSERT INTO event_log AS log (log_id, cluster) VALUES (gen_random_uuid(), $1)
         ON CONFLICT (singleton) DO UPDATE SET
             log_id = CASE WHEN log.cluster = 'unknown' THEN log.log_id ELSE excluded.log_id END,
-            trimmed = CASE WHEN log.cluster = 'unknown' THEN log.trimmed ELSE log.head END,
+            trimmed = CASE WHEN log.cluster = 'unknown' THEN log.trimmed
+                ELSE (SELECT ",
+        head!(),
+        " FROM event_log) END,
             cluster = excluded.cluster
         WHERE log.cluster <> excluded.cluster AND excluded.cluster <> 'unknown'",
-    )
+    ))
     .bind::<sql_types::Text, _>(cluster)
     .prepared()
     .execute(conn)

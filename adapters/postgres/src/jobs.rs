@@ -5,12 +5,13 @@ mod claim;
 mod complete;
 mod dispatch;
 mod fleet;
+mod horizon;
 mod limits;
 mod manage;
 mod query;
 mod reconcile;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use colloquy_domain::{
@@ -38,7 +39,8 @@ use crate::{
     pool::{self, Connection},
 };
 
-pub(crate) use {complete::complete_one, manage::cancel as cancel_matching};
+pub use horizon::Remembering;
+pub(crate) use {complete::complete_one, horizon::Horizon, manage::cancel as cancel_matching};
 
 /// Rows of other kinds are a later release's, and are left to it.
 fn known_kinds() -> Vec<&'static str> {
@@ -79,15 +81,26 @@ impl Ledger for Postgres {
         limits: &JobLimits,
     ) -> Result<Dispatched> {
         const DOING: &str = "dispatch jobs";
-        if limits.is_empty() {
-            let all = Rooms::default();
-            return self
-                .hasty(DOING, async |conn| dispatch::dispatch(conn, plans, deadline, &all).await)
-                .await;
+        if self.horizon.is_to_be_looked_at() {
+            let begun = Instant::now();
+            let seen = self.hasty("look where jobs wait", async |conn| horizon::look(conn).await).await?;
+            self.horizon.learn(seen, begun);
         }
-        let within =
-            async |conn: &mut Connection| dispatch::dispatch_within(conn, plans, deadline, limits).await;
-        pool::transaction(&self.hasty, DOING, within).await
+        let known = self.horizon.known();
+        let begun = Instant::now();
+        let dispatched = if limits.is_empty() {
+            let all = Rooms::default();
+            let dispatch =
+                async |conn: &mut Connection| dispatch::dispatch(conn, plans, deadline, &all, &known).await;
+            self.hasty(DOING, dispatch).await?
+        } else {
+            let within = async |conn: &mut Connection| {
+                dispatch::dispatch_within(conn, plans, deadline, limits, &known).await
+            };
+            pool::transaction(&self.hasty, DOING, within).await?
+        };
+        self.horizon.took(begun);
+        Ok(dispatched)
     }
 
     async fn recall(&self, _scope: SystemScope, dispatches: &[Uuid]) -> Result<()> {

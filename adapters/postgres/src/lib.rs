@@ -34,11 +34,14 @@ use diesel_async::{
     pooled_connection::bb8::{Pool, PooledConnection},
 };
 
+pub use jobs::Remembering;
 pub use pool::DatabaseSettings;
 
 use crate::{
     errors::Step,
+    events::number::Numbering,
     follow::Raised,
+    jobs::Horizon,
     pool::{Body, Connection, Connector},
     signals::Bells,
 };
@@ -58,6 +61,8 @@ pub struct Postgres {
     hasty: Pool<Connection>,
     connector: Arc<Connector>,
     bells: Arc<Bells>,
+    horizon: Arc<Horizon>,
+    numbering: Arc<Numbering>,
 }
 
 #[derive(diesel::QueryableByName)]
@@ -86,9 +91,23 @@ impl Postgres {
         let ledger = connector.ledger().pool(LEDGER_CONNECTIONS);
         let hasty = connector.hasty().pool(HASTY_CONNECTIONS);
         let bells = Bells::hang(drawn.process, pool.clone(), connector.clone());
-        let postgres = Self { pool, ledger, hasty, connector, bells };
+        let postgres = Self {
+            pool,
+            ledger,
+            hasty,
+            connector,
+            bells,
+            horizon: Arc::default(),
+            numbering: Arc::default(),
+        };
         postgres.prepare().await?;
         Ok(postgres)
+    }
+
+    /// How this process finds what waits from now on.
+    pub fn remembering(self, remembering: Remembering) -> Self {
+        let horizon = Arc::new(Horizon::new(remembering));
+        Self { horizon, numbering: Arc::new(Numbering::new(remembering)), ..self }
     }
 
     /// Names of the migrations that are missing; where none is, the database is ready to be used.

@@ -229,7 +229,6 @@ table! {
         singleton -> Bool,
         log_id -> Uuid,
         cluster -> Text,
-        head -> BigInt,
         trimmed -> BigInt,
     }
 }

@@ -7,6 +7,7 @@ mod analyses;
 mod batches;
 mod conversations;
 mod events;
+mod horizon;
 mod jobs;
 mod leaders;
 mod ledger_model;
@@ -22,12 +23,13 @@ mod tenants;
 mod tls;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("batches.rs"),
     include_str!("conversations.rs"),
     include_str!("events.rs"),
+    include_str!("horizon.rs"),
     include_str!("jobs.rs"),
     include_str!("leaders.rs"),
     include_str!("ledger_model.rs"),

@@ -5,7 +5,8 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{Database, fixtures::organization};
 
-const DOWN: [&str; 5] = [
+const DOWN: [&str; 6] = [
+    include_str!("../../../migrations/2026-11-21-000006_horizon/down.sql"),
     include_str!("../../../migrations/2026-11-21-000005_generations/down.sql"),
     include_str!("../../../migrations/2026-11-21-000004_schedules/down.sql"),
     include_str!("../../../migrations/2026-11-21-000003_dispatches/down.sql"),
@@ -48,7 +49,7 @@ async fn another_cluster_begins_another_life_of_the_log() {
     let Some(db) = Database::new().await else { return };
     let before = db.store.bounds().await.unwrap();
     assert_eq!(db.another().await.bounds().await.unwrap(), before);
-    db.execute("UPDATE event_log SET head = 7, cluster = 'another/1'").await;
+    db.execute("UPDATE event_log SET trimmed = 7, cluster = 'another/1'").await;
     let after = db.another().await.bounds().await.unwrap();
     assert_ne!(after.log_id, before.log_id);
     assert_eq!((after.head, after.trimmed), (7, 7));

@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use colloquy_postgres::{DatabaseSettings, Postgres};
+use colloquy_postgres::{DatabaseSettings, Postgres, Remembering};
 use tokio_postgres::{Client, NoTls};
 
 /// A migrated database and two ways into it: ours, and SQL as it is.
@@ -43,14 +43,14 @@ impl Database {
         let from = template.unwrap_or("template1");
         admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {from}")).await.unwrap();
         let settings = settings(&name);
-        let store = Postgres::connect(&settings).await.unwrap();
+        let store = store(&settings).await;
         let sql = connect(settings.url.as_deref().unwrap()).await;
         Some(Self { store, sql, settings, name })
     }
 
     /// As another process would see it.
     pub async fn another(&self) -> Postgres {
-        Postgres::connect(&self.settings).await.unwrap()
+        store(&self.settings).await
     }
 
     pub async fn execute(&self, sql: &str) {
@@ -88,6 +88,11 @@ impl Drop for Database {
         });
         let _ = dropping.join();
     }
+}
+
+/// What it sees does not hang on how busy the machine is.
+async fn store(settings: &DatabaseSettings) -> Postgres {
+    Postgres::connect(settings).await.unwrap().remembering(Remembering::Never)
 }
 
 pub async fn connect(url: &str) -> Client {

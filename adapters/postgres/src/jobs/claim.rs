@@ -20,7 +20,7 @@ use crate::{
     errors::Step,
     follow::{Raised, milliseconds, tell},
     jobs::{
-        dispatch::{fitting, pick, rooms},
+        dispatch::{fitting, no_streams, pick, rooms, running, streams},
         known_kinds,
         limits::{self, Picked, Rooms},
     },
@@ -83,7 +83,7 @@ struct Row {
 macro_rules! claim_wanted {
     ($($wanted:expr),+) => {
         concat!(
-            "WITH ",
+            "WITH RECURSIVE ",
             $($wanted,)+
             ", paused AS MATERIALIZED (
                 SELECT queue, lane FROM paused_queues
@@ -135,7 +135,9 @@ pub(super) async fn claim(
         ClaimFrom::Queue { queue, limit } => {
             // Everything up to the first suspect, or that one alone.
             diesel::sql_query(claim_wanted!(
-                rooms!("$6", "$7", "$8", "$9"),
+                rooms!("$6", "$7", "$8", "$9", "'-infinity'", running!("true")),
+                ", ",
+                streams!(no_streams!(), "true", "SELECT $4 AS queue"),
                 ", picked AS MATERIALIZED (",
                 pick!("$4", "least($5, $11)", "$1", "$10", "SELECT NULL::uuid WHERE false"),
                 "), due AS MATERIALIZED (",

@@ -7,7 +7,7 @@ use colloquy_domain::{
     jobs::limits::JobLimits,
     ports::jobs::{Dispatch, DispatchPlan, Dispatched},
 };
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use crate::{
     errors::Step,
     follow::milliseconds,
     jobs::{
+        horizon::Known,
         known_kinds,
         limits::{self, Picked, Rooms},
     },
@@ -24,9 +25,10 @@ use crate::{
 };
 
 /// Tables of what picking goes by: the room that limits leave (`$lanes`, `$lane_rooms`, `$providers` and
-/// `$provider_rooms` are SQL), what is on its way, and what is so or runs, by queue and lane.
+/// `$provider_rooms` are SQL), what is on its way, and what is so or runs, by queue and lane. `$from` and `$running`
+/// are SQL for the deadline before which no dispatch stands, and for what runs.
 macro_rules! rooms {
-    ($lanes:literal, $lane_rooms:literal, $providers:literal, $provider_rooms:literal) => {
+    ($lanes:literal, $lane_rooms:literal, $providers:literal, $provider_rooms:literal, $from:literal, $running:expr) => {
         concat!(
             "lane_rooms AS MATERIALIZED (SELECT * FROM unnest(",
             $lanes,
@@ -36,13 +38,16 @@ macro_rules! rooms {
             $providers,
             ", ",
             $provider_rooms,
-            ") AS r (provider, room)), on_their_way AS MATERIALIZED (
-                SELECT queue, unnest(job_ids) AS id FROM dispatches
+            ") AS r (provider, room)), standing AS MATERIALIZED (
+                SELECT queue, job_ids, lanes, counts FROM dispatches WHERE deadline >= ",
+            $from,
+            "), on_their_way AS MATERIALIZED (
+                SELECT queue, unnest(job_ids) AS id FROM standing
             ), under_way AS MATERIALIZED (
-                SELECT queue, lane, sum(jobs)::bigint AS jobs FROM (
-                    SELECT queue, lane, count(*) AS jobs FROM jobs WHERE state = 'RUNNING' GROUP BY queue, lane
-                    UNION ALL
-                    SELECT d.queue, s.* FROM dispatches d
+                SELECT queue, lane, sum(jobs)::bigint AS jobs FROM (",
+            $running,
+            " UNION ALL
+                    SELECT d.queue, s.* FROM standing d
                     CROSS JOIN LATERAL unnest(d.lanes, d.counts) AS s (lane, jobs)
                 ) AS u GROUP BY queue, lane
             )"
@@ -51,47 +56,87 @@ macro_rules! rooms {
 }
 pub(super) use rooms;
 
+/// SQL for how many jobs run, by queue and lane, where the SQL of `$look` holds.
+macro_rules! running {
+    ($look:literal) => {
+        concat!(
+            "SELECT queue, lane, count(*) AS jobs FROM jobs WHERE state = 'RUNNING' AND ",
+            $look,
+            " GROUP BY queue, lane"
+        )
+    };
+}
+pub(super) use running;
+
+/// The streams of queues (jobs of one queue, priority, lane and provider) with the time of the first of each: the
+/// known ones, SQL, and, where the SQL of `$look` holds, those that the index has. The walk hops through it from stream
+/// to stream (a loose index scan). It stands in a WITH RECURSIVE; `$queues` is SQL, too.
+macro_rules! streams {
+    ($known:expr, $look:literal, $queues:literal) => {
+        concat!(
+            "streams AS (
+                (",
+            $known,
+            " UNION ALL
+                SELECT q.queue, first.* FROM (",
+            $queues,
+            ") AS q CROSS JOIN LATERAL (
+                    SELECT j.priority, j.lane, j.provider, j.run_at FROM jobs j
+                    WHERE j.queue = q.queue AND j.state = 'READY'
+                    ORDER BY j.priority DESC, j.lane DESC, j.provider DESC, j.run_at LIMIT 1
+                ) AS first
+                WHERE ",
+            $look,
+            ")
+                UNION ALL
+                SELECT s.queue, next.* FROM streams s CROSS JOIN LATERAL (
+                    SELECT j.priority, j.lane, j.provider, j.run_at FROM jobs j
+                    WHERE j.queue = s.queue AND j.state = 'READY'
+                        AND (j.priority, j.lane, j.provider) < (s.priority, s.lane, s.provider)
+                    ORDER BY j.priority DESC, j.lane DESC, j.provider DESC, j.run_at LIMIT 1
+                ) AS next
+                WHERE ",
+            $look,
+            ")"
+        )
+    };
+}
+pub(super) use streams;
+
+/// SQL for no known streams.
+macro_rules! no_streams {
+    () => {
+        "SELECT NULL::text AS queue, NULL::smallint AS priority, NULL::uuid AS lane, NULL::text AS provider,
+            NULL::timestamptz AS run_at WHERE false"
+    };
+}
+pub(super) use no_streams;
+
 /// Due jobs of one queue in the order in which they should run: by priority, then fairly between lanes, then by
 /// age; `turn` numbers them. The arguments are SQL for the queue, for how many, for the known kinds, for the room of
 /// a lane that [`rooms`] does not name, and for the ids of those that are not meant.
 ///
-/// The walk hops through the index from stream to stream (a loose index scan), and takes from each no more than
-/// is wanted in all: a tenant's hundred thousand waiting jobs cost no more than its first `limit`. A lane's
-/// turns are counted from what it has under way, so that it is fair also where one job is picked at a time.
+/// From each of the [`streams`] no more is taken than is wanted in all: a tenant's hundred thousand waiting jobs cost
+/// no more than its first `limit`. A lane's turns are counted from what it has under way, so that it is fair also
+/// where one job is picked at a time.
 macro_rules! pick {
     ($queue:literal, $limit:literal, $kinds:literal, $any_lane:literal, $but:literal) => {
         concat!(
-            "WITH RECURSIVE streams AS (
-                (SELECT j.priority, j.lane, j.provider, j.run_at FROM jobs j WHERE j.queue = ",
-            $queue,
-            " AND j.state = 'READY'
-                ORDER BY j.priority DESC, j.lane DESC, j.provider DESC, j.run_at LIMIT 1)
-                UNION ALL
-                SELECT next.* FROM streams s CROSS JOIN LATERAL (
-                    SELECT j.priority, j.lane, j.provider, j.run_at FROM jobs j
-                    WHERE j.queue = ",
-            $queue,
-            " AND j.state = 'READY'
-                        AND (j.priority, j.lane, j.provider) < (s.priority, s.lane, s.provider)
-                    ORDER BY j.priority DESC, j.lane DESC, j.provider DESC, j.run_at LIMIT 1
-                ) AS next
-            ), open AS (
+            "WITH open AS (
                 SELECT s.*, coalesce(u.jobs, 0) AS under_way,
                     coalesce(lr.room, CASE WHEN s.lane = '00000000-0000-0000-0000-000000000000'
                         THEN NULL ELSE ",
             $any_lane,
             " END, 1000000000) AS lane_room,
                     coalesce(pr.room, 1000000000) AS provider_room
-                FROM streams s LEFT JOIN under_way u ON u.lane = s.lane AND u.queue = ",
-            $queue,
-            "
+                FROM streams s LEFT JOIN under_way u ON u.lane = s.lane AND u.queue = s.queue
                     LEFT JOIN lane_rooms lr ON lr.lane = s.lane
                     LEFT JOIN provider_rooms pr ON pr.provider = s.provider
-                WHERE s.run_at <= now() AND NOT EXISTS (
-                    SELECT FROM paused_queues p
-                    WHERE p.queue = ",
+                WHERE s.queue = ",
             $queue,
-            " AND (p.lane IS NULL OR p.lane = s.lane)
+            " AND s.run_at <= now() AND NOT EXISTS (
+                    SELECT FROM paused_queues p
+                    WHERE p.queue = s.queue AND (p.lane IS NULL OR p.lane = s.lane)
                 )
             )
             SELECT placed.*, row_number() OVER (
@@ -104,7 +149,8 @@ macro_rules! pick {
                     WHERE j.queue = ",
             $queue,
             " AND j.state = 'READY' AND j.priority = o.priority AND j.lane = o.lane
-                        AND j.provider = o.provider AND j.run_at <= now() AND j.kind = ANY(",
+                        AND j.provider = o.provider AND j.run_at >= o.run_at AND j.run_at <= now()
+                        AND j.kind = ANY(",
             $kinds,
             ") AND j.id NOT IN (",
             $but,
@@ -158,17 +204,34 @@ pub(super) async fn dispatch(
     plans: &[DispatchPlan],
     deadline: Duration,
     rooms: &Rooms,
+    known: &Known,
 ) -> Step<Dispatched> {
     let places = plans.iter().map(|plan| rows::limit(plan.window));
     let of_queue = plans.iter().map(|plan| rooms.of(plan.queue));
     let rows: Vec<Row> = diesel::sql_query(concat!(
-        "WITH ",
-        rooms!("$6", "$7", "$8", "$9"),
+        "WITH RECURSIVE ",
+        rooms!(
+            "$6",
+            "$7",
+            "$8",
+            "$9",
+            "$12",
+            concat!(
+                running!("$13"),
+                " UNION ALL SELECT * FROM unnest($14, $15, $16) AS r (queue, lane, jobs)"
+            )
+        ),
         ", plan AS MATERIALIZED (
             SELECT p.queue, p.chunk, least(of_queue, p.places - (
                 SELECT count(*) FROM on_their_way w WHERE w.queue = p.queue)) AS room
             FROM unnest($1, $2, $11, $3) AS p (queue, places, of_queue, chunk)
-        ), picked AS MATERIALIZED (
+        ), ",
+        streams!(
+            "SELECT * FROM unnest($17, $18, $19, $20, $21) AS s (queue, priority, lane, provider, run_at)",
+            "$13",
+            "SELECT queue FROM plan WHERE room > 0"
+        ),
+        ", picked AS MATERIALIZED (
             SELECT p.queue, p.chunk AS size, d.*
             FROM plan p CROSS JOIN LATERAL (",
         pick!("p.queue", "p.room", "$5", "$10", "SELECT w.id FROM on_their_way w"),
@@ -219,6 +282,16 @@ pub(super) async fn dispatch(
     .bind::<Array<BigInt>, _>(&rooms.provider_rooms)
     .bind::<Nullable<BigInt>, _>(rooms.any_lane)
     .bind::<Array<BigInt>, _>(of_queue.collect::<Vec<_>>())
+    .bind::<Timestamptz, _>(known.standing_from)
+    .bind::<Bool, _>(known.is_nothing)
+    .bind::<Array<Text>, _>(&known.running.queues)
+    .bind::<Array<SqlUuid>, _>(&known.running.lanes)
+    .bind::<Array<BigInt>, _>(&known.running.jobs)
+    .bind::<Array<Text>, _>(&known.streams.queues)
+    .bind::<Array<SmallInt>, _>(&known.streams.priorities)
+    .bind::<Array<SqlUuid>, _>(&known.streams.lanes)
+    .bind::<Array<Text>, _>(&known.streams.providers)
+    .bind::<Array<Timestamptz>, _>(&known.streams.from)
     .prepared()
     .load(conn)
     .await?;
@@ -252,9 +325,10 @@ pub(super) async fn dispatch_within(
     plans: &[DispatchPlan],
     deadline: Duration,
     limits: &JobLimits,
+    known: &Known,
 ) -> Step<Dispatched> {
     let rooms = limits::rooms(conn, limits).await?;
-    let mut dispatched = dispatch(conn, plans, deadline, &rooms).await?;
+    let mut dispatched = dispatch(conn, plans, deadline, &rooms, known).await?;
     let sent: Vec<Sent> = diesel::sql_query(
         "SELECT d.queue, s.* FROM dispatches d
         CROSS JOIN LATERAL unnest(d.lanes, d.providers, d.counts) AS s (lane, provider, jobs)
