@@ -101,7 +101,7 @@ async fn cancel_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
         ), cancelled AS (
             UPDATE jobs j SET state = 'CANCELLED', finished_at = now()
             FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id AND c.state <> 'RUNNING'
-            RETURNING j.*, 0 AS cost, false AS skipped
+            RETURNING j.*, 0 AS cost, false AS skipped, 0 AS used
         ), asked AS (
             UPDATE jobs j SET cancel_requested_at = now()
             FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id AND c.state = 'RUNNING' AND j.cancel_requested_at IS NULL
