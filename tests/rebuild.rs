@@ -285,6 +285,45 @@ async fn what_was_built_goes_when_its_batch_is_cancelled_or_does_not_hold() {
     assert_eq!(found(&client, "notes talk").await, titles(0..40));
 }
 
+/// So that what fails for good does so soon.
+fn give_up_soon(world: &mut World, kind: &str) {
+    for (setting, value) in [("ATTEMPTS", "2"), ("BACKOFF_FIRST_MS", "10"), ("BACKOFF_LONGEST_MS", "20")] {
+        world.set(&format!("COLLOQUY_JOBS_KINDS_{kind}_{setting}"), value);
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_whose_check_dies_is_cancelled_says_why_and_drops_what_it_built() {
+    let mut world = world!();
+    give_up_soon(&mut world, "SWITCH_GENERATION");
+    let server = world.standalone().await;
+    let client = server.owner();
+    import(&client, 0..5).await;
+    let sql = world.sql().await;
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'no switch today'; END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON search_generation FOR EACH ROW
+            WHEN (NEW.switched_batch IS DISTINCT FROM OLD.switched_batch) EXECUTE FUNCTION refuse()";
+    sql.batch_execute(refuse).await.expect("a trigger");
+    let rebuild = begin(&client, "REINDEX", None).await;
+    let ended = until(&client, &rebuild, "CANCELLED").await;
+    let reason = ended["reason"].as_str().expect("a reason");
+    assert!(reason.contains("died after 2 attempts") && reason.contains("no switch today"), "{reason}");
+    assert_eq!((&ended["done"], &ended["failed"]), (&json!(5), &json!(0)));
+    standing(&client, 1, None, None).await;
+    folder_goes(&world, 2).await;
+    assert_eq!(found(&client, "notes talk").await, titles(0..5));
+    let checks = "SELECT count(*) FROM jobs WHERE kind = 'switch_generation'";
+    assert_eq!(world.number(checks).await, 1, "no other was enqueued");
+
+    // The dead job of that batch does not end the next one.
+    sql.batch_execute("DROP TRIGGER refuse ON search_generation").await.expect("no trigger");
+    let rebuild = begin(&client, "REINDEX", None).await;
+    until(&client, &rebuild, "DONE").await;
+    standing(&client, 3, None, Some(1)).await;
+    assert_eq!(found(&client, "notes talk").await, titles(0..5));
+}
+
 #[tokio::test]
 async fn a_reembed_makes_every_vector_anew_in_place_or_beside_and_a_reindex_takes_those_that_are_kept() {
     let world = world!();
