@@ -325,6 +325,60 @@ async fn a_rebuild_whose_check_dies_is_cancelled_says_why_and_drops_what_it_buil
 }
 
 #[tokio::test]
+async fn a_rebuild_with_a_failure_is_stopped_and_a_retry_finishes_and_switches() {
+    let mut world = world!();
+    give_up_soon(&mut world, "REINDEX_CONVERSATION");
+    let server = world.standalone().await;
+    let client = server.owner();
+    import(&client, 0..8).await;
+    let sql = world.sql().await;
+    // The vector of one passage is cut short: no index takes it.
+    let spoil = "CREATE TABLE well AS SELECT * FROM vectors ORDER BY text_hash LIMIT 1;
+        UPDATE vectors v SET vector = substr(v.vector, 1, 8) FROM well w WHERE w.text_hash = v.text_hash";
+    sql.batch_execute(spoil).await.expect("a vector is spoilt");
+    let rebuild = begin(&client, "REINDEX", None).await;
+    let stopped = until(&client, &rebuild, "STOPPED").await;
+    assert_eq!((&stopped["done"], &stopped["failed"]), (&json!(7), &json!(1)), "{stopped:#?}");
+    let reason = stopped["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("1 conversation could not be written") && reason.contains("retry the failures"),
+        "{reason}"
+    );
+    let query = "query($id: ID!) { batch(id: $id) { report { failures { message conversations } } } }";
+    let data = client.data(query, json!({ "id": rebuild["id"] })).await;
+    let failures = data["batch"]["report"]["failures"].as_array().expect("a list").clone();
+    assert_eq!((failures.len(), &failures[0]["conversations"]), (1, &json!(1)), "{failures:#?}");
+
+    // What it built waits; searches go on over the live one, which takes in what comes.
+    standing(&client, 1, Some(2), None).await;
+    assert!(has_folder(&world, 2));
+    assert_eq!(found(&client, "notes talk").await, titles(0..8));
+    import(&client, 8..9).await;
+    assert_eq!(found(&client, "notes talk").await, titles(0..9));
+
+    // As long as the cause is there a retry comes to the same.
+    let retry = json!({ "batchId": rebuild["id"] });
+    client.change("retryBatchFailures", "batch { id }", retry.clone()).await;
+    eventually("it has failed again", async || {
+        let again = batch(&client, &rebuild["id"]).await;
+        (again["state"] == "STOPPED").then_some(again)
+    })
+    .await;
+    standing(&client, 1, Some(2), None).await;
+    let mend = "UPDATE vectors v SET vector = w.vector FROM well w WHERE w.text_hash = v.text_hash";
+    sql.batch_execute(mend).await.expect("it is mended");
+    client.change("retryBatchFailures", "batch { id }", retry).await;
+    let ended = eventually("it is done", async || {
+        let batch = batch(&client, &rebuild["id"]).await;
+        (batch["state"] == "DONE").then_some(batch)
+    })
+    .await;
+    assert_eq!((&ended["done"], &ended["failed"], &ended["reason"]), (&json!(8), &json!(0), &Value::Null));
+    standing(&client, 2, None, Some(1)).await;
+    assert_eq!(found(&client, "notes talk").await, titles(0..9));
+}
+
+#[tokio::test]
 async fn a_reembed_makes_every_vector_anew_in_place_or_beside_and_a_reindex_takes_those_that_are_kept() {
     let world = world!();
     let server = world.standalone().await;
