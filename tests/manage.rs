@@ -308,7 +308,7 @@ async fn the_shell_lists_shows_mends_and_pauses() {
     let dry = world.run(&["jobs", "retry", "--all", "--dry-run", "--since", "2026-03-15"]).await.well();
     assert_eq!(dry, "1 job would be retried\n");
     let retried = world.run(&["jobs", "retry", "--json", "--id", id]).await.json();
-    assert_eq!(retried, [json!({ "matched": 1, "retried": 1, "dryRun": false })]);
+    assert_eq!(retried, [json!({ "matched": 1, "retried": 1, "leftToBatches": 0, "dryRun": false })]);
     eventually("the retried job runs", async || {
         let job = world.run(&["jobs", "show", "--json", id]).await.json().remove(0);
         (job["state"] == "DONE").then_some(())
