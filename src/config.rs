@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use colloquy_api::HttpSettings;
 use colloquy_domain::{
-    accounts::AccountRules, analysis::AnalysisRules, conversations::ImportRules, jobs::limits::JobLimits,
+    accounts::AccountRules,
+    analysis::AnalysisRules,
+    conversations::ImportRules,
+    jobs::{JobKind, limits::JobLimits, rules::JobRules},
 };
 use colloquy_postgres::DatabaseSettings;
 use colloquy_redis::RedisSettings;
@@ -40,6 +43,7 @@ pub(crate) struct Config {
     pub embedding: EmbeddingSettings,
     pub worker: WorkerSettings,
     pub steward: StewardSettings,
+    pub jobs: JobRules,
     pub limits: JobLimits,
     pub telemetry: TelemetrySettings,
 }
@@ -136,17 +140,22 @@ pub(crate) fn load(common: &Common) -> Result<Config> {
         let toml = as_toml(setting)?;
         figment = figment.merge(Toml::string(&toml));
     }
-    let mut config: Config = figment.extract().map_err(|error| {
-        let errors: Vec<String> = error.into_iter().map(|error| format!("  {}", told(&error))).collect();
-        anyhow::anyhow!(
-            "the configuration is not right:\n{}\n`config.default.toml` documents every setting",
-            errors.join("\n")
-        )
-    })?;
+    let mut config: Config =
+        figment.extract().map_err(|error| not_right(error.into_iter().map(|error| told(&error))))?;
+    let problems = config.jobs.problems();
+    if !problems.is_empty() {
+        return Err(not_right(problems.into_iter()));
+    }
     if let Some(dir) = &common.data_dir {
         config.data.dir = dir.clone();
     }
     Ok(config)
+}
+
+fn not_right(problems: impl Iterator<Item = String>) -> anyhow::Error {
+    let lines: Vec<_> = problems.map(|problem| format!("  {problem}")).collect();
+    let lines = lines.join("\n");
+    anyhow::anyhow!("the configuration is not right:\n{lines}\n`config.default.toml` documents every setting")
 }
 
 /// `COLLOQUY_HTTP_CORS_ORIGINS` is `http.cors_origins`: sections are one word, keys may have several.
@@ -162,11 +171,17 @@ fn from_environment() -> Env {
         .split(".")
 }
 
-/// The only sections within sections; every other key has one dot.
+/// The only sections within sections, besides those of kinds of jobs; every other key has one dot.
 const INNER: [&str; 3] = ["http.live_", "http.limits_", "worker.concurrency_"];
 
 fn dotted(key: &str) -> String {
     let key = key.to_ascii_lowercase().replacen('_', ".", 1);
+    if let Some(of_a_kind) = key.strip_prefix("jobs.kinds_") {
+        let of = |kind: JobKind| Some((kind, of_a_kind.strip_prefix(kind.as_str())?.strip_prefix('_')?));
+        if let Some((kind, name)) = JobKind::ALL.into_iter().find_map(of) {
+            return format!("jobs.kinds.{kind}.{name}");
+        }
+    }
     match INNER.iter().find_map(|inner| key.strip_prefix(inner).map(|rest| (inner, rest))) {
         Some((inner, rest)) => format!("{}.{rest}", inner.trim_end_matches('_')),
         None => key,
@@ -205,6 +220,7 @@ fn as_toml(setting: &str) -> Result<String> {
 /// The settings in force, secrets masked.
 pub(crate) fn masked_toml(config: &Config) -> Result<String> {
     let mut shown = config.clone();
+    shown.jobs = config.jobs.in_full();
     shown.redis.url = config.redis.masked_url();
     shown.database.url = config.database.url.as_deref().map(masked_url);
     toml::to_string_pretty(&shown).context("could not write the configuration as TOML")
@@ -240,6 +256,7 @@ mod tests {
         assert_eq!(dotted("HTTP_CORS_ORIGINS"), "http.cors_origins");
         assert_eq!(dotted("HTTP_LIVE_MAX_CONNECTIONS"), "http.live.max_connections");
         assert_eq!(dotted("WORKER_CONCURRENCY_EMBED"), "worker.concurrency.embed");
+        assert_eq!(dotted("JOBS_KINDS_SEND_EMAIL_TIMEOUT_MS"), "jobs.kinds.send_email.timeout_ms");
     }
 
     #[test]

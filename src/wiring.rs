@@ -70,6 +70,7 @@ pub(crate) async fn core(
         account_rules: config.auth.clone(),
         import_rules: config.import.clone(),
         analysis_rules: config.analysis.clone(),
+        job_rules: config.jobs.clone(),
         accounts: Arc::new(postgres.clone()),
         conversations: Arc::new(postgres.clone()),
         passages: Arc::new(postgres.clone()),

@@ -170,7 +170,11 @@ async fn every_setting_is_documented_with_its_default() {
         match key.filter(|key| is_key(key)) {
             Some(key) => {
                 assert!(explained, "{section}.{key} is not explained");
-                documented.insert(format!("{section}.{key}"));
+                // A line can hold a table.
+                let line = toml::from_str(setting).unwrap_or_else(|_| serde_json::json!({ key: null }));
+                let mut keys = BTreeMap::new();
+                flatten(&section, &line, &mut keys);
+                documented.extend(keys.into_keys());
             }
             None => explained = line.starts_with('#'),
         }

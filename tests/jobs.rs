@@ -229,3 +229,82 @@ async fn a_broken_handler_takes_nobody_with_it_for_good() {
     assert_eq!(count("state = 'DEAD' AND errors->-1->>'message' LIKE '%worker vanished%'").await, 2);
     drop(worker);
 }
+
+#[tokio::test]
+async fn what_is_set_for_a_kind_of_jobs_holds_for_it_alone() {
+    let mut world = world!();
+    for (setting, value) in [
+        ("SEND_EMAIL_ATTEMPTS", "3"),
+        ("SEND_EMAIL_BACKOFF_FIRST_MS", "10"),
+        ("SEND_EMAIL_BACKOFF_LONGEST_MS", "20"),
+        ("PROBE_TIMEOUT_MS", "250"),
+    ] {
+        world.set(&format!("COLLOQUY_JOBS_KINDS_{setting}"), value);
+    }
+    let server = world.standalone().await;
+    let client = server.owner();
+    // No mail can be written where a file stands in the place of the folder.
+    std::fs::write(world.data().join("mail"), "").expect("a file");
+    client.change("inviteMember", "", json!({ "email": "eve@example.com", "role": "VIEWER" })).await;
+    // With the usual waits this takes half a minute.
+    let before = std::time::Instant::now();
+    let dead = async |kind: &str| {
+        let query = format!(
+            "{{ jobs(filter: {{ kinds: [\"{kind}\"], states: [DEAD] }}) {{ edges {{ node {{
+                attempts maxAttempts errors {{ message }} }} }} }} }}"
+        );
+        eventually(&format!("{kind} is dead"), async || {
+            let data = client.data(&query, json!({})).await;
+            data["jobs"]["edges"].as_array().and_then(|edges| Some(edges.first()?["node"].clone()))
+        })
+        .await
+    };
+    let mail = dead("send_email").await;
+    assert!(before.elapsed().as_secs_f64() < 3.0, "{:?}", before.elapsed());
+    assert_eq!((&mail["attempts"], &mail["maxAttempts"]), (&json!(3), &json!(3)));
+    assert_eq!(mail["errors"].as_array().map(Vec::len), Some(3), "{mail}");
+
+    let sql = "INSERT INTO jobs (id, organization_id, queue, kind, payload, max_attempts)
+        SELECT gen_random_uuid(), organization_id, 'default', 'probe', '{\"misdeed\": \"sleep\"}', 1
+        FROM jobs WHERE kind = 'send_email'";
+    world.sql().await.batch_execute(sql).await.expect("a probe is written");
+    let slow = dead("probe").await;
+    assert_eq!(slow["errors"][0]["message"], "the handler took longer than 0.25 s");
+
+    client.imported(Import { text: &tiny(0), ..Import::default() }).await;
+    let others =
+        world.number("SELECT max_attempts::bigint FROM jobs WHERE kind = 'ingest_conversation'").await;
+    assert_eq!(others, 5);
+}
+
+#[tokio::test]
+async fn a_setting_of_jobs_that_makes_no_sense_is_refused_by_its_key_and_a_good_one_is_shown() {
+    let world = world!();
+    let send_email = "jobs.kinds.send_email";
+    for (settings, key) in [
+        (&["send_email.attempts=0"][..], "attempts"),
+        (&["send_email.timeout_ms=0"], "timeout_ms"),
+        (&["send_email.timeout_ms=-1"], "timeout_ms"),
+        (&["send_email.backoff_first_ms=10", "send_email.backoff_longest_ms=9"], "backoff_first_ms"),
+        (&["send_email.backoff_longest_ms=1999"], "backoff_longest_ms"),
+        (&["send_email.backoff=1"], "backoff"),
+    ] {
+        let mut args = vec!["config".to_owned()];
+        args.extend(settings.iter().flat_map(|set| ["--set".to_owned(), format!("jobs.kinds.{set}")]));
+        let ended = world.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        assert!(ended.code != Some(0), "{settings:?}");
+        assert!(ended.stderr.contains(&format!("{send_email}.{key}")), "{settings:?}: {}", ended.stderr);
+    }
+    for role in ["config", "worker", "standalone"] {
+        let ended = world.run(&[role, "--set", "jobs.kinds.nonsense.attempts=1"]).await;
+        assert!(ended.code != Some(0) && ended.stderr.contains("jobs.kinds.nonsense"), "{}", ended.stderr);
+    }
+    let set = ["config", "--json", "--set", "jobs.kinds.send_email.attempts=3"];
+    let shown: serde_json::Value = serde_json::from_str(&world.run(&set).await.well()).expect("JSON");
+    let kinds = &shown["jobs"]["kinds"];
+    assert_eq!(
+        (&kinds["send_email"]["attempts"], &kinds["send_email"]["timeout_ms"]),
+        (&json!(3), &json!(60_000))
+    );
+    assert_eq!(kinds["probe"]["attempts"], 5);
+}

@@ -121,6 +121,27 @@ async fn jobs_are_mended_by_filter_over_all_that_fit_and_a_dry_run_changes_nothi
 }
 
 #[tokio::test]
+async fn a_retry_says_how_many_it_leaves_to_the_batch_that_pays_for_them() {
+    let mut world = world!();
+    let server = world.api().await;
+    let (ada, org) = owner(&server, "ada").await;
+    let columns = "kind, state, attempts, batch_id, reserved, finished_at";
+    jobs(&world, &org, 2, columns, "'reanalyze_conversation', 'DEAD', 5, gen_random_uuid(), 7, now()").await;
+    jobs(&world, &org, 1, columns, "'probe', 'DEAD', 5, NULL, 0, now()").await;
+    let select = "matched retried leftToBatches";
+    for dry_run in [true, false] {
+        let told = ada.change("retryJobs", select, json!({ "all": true, "dryRun": dry_run })).await;
+        let numbers = (&told["matched"], &told["retried"], &told["leftToBatches"]);
+        assert_eq!(numbers, (&json!(3), &json!(1), &json!(2)), "dry run: {dry_run}");
+    }
+    let noted = audit(&ada, "(filter: { actions: [\"jobs.retry\"] }, first: 1)").await.remove(0);
+    assert_eq!(noted["node"]["detail"]["done"]["leftToBatches"], 2, "{noted}");
+    world.set("COLLOQUY_TOKEN", ada.token());
+    let told = world.run(&["jobs", "retry", "--all", "--server", &server.url]).await.well();
+    assert!(told.contains("0 jobs retried, 2 jobs left to the batch that pays for it"), "{told}");
+}
+
+#[tokio::test]
 async fn the_audit_log_says_who_did_what_from_where_and_who_was_refused() {
     let mut world = world!();
     world.set("COLLOQUY_HTTP_TRUSTED_PROXIES", "1");
@@ -287,7 +308,7 @@ async fn the_shell_lists_shows_mends_and_pauses() {
     let dry = world.run(&["jobs", "retry", "--all", "--dry-run", "--since", "2026-03-15"]).await.well();
     assert_eq!(dry, "1 job would be retried\n");
     let retried = world.run(&["jobs", "retry", "--json", "--id", id]).await.json();
-    assert_eq!(retried, [json!({ "matched": 1, "retried": 1, "dryRun": false })]);
+    assert_eq!(retried, [json!({ "matched": 1, "retried": 1, "leftToBatches": 0, "dryRun": false })]);
     eventually("the retried job runs", async || {
         let job = world.run(&["jobs", "show", "--json", id]).await.json().remove(0);
         (job["state"] == "DONE").then_some(())

@@ -285,6 +285,100 @@ async fn what_was_built_goes_when_its_batch_is_cancelled_or_does_not_hold() {
     assert_eq!(found(&client, "notes talk").await, titles(0..40));
 }
 
+/// So that what fails for good does so soon.
+fn give_up_soon(world: &mut World, kind: &str) {
+    for (setting, value) in [("ATTEMPTS", "2"), ("BACKOFF_FIRST_MS", "10"), ("BACKOFF_LONGEST_MS", "20")] {
+        world.set(&format!("COLLOQUY_JOBS_KINDS_{kind}_{setting}"), value);
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_whose_check_dies_is_cancelled_says_why_and_drops_what_it_built() {
+    let mut world = world!();
+    give_up_soon(&mut world, "SWITCH_GENERATION");
+    let server = world.standalone().await;
+    let client = server.owner();
+    import(&client, 0..5).await;
+    let sql = world.sql().await;
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'no switch today'; END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON search_generation FOR EACH ROW
+            WHEN (NEW.switched_batch IS DISTINCT FROM OLD.switched_batch) EXECUTE FUNCTION refuse()";
+    sql.batch_execute(refuse).await.expect("a trigger");
+    let rebuild = begin(&client, "REINDEX", None).await;
+    let ended = until(&client, &rebuild, "CANCELLED").await;
+    let reason = ended["reason"].as_str().expect("a reason");
+    assert!(reason.contains("died after 2 attempts") && reason.contains("no switch today"), "{reason}");
+    assert_eq!((&ended["done"], &ended["failed"]), (&json!(5), &json!(0)));
+    standing(&client, 1, None, None).await;
+    folder_goes(&world, 2).await;
+    assert_eq!(found(&client, "notes talk").await, titles(0..5));
+    let checks = "SELECT count(*) FROM jobs WHERE kind = 'switch_generation'";
+    // One may have died between the feeder's look and its write; the other then finds nothing to do.
+    assert!(world.number(checks).await <= 2, "and so on without end");
+
+    // The dead job of that batch does not end the next one.
+    sql.batch_execute("DROP TRIGGER refuse ON search_generation").await.expect("no trigger");
+    let rebuild = begin(&client, "REINDEX", None).await;
+    until(&client, &rebuild, "DONE").await;
+    standing(&client, 3, None, Some(1)).await;
+    assert_eq!(found(&client, "notes talk").await, titles(0..5));
+}
+
+#[tokio::test]
+async fn a_rebuild_with_a_failure_is_stopped_and_a_retry_finishes_and_switches() {
+    let mut world = world!();
+    give_up_soon(&mut world, "REINDEX_CONVERSATION");
+    let server = world.standalone().await;
+    let client = server.owner();
+    import(&client, 0..8).await;
+    let sql = world.sql().await;
+    // The vector of one passage is cut short: no index takes it.
+    let spoil = "CREATE TABLE well AS SELECT * FROM vectors ORDER BY text_hash LIMIT 1;
+        UPDATE vectors v SET vector = substr(v.vector, 1, 8) FROM well w WHERE w.text_hash = v.text_hash";
+    sql.batch_execute(spoil).await.expect("a vector is spoilt");
+    let rebuild = begin(&client, "REINDEX", None).await;
+    let stopped = until(&client, &rebuild, "STOPPED").await;
+    assert_eq!((&stopped["done"], &stopped["failed"]), (&json!(7), &json!(1)), "{stopped:#?}");
+    let reason = stopped["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("1 conversation could not be written") && reason.contains("retry the failures"),
+        "{reason}"
+    );
+    let query = "query($id: ID!) { batch(id: $id) { report { failures { message conversations } } } }";
+    let data = client.data(query, json!({ "id": rebuild["id"] })).await;
+    let failures = data["batch"]["report"]["failures"].as_array().expect("a list").clone();
+    assert_eq!((failures.len(), &failures[0]["conversations"]), (1, &json!(1)), "{failures:#?}");
+
+    // What it built waits; searches go on over the live one, which takes in what comes.
+    standing(&client, 1, Some(2), None).await;
+    assert!(has_folder(&world, 2));
+    assert_eq!(found(&client, "notes talk").await, titles(0..8));
+    import(&client, 8..9).await;
+    assert_eq!(found(&client, "notes talk").await, titles(0..9));
+
+    // As long as the cause is there a retry comes to the same.
+    let retry = json!({ "batchId": rebuild["id"] });
+    client.change("retryBatchFailures", "batch { id }", retry.clone()).await;
+    eventually("it has failed again", async || {
+        let again = batch(&client, &rebuild["id"]).await;
+        (again["state"] == "STOPPED").then_some(again)
+    })
+    .await;
+    standing(&client, 1, Some(2), None).await;
+    let mend = "UPDATE vectors v SET vector = w.vector FROM well w WHERE w.text_hash = v.text_hash";
+    sql.batch_execute(mend).await.expect("it is mended");
+    client.change("retryBatchFailures", "batch { id }", retry).await;
+    let ended = eventually("it is done", async || {
+        let batch = batch(&client, &rebuild["id"]).await;
+        (batch["state"] == "DONE").then_some(batch)
+    })
+    .await;
+    assert_eq!((&ended["done"], &ended["failed"], &ended["reason"]), (&json!(8), &json!(0), &Value::Null));
+    standing(&client, 2, None, Some(1)).await;
+    assert_eq!(found(&client, "notes talk").await, titles(0..9));
+}
+
 #[tokio::test]
 async fn a_reembed_makes_every_vector_anew_in_place_or_beside_and_a_reindex_takes_those_that_are_kept() {
     let world = world!();

@@ -1,9 +1,10 @@
 //! Units of background work. The ledger in PostgreSQL is the truth about them; dispatch is a hint. The rules
-//! of a job's life are in [`state`], those of trying again in [`retry`].
+//! of a job's life are in [`state`], those of trying again in [`retry`], and what is set of kinds in [`rules`].
 
 pub mod limits;
 pub mod manage;
 pub mod retry;
+pub mod rules;
 pub mod state;
 
 use std::{fmt, str::FromStr, time::Duration};
@@ -75,7 +76,8 @@ impl FromStr for Queue {
 }
 
 /// What a job does. A kind is never renamed: rows with it outlive releases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JobKind {
     IngestConversation,
     IndexPassages,
@@ -157,7 +159,8 @@ impl JobKind {
         }
     }
 
-    /// How long a handler may run before it is abandoned and the attempt counts as failed.
+    /// How long a handler may run before it is abandoned and the attempt counts as failed, unless [`rules`] say
+    /// otherwise.
     pub fn timeout(self) -> Duration {
         Duration::from_secs(match self {
             Self::IngestConversation
@@ -184,6 +187,7 @@ impl JobKind {
         1
     }
 
+    /// Unless [`rules`] say otherwise.
     pub fn max_attempts(self) -> u32 {
         match self {
             Self::SendEmail => 10,
@@ -257,6 +261,8 @@ pub struct NewJob {
     pub payload: Payload,
     /// Higher goes first.
     pub priority: i16,
+    /// It is dead after so many that failed.
+    pub max_attempts: u32,
     pub delay: Duration,
     /// W3C `traceparent` of the cause.
     pub traceparent: Option<String>,
@@ -278,6 +284,7 @@ pub struct BatchShare {
 }
 
 impl NewJob {
+    /// With as many attempts as the kind has where nothing is set.
     pub fn new(id: Uuid, kind: JobKind, organization_id: Option<OrganizationId>, payload: Payload) -> Self {
         Self {
             id: JobId(id),
@@ -285,6 +292,7 @@ impl NewJob {
             organization_id,
             payload,
             priority: 0,
+            max_attempts: kind.max_attempts(),
             delay: Duration::ZERO,
             traceparent: None,
             provider: String::new(),

@@ -17,7 +17,7 @@ use crate::{
     analysis::AnalysisRules,
     conversations::ImportRules,
     ids::OrganizationId,
-    jobs::{JobKind, NewJob, Payload},
+    jobs::{JobKind, NewJob, Payload, rules::JobRules},
     time::{Clock, IdGen},
 };
 
@@ -29,6 +29,7 @@ pub struct Ports {
     pub account_rules: AccountRules,
     pub import_rules: ImportRules,
     pub analysis_rules: AnalysisRules,
+    pub job_rules: JobRules,
     pub accounts: Arc<dyn store::accounts::AccountStore>,
     pub conversations: Arc<dyn store::conversations::ConversationStore>,
     pub passages: Arc<dyn store::passages::PassageStore>,
@@ -47,9 +48,10 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// A job with a new id, in the trace of what causes it.
+    /// A job with a new id, in the trace of what causes it, with the attempts that are set for its kind.
     pub fn new_job(&self, kind: JobKind, organization: Option<OrganizationId>, payload: Payload) -> NewJob {
         let mut job = NewJob::new(self.ids.next(), kind, organization, payload);
+        job.max_attempts = self.job_rules.of(kind).attempts;
         job.traceparent = self.trace.current();
         job
     }

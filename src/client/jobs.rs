@@ -122,6 +122,7 @@ pub(crate) struct Listed {
 pub(crate) struct Counts {
     pub(crate) matched: Option<usize>,
     pub(crate) retried: Option<usize>,
+    pub(crate) left_to_batches: Option<usize>,
     pub(crate) cancelled: Option<usize>,
     pub(crate) asked: Option<usize>,
     pub(crate) discarded: Option<usize>,

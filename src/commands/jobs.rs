@@ -88,7 +88,7 @@ struct Action {
     asks: bool,
 }
 
-const RETRY: Action = Action { name: "retry", numbers: "matched retried", asks: false };
+const RETRY: Action = Action { name: "retry", numbers: "matched retried leftToBatches", asks: false };
 const CANCEL: Action = Action { name: "cancel", numbers: "matched cancelled asked", asks: true };
 const DISCARD: Action = Action { name: "discard", numbers: "matched discarded cancelled", asks: true };
 
@@ -104,10 +104,11 @@ async fn change(common: &Common, action: &Action, args: Change) -> Result<Outcom
         return Ok(Outcome::Failed);
     };
     if common.json {
-        let Counts { matched, retried, cancelled, asked, discarded } = counts;
+        let Counts { matched, retried, left_to_batches, cancelled, asked, discarded } = counts;
         let all = [
             ("matched", matched),
             ("retried", retried),
+            ("leftToBatches", left_to_batches),
             ("cancelled", cancelled),
             ("asked", asked),
             ("discarded", discarded),
@@ -147,7 +148,7 @@ async fn change_with(
 }
 
 fn tell(counts: &Counts, dry_run: bool) -> String {
-    let Counts { matched, retried, cancelled, asked, discarded } = counts;
+    let Counts { matched, retried, left_to_batches, cancelled, asked, discarded } = counts;
     if *matched == Some(0) {
         return "no job fits that this could be done to".to_owned();
     }
@@ -162,13 +163,17 @@ fn tell(counts: &Counts, dry_run: bool) -> String {
     part(discarded, "discarded", true);
     part(cancelled, "cancelled", discarded.is_none());
     part(asked, "asked to stop", false);
-    if let (Some(matched), Some(retried)) = (matched, retried)
-        && retried < matched
-    {
+    let to_batches = left_to_batches.unwrap_or_default();
+    if to_batches > 0 {
         parts.push(format!(
-            "{} left, since another stands for the same work",
-            count(matched - retried, "job")
+            "{} left to the batch that pays for it: `colloquy batch retry` prices it anew and keeps to the cap",
+            count(to_batches, "job")
         ));
+    }
+    let left = |(matched, retried)| usize::saturating_sub(matched, retried + to_batches);
+    let left = matched.zip(*retried).map_or(0, left);
+    if left > 0 {
+        parts.push(format!("{} left, since another stands for the same work", count(left, "job")));
     }
     parts.join(", ")
 }
@@ -232,6 +237,12 @@ mod tests {
         assert_eq!(
             tell(&retried, false),
             "2 jobs retried, 1 job left, since another stands for the same work"
+        );
+        let priced =
+            Counts { matched: Some(4), retried: Some(1), left_to_batches: Some(1), ..Counts::default() };
+        assert_eq!(
+            tell(&priced, true),
+            "1 job would be retried, 1 job left to the batch that pays for it: `colloquy batch retry` prices it anew and keeps to the cap, 2 jobs left, since another stands for the same work"
         );
         let cancelled =
             Counts { matched: Some(1), cancelled: Some(1_200), asked: Some(1), ..Counts::default() };

@@ -10,7 +10,8 @@ use colloquy_domain::{
     Error,
     jobs::{
         ClaimedJob, JobKind,
-        retry::{JobError, backoff},
+        retry::JobError,
+        rules::{JobRules, KindRules},
     },
     ports::{
         Ports,
@@ -35,8 +36,8 @@ const MESSAGE: usize = 2000;
 pub(crate) trait Work: Send + Sync {
     async fn run(&self, job: &ClaimedJob, cancel: CancellationToken) -> Result<Outcome, JobError>;
 
-    fn timeout(&self, kind: JobKind) -> Duration {
-        kind.timeout()
+    fn rules(&self, kind: JobKind) -> KindRules {
+        JobRules::default().of(kind)
     }
 
     /// Ties the job's span to what caused the job.
@@ -52,6 +53,10 @@ impl Work for Handlers {
     async fn run(&self, job: &ClaimedJob, cancel: CancellationToken) -> Result<Outcome, JobError> {
         let ctx = JobContext { ports: self.ports.clone(), claim: job.claim, cancel };
         handler(job.kind).run(&ctx, job).await
+    }
+
+    fn rules(&self, kind: JobKind) -> KindRules {
+        self.ports.job_rules.of(kind)
     }
 
     fn trace(&self, span: &Span, job: &ClaimedJob) {
@@ -77,7 +82,7 @@ pub(crate) async fn execute(work: &dyn Work, job: &ClaimedJob, limits: &Limits) 
     work.trace(&span, job);
     async {
         let began = Instant::now();
-        let (how, completion) = conclude(job, run(work, job, limits).await);
+        let (how, completion) = conclude(work, job, run(work, job, limits).await);
         meters::ran(job.kind, how, began.elapsed());
         completion
     }
@@ -101,7 +106,7 @@ async fn run(work: &dyn Work, job: &ClaimedJob, limits: &Limits) -> End {
     let handling = AssertUnwindSafe(work.run(job, cancel)).catch_unwind();
     tokio::select! {
         biased;
-        ended = timeout(work.timeout(job.kind), handling) => match ended {
+        ended = timeout(work.rules(job.kind).timeout, handling) => match ended {
             Ok(Ok(result)) => End::Handler(result),
             Ok(Err(_panic)) => End::Panic,
             Err(_elapsed) => End::TimeOut,
@@ -112,7 +117,9 @@ async fn run(work: &dyn Work, job: &ClaimedJob, limits: &Limits) -> End {
     }
 }
 
-fn conclude(job: &ClaimedJob, end: End) -> (Ran, Option<Completion>) {
+fn conclude(work: &dyn Work, job: &ClaimedJob, end: End) -> (Ran, Option<Completion>) {
+    let rules = work.rules(job.kind);
+    let wait = || rules.backoff.after(job.attempt, jitter());
     let ended = |ending| Completion::new(job.claim, ending);
     match end {
         End::Handler(Ok(Outcome::Done(done))) => {
@@ -129,13 +136,13 @@ fn conclude(job: &ClaimedJob, end: End) -> (Ran, Option<Completion>) {
             (Ran::HandedBack, Some(ended(Ending::PutOff { delay: after })))
         }
         End::Handler(Err(JobError::Retry { error, after })) => {
-            let delay = after.unwrap_or_else(|| backoff(job.attempt, jitter()));
+            let delay = after.unwrap_or_else(wait);
             retry(job, message(&error), delay)
         }
-        End::Panic => retry(job, "the handler panicked".to_owned(), backoff(job.attempt, jitter())),
+        End::Panic => retry(job, "the handler panicked".to_owned(), wait()),
         End::TimeOut => {
-            let message = format!("the handler took longer than {} s", job.kind.timeout().as_secs());
-            retry(job, message, backoff(job.attempt, jitter()))
+            let message = format!("the handler took longer than {} s", rules.timeout.as_secs_f64());
+            retry(job, message, wait())
         }
         End::Lost => {
             tracing::warn!("the lease was lost, the handler was stopped");

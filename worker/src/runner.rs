@@ -318,7 +318,7 @@ impl Shop {
 
     async fn execute(&self, job: &ClaimedJob, stops: Stops) -> Option<Completion> {
         let limits = Limits { lost: stops.lost, unwanted: stops.unwanted, closing: self.closing.clone() };
-        let _watched = self.watch.enter(job, self.work.timeout(job.kind));
+        let _watched = self.watch.enter(job, self.work.rules(job.kind).timeout);
         execute(self.work.as_ref(), job, &limits).await
     }
 

@@ -100,7 +100,7 @@ async fn insert_jobs(conn: &mut Connection, jobs: &[NewJob]) -> Step<bool> {
     .bind::<Array<SmallInt>, _>(jobs.iter().map(|job| job.kind.payload_version() as i16).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(conversations)
     .bind::<Array<SmallInt>, _>(jobs.iter().map(|job| job.priority).collect::<Vec<_>>())
-    .bind::<Array<Integer>, _>(jobs.iter().map(|job| job.kind.max_attempts() as i32).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(jobs.iter().map(|job| job.max_attempts as i32).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(jobs.iter().map(|job| milliseconds(job.delay)).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(jobs.iter().map(|job| job.traceparent.as_deref()).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(jobs.iter().map(|job| job.provider.as_str()).collect::<Vec<_>>())

@@ -50,19 +50,19 @@ pub fn planned(tenant: Tenant) -> Batch {
     }
 }
 
-async fn started(db: &Database, tenant: Tenant, cap: u64) -> Batch {
+pub async fn started(db: &Database, tenant: Tenant, cap: u64) -> Batch {
     let batch = planned(tenant);
     BatchStore::insert(&db.store, tenant, &batch).await.unwrap();
     let start = Steering::Start { cap: Some(MicroDollars(cap)), per_minute: None };
     db.store.steer(tenant, batch.id, start).await.unwrap().expect("the batch stands")
 }
 
-async fn now_as(db: &Database, batch: &Batch) -> Batch {
+pub async fn now_as(db: &Database, batch: &Batch) -> Batch {
     BatchStore::find(&db.store, Tenant(batch.organization_id), &[batch.id]).await.unwrap().remove(0)
 }
 
 /// A job a conversation, at 10 each.
-fn feeding(batch: &Batch, conversations: &[ConversationId]) -> Feeding {
+pub fn feeding(batch: &Batch, conversations: &[ConversationId]) -> Feeding {
     let job = |conversation_id: &ConversationId| NewJob {
         unique_key: Some(format!("batch:{}:{conversation_id}", batch.id)),
         batch: Some(BatchShare { batch_id: batch.id, reserved: MicroDollars(10) }),

@@ -5,6 +5,7 @@
 mod accounts;
 mod analyses;
 mod batches;
+mod caps;
 mod conversations;
 mod events;
 mod horizon;
@@ -27,6 +28,7 @@ const SOURCES: [&str; 17] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("batches.rs"),
+    include_str!("caps.rs"),
     include_str!("conversations.rs"),
     include_str!("events.rs"),
     include_str!("horizon.rs"),

@@ -3,21 +3,26 @@
 use colloquy_domain::{
     accounts::Tenant,
     audit::{AuditEntry, AuditFilter, AuditOutcome, NewAuditEntry, Origin},
+    batches::{Batch, Plan},
     ids::{AuditEntryId, JobId},
     jobs::{
-        JobState, NewJob, Queue,
+        BatchShare, JobState, NewJob, Queue,
         manage::{Changed, JobAction},
     },
+    money::MicroDollars,
     ports::{
         jobs::{ChangedPage, Ending, JobFilter, Ledger, Order},
-        store::audit::AuditLog,
+        store::{audit::AuditLog, batches::BatchStore},
     },
 };
 use serde_json::{Map, json};
 
-use crate::support::{
-    Database,
-    fixtures::{Org, SCOPE, claim, ended, id, organization, probe},
+use crate::{
+    batches::planned,
+    support::{
+        Database,
+        fixtures::{Org, SCOPE, claim, ended, id, organization, probe},
+    },
 };
 
 fn entry(org: &Org) -> NewAuditEntry {
@@ -155,6 +160,36 @@ async fn of_jobs_that_stand_for_the_same_work_one_is_counted_and_comes_back() {
     db.store.enqueue(SCOPE, vec![keyed("weekly")]).await.unwrap();
     let done = all(&db, &org, JobAction::Retry, &JobFilter::default()).await;
     assert_eq!(done, Changed { matched: 6, retried: 1, ..Changed::default() });
+}
+
+#[tokio::test]
+async fn a_job_that_costs_money_of_a_batch_is_left_to_it_also_once_that_is_spent() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let mut share = Vec::new();
+    for (price, reserved) in [(5, 10), (5, 0), (0, 0)] {
+        let plan = Plan { price_per_1000_tokens: MicroDollars(price), ..Plan::default() };
+        let batch = Batch { plan, ..planned(org.tenant) };
+        BatchStore::insert(&db.store, org.tenant, &batch).await.unwrap();
+        share.push(BatchShare { batch_id: batch.id, reserved: MicroDollars(reserved) });
+    }
+    let of_batch = |share: &BatchShare| NewJob { batch: Some(*share), ..probe(Some(org.tenant)) };
+    let mut jobs: Vec<_> = share.iter().map(of_batch).collect();
+    jobs.push(probe(Some(org.tenant)));
+    db.store.enqueue(SCOPE, jobs.clone()).await.unwrap();
+    db.execute(
+        "UPDATE batches SET fed = 1, reserved = (SELECT sum(reserved) FROM jobs WHERE batch_id = batches.id)",
+    )
+    .await;
+    let claimed = claim(&db.store, Queue::Default, 9).await;
+    let fail = || Ending::Fail { message: "gone".to_owned() };
+    db.store.complete(SCOPE, claimed.iter().map(|job| ended(job, fail())).collect()).await.unwrap();
+    let done = all(&db, &org, JobAction::Retry, &JobFilter::default()).await;
+    assert_eq!(done, Changed { matched: 4, retried: 2, left_to_batches: 2, ..Changed::default() });
+    let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+    let [dead, ready] = [JobState::Dead, JobState::Ready].map(Some);
+    assert_eq!(states(&db, &org, &ids).await, [dead, dead, ready, ready]);
+    assert_eq!(db.number("SELECT sum(failed)::bigint FROM batches").await, 2);
 }
 
 #[tokio::test]

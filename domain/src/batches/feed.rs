@@ -3,15 +3,17 @@
 //! written in one transaction that checks the cap, so a crash or a second steward doubles nothing and spends
 //! nothing beyond.
 
+use serde::Deserialize;
+
 use crate::{
     Result,
-    accounts::SystemScope,
+    accounts::{SystemScope, Tenant},
     batches::{Batch, BatchState, plan::price},
-    jobs::{BatchShare, JobKind, NewJob, Payload},
+    jobs::{BatchShare, Job, JobKind, JobState, NewJob, Payload},
     money::MicroDollars,
     ports::{
         Ports,
-        jobs::Signal,
+        jobs::{JobFilter, Signal},
         store::batches::{Feeding, Item, Retrying},
     },
 };
@@ -84,19 +86,48 @@ async fn rebuilt(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<boo
         return end(BatchState::Cancelled, Some(why)).await;
     }
     if batch.counts.failed > 0 {
+        let failed = match batch.counts.failed {
+            1 => "1 conversation".to_owned(),
+            failed => format!("{failed} conversations"),
+        };
         let reason = format!(
-            "{} conversations could not be written, so searches stay with the generation they have; retry the failures, or cancel the batch, which drops what it built",
-            batch.counts.failed
+            "{failed} could not be written, so searches stay with the generation they have; retry the failures, or cancel the batch, which drops what it built"
         );
         return end(BatchState::Stopped, Some(reason)).await;
     }
     let payload = Payload::Batch { batch_id: batch.id };
+    if let Some(died) = died(ports, batch, &payload).await? {
+        let why = unchecked(&died);
+        ports.generations.abandon(scope, batch.id, Some(&why)).await?;
+        return end(BatchState::Cancelled, Some(why)).await;
+    }
     let switch = NewJob {
         unique_key: Some(format!("switch:{}", batch.id)),
         ..ports.new_job(JobKind::SwitchGeneration, Some(batch.organization_id), payload)
     };
     ports.ledger.enqueue(scope, vec![switch]).await?;
     Ok(false)
+}
+
+/// The job that was to check what the batch has built, where it is out of attempts: another one would fare no better.
+async fn died(ports: &Ports, batch: &Batch, payload: &Payload) -> Result<Option<Job>> {
+    let filter = JobFilter {
+        kinds: vec![JobKind::SwitchGeneration],
+        states: vec![JobState::Dead],
+        ..JobFilter::default()
+    };
+    // One is built at a time, so that the newest is this batch's or none is.
+    let dead = ports.ledger.list(Tenant(batch.organization_id), &filter, None, 1).await?;
+    let is_its = |job: &Job| Payload::deserialize(&job.payload).is_ok_and(|other| other == *payload);
+    Ok(dead.into_iter().find(is_its))
+}
+
+fn unchecked(job: &Job) -> String {
+    let last = job.errors.last().map_or("nothing is known of why", |error| error.message.as_str());
+    format!(
+        "what it built of the search indexes was dropped, and searches stay with the generation they have: the job that checks it died after {} attempts: {last}",
+        job.attempts
+    )
 }
 
 /// How many jobs may be written now.

@@ -60,10 +60,13 @@ pub struct ManageInput {
 
 /// What happened to jobs, or would.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Changed {
     /// Fit the filter, and are in a state in which the action does something.
     pub matched: u64,
     pub retried: u64,
+    /// Would cost money of a batch, which runs them again itself, at today's price and within its cap.
+    pub left_to_batches: u64,
     pub cancelled: u64,
     /// Run still, and stop soon.
     pub asked: u64,
@@ -74,6 +77,7 @@ impl std::ops::AddAssign for Changed {
     fn add_assign(&mut self, other: Self) {
         self.matched += other.matched;
         self.retried += other.retried;
+        self.left_to_batches += other.left_to_batches;
         self.cancelled += other.cancelled;
         self.asked += other.asked;
         self.discarded += other.discarded;

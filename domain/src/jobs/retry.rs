@@ -5,14 +5,23 @@ use std::time::Duration;
 
 use crate::Error;
 
-const FIRST: Duration = Duration::from_secs(2);
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// How long a job waits between attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    pub first: Duration,
+    pub longest: Duration,
+}
 
-/// The wait after failed attempt number `attempt` (from 1): a random half to whole of `2 s × 2^(attempt-1)`,
-/// at most 15 minutes. `jitter` is in [0, 1).
-pub fn backoff(attempt: u32, jitter: f64) -> Duration {
-    let doubled = FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(20));
-    doubled.min(LONGEST).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+impl Backoff {
+    /// Unless [`rules`](super::rules) say otherwise.
+    pub const USUAL: Self = Self { first: Duration::from_secs(2), longest: Duration::from_secs(15 * 60) };
+
+    /// The wait after failed attempt number `attempt` (from 1): a random half to whole of `first × 2^(attempt-1)`,
+    /// at most of `longest`. `jitter` is in [0, 1).
+    pub fn after(self, attempt: u32, jitter: f64) -> Duration {
+        let doubled = self.first.saturating_mul(1 << attempt.saturating_sub(1).min(30));
+        doubled.min(self.longest).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+    }
 }
 
 /// How a handler's failure is to be taken.
@@ -65,10 +74,14 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_stays_in_its_half_and_ends_at_the_longest() {
-        assert_eq!(backoff(1, 0.0), Duration::from_secs(1));
-        assert_eq!(backoff(1, 1.0), Duration::from_secs(2));
-        assert_eq!(backoff(3, 1.0), Duration::from_secs(8));
-        assert_eq!(backoff(64, 1.0), LONGEST);
-        assert_eq!(backoff(u32::MAX, 0.0), LONGEST / 2);
+        let usual = Backoff::USUAL;
+        assert_eq!(usual.after(1, 0.0), Duration::from_secs(1));
+        assert_eq!(usual.after(1, 1.0), Duration::from_secs(2));
+        assert_eq!(usual.after(3, 1.0), Duration::from_secs(8));
+        assert_eq!(usual.after(64, 1.0), usual.longest);
+        assert_eq!(usual.after(u32::MAX, 0.0), usual.longest / 2);
+        let quick = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(3) };
+        let waits = [1, 2, 3].map(|attempt| quick.after(attempt, 1.0));
+        assert_eq!(waits, [1, 2, 3].map(Duration::from_millis));
     }
 }

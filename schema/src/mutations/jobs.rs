@@ -57,8 +57,11 @@ struct DiscardJobsInput {
 struct RetryJobsPayload {
     /// Dead and cancelled jobs that fit.
     matched: Option<i32>,
-    /// Fewer than matched where an unfinished job stands for the same work already.
+    /// The rest was left alone: to a batch, or since an unfinished job stands for the same work already.
     retried: Option<i32>,
+    /// Would cost money of their batch, which prices them anew and keeps to its cap: `retryBatchFailures` runs them
+    /// again.
+    left_to_batches: Option<i32>,
     user_errors: Vec<UserError>,
 }
 
@@ -116,13 +119,14 @@ struct ResumeQueuePayload {
 
 #[Object]
 impl JobMutations {
-    /// Gives all dead or cancelled jobs that fit their attempts anew. Needs ADMIN.
+    /// Gives all dead or cancelled jobs that fit their attempts anew, except those that a batch pays for. Needs ADMIN.
     async fn retry_jobs(&self, ctx: &Context<'_>, input: RetryJobsInput) -> Result<RetryJobsPayload> {
         let RetryJobsInput { filter, all, dry_run } = input;
         let (changed, user_errors) = change(ctx, JobAction::Retry, filter, all, dry_run).await?;
         Ok(RetryJobsPayload {
             matched: changed.map(|changed| int(changed.matched)),
             retried: changed.map(|changed| int(changed.retried)),
+            left_to_batches: changed.map(|changed| int(changed.left_to_batches)),
             user_errors,
         })
     }

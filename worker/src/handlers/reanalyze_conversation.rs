@@ -67,15 +67,52 @@ impl Handler for ReanalyzeConversation {
     }
 }
 
-/// What a run costs is never more than the batch holds back for it: a text that has grown since is not paid for
-/// out of what others were promised.
+/// What a run costs is never more than the batch still holds back for it: neither a text that has grown since nor what
+/// an earlier attempt has spent is paid for out of what others were promised.
 fn check_share(job: &ClaimedJob, cost: MicroDollars) -> Result<(), JobError> {
     let reserved = job.batch.map_or(MicroDollars::ZERO, |share| share.reserved);
     if cost <= reserved {
         return Ok(());
     }
     let message = format!(
-        "this would cost {cost} and {reserved} was held back for it: the text has grown, or the price has risen, since; retrying the batch's failures estimates it anew"
+        "this would cost {cost} and {reserved} is held back for it still: an earlier attempt has spent the rest, or the text has grown, or the price has risen, since; `retryBatchFailures` estimates it anew, with a higher cap where the one that stands does not hold it"
     );
     Err(JobError::fail(Error::conflict("PRICE_RISEN", message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use colloquy_domain::{
+        ids::{BatchId, ClaimToken, JobId},
+        jobs::{BatchShare, Claim, JobKind, Payload},
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_costs_more_than_is_held_back_for_it_is_not_begun_and_fails_for_good() {
+        let share = BatchShare { batch_id: BatchId(Uuid::nil()), reserved: MicroDollars(7) };
+        let job = ClaimedJob {
+            claim: Claim { job_id: JobId(Uuid::nil()), token: ClaimToken(Uuid::nil()) },
+            dispatch_id: None,
+            kind: JobKind::ReanalyzeConversation,
+            organization_id: None,
+            payload: Payload::Nothing {},
+            attempt: 2,
+            max_attempts: 5,
+            is_suspect: false,
+            batch: Some(share),
+            traceparent: None,
+            created_at: DateTime::UNIX_EPOCH,
+        };
+        assert!(check_share(&job, MicroDollars(7)).is_ok());
+        let Err(JobError::Fail(error)) = check_share(&job, MicroDollars(8)) else {
+            panic!("it is begun, or tried again");
+        };
+        let told = error.to_string();
+        assert!(told.contains("$0.000008") && told.contains("$0.000007"), "{told}");
+        assert!(told.contains("retryBatchFailures") && told.contains("higher cap"), "{told}");
+    }
 }

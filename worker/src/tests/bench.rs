@@ -15,7 +15,12 @@ use chrono::DateTime;
 use colloquy_domain::{
     Error, Result,
     ids::JobId,
-    jobs::{ClaimedJob, JobKind, Queue, limits::JobLimits, retry::JobError},
+    jobs::{
+        ClaimedJob, JobKind, Queue,
+        limits::JobLimits,
+        retry::JobError,
+        rules::{JobRules, KindRules},
+    },
     ports::jobs::{Dispatcher, OnDispatch, Signal, Signals},
     time::{Clock, Timestamp},
 };
@@ -84,8 +89,8 @@ impl Work for Script {
         }
     }
 
-    fn timeout(&self, _: JobKind) -> Duration {
-        Duration::from_secs(5)
+    fn rules(&self, kind: JobKind) -> KindRules {
+        KindRules { timeout: Duration::from_secs(5), ..JobRules::default().of(kind) }
     }
 }
 

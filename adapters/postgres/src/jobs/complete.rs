@@ -100,8 +100,9 @@ macro_rules! release {
     };
 }
 
-/// Of a WITH query of changed jobs, with the columns `cost` and `skipped`: their batches count them, and hold
-/// nothing back any more for those that have ended.
+/// Of a WITH query of changed jobs, with the columns `cost`, `skipped` and `used` (of what was held back for the job,
+/// by its cost): their batches count them, and hold nothing back any more for those that have ended. What one has used
+/// that goes on is spent and not held back any more, so that both together stay within the cap.
 macro_rules! settle {
     ($changed:literal) => {
         concat!(
@@ -115,7 +116,7 @@ macro_rules! settle {
                         count(*) FILTER (WHERE state = 'DONE' AND skipped) AS skipped,
                         count(*) FILTER (WHERE state = 'DEAD') AS failed,
                         count(*) FILTER (WHERE state = 'CANCELLED') AS cancelled,
-                        coalesce(sum(reserved) FILTER (WHERE state IN ('DONE', 'DEAD', 'CANCELLED')), 0)::bigint
+                        sum(CASE WHEN state IN ('DONE', 'DEAD', 'CANCELLED') THEN reserved ELSE used END)::bigint
                             AS released,
                         coalesce(sum(cost), 0)::bigint AS cost
                     FROM ",
@@ -211,7 +212,7 @@ async fn end_well(conn: &mut Connection, completions: &[&Completion]) -> Step<Ve
             UPDATE jobs j SET state = 'DONE', attempts = j.attempts + (NOT j.paid)::int, suspect = false,
                 finished_at = now(), claim_token = NULL, worker = NULL, deadline = NULL, paid = false
             WHERE j.id = ANY($1) AND j.claim_token = ANY($2) AND j.state || '' = 'RUNNING'
-            RETURNING j.*, NULL::uuid AS token, 0 AS cost, false AS skipped
+            RETURNING j.*, NULL::uuid AS token, 0 AS cost, false AS skipped, 0 AS used
         ), ",
         release!("ended"),
         ", ",
@@ -256,7 +257,8 @@ async fn end_each(conn: &mut Connection, completions: &[&Completion]) -> Step<Ve
     }
     Ok(diesel::sql_query(concat!(
         "WITH held AS MATERIALIZED (
-            SELECT j.id, token, ending, message, delay_ms, cost, skipped, now() AS at, j.max_attempts,
+            SELECT j.id, token, ending, message, delay_ms, cost, skipped, least(cost, j.reserved) AS used,
+                now() AS at, j.max_attempts,
                 j.cancel_requested_at IS NOT NULL AS unwanted,
                 j.attempts + CASE WHEN ending IN ('HANDED_BACK', 'PUT_OFF') THEN -j.paid::int
                     ELSE (NOT j.paid)::int END AS tried
@@ -282,9 +284,10 @@ async fn end_each(conn: &mut Connection, completions: &[&Completion]) -> Step<Ve
                 errors = CASE WHEN r.message IS NULL THEN j.errors ELSE j.errors || jsonb_build_object(
                     'attempt', r.tried, 'at', r.at, 'message', r.message) END,
                 finished_at = CASE WHEN r.next <> 'READY' THEN r.at END,
+                reserved = CASE WHEN r.next = 'READY' THEN j.reserved - r.used ELSE j.reserved END,
                 claim_token = NULL, worker = NULL, deadline = NULL, paid = false
             FROM running r WHERE j.id = ANY($1) AND j.id = r.id
-            RETURNING j.*, r.token, r.cost, r.skipped
+            RETURNING j.*, r.token, r.cost, r.skipped, r.used
         ), ",
         release!("ended"),
         ", ",

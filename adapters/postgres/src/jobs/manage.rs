@@ -20,7 +20,7 @@ use crate::{
     errors::Step,
     follow::{Raised, tell},
     pool::Connection,
-    rows::{self, Count},
+    rows,
     statement::Prepare,
 };
 
@@ -31,6 +31,28 @@ struct Counts {
     #[diesel(sql_type = BigInt)]
     asked: i64,
 }
+
+#[derive(diesel::QueryableByName)]
+struct Revived {
+    #[diesel(sql_type = BigInt)]
+    revived: i64,
+    #[diesel(sql_type = BigInt)]
+    left_to_batches: i64,
+}
+
+/// Whether a job (a row of this name) costs money of its batch. What was held back for it may be spent.
+macro_rules! priced {
+    ($job:literal) => {
+        concat!(
+            "(",
+            $job,
+            ".reserved > 0 OR EXISTS (SELECT FROM batches b WHERE b.id = ",
+            $job,
+            ".batch_id AND (b.plan->>'price_per_1000_tokens')::bigint > 0))"
+        )
+    };
+}
+pub(super) use priced;
 
 /// One page, and what came of it in the audit log.
 pub(super) async fn change(
@@ -49,7 +71,8 @@ pub(super) async fn change(
     let raised = match action {
         JobAction::Retry => {
             let (revived, raised) = revive_these(conn, tenant, &ids).await?;
-            changed.retried = revived as u64;
+            changed.retried = revived.revived.unsigned_abs();
+            changed.left_to_batches = revived.left_to_batches.unsigned_abs();
             raised
         }
         JobAction::Cancel => {
@@ -101,7 +124,7 @@ async fn cancel_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
         ), cancelled AS (
             UPDATE jobs j SET state = 'CANCELLED', finished_at = now()
             FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id AND c.state <> 'RUNNING'
-            RETURNING j.*, 0 AS cost, false AS skipped
+            RETURNING j.*, 0 AS cost, false AS skipped, 0 AS used
         ), asked AS (
             UPDATE jobs j SET cancel_requested_at = now()
             FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id AND c.state = 'RUNNING' AND j.cancel_requested_at IS NULL
@@ -123,7 +146,7 @@ async fn cancel_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
 }
 
 /// One whose unique key an unfinished job has by now stays as it is, and so does one that a batch would have to hold
-/// money back for: the batch retries it, within its cap.
+/// money back for: the batch retries it, within its cap. How many came back.
 pub(super) async fn revive(
     conn: &mut Connection,
     tenant: Tenant,
@@ -132,20 +155,23 @@ pub(super) async fn revive(
 ) -> Step<(usize, Raised)> {
     let can = |state| JobAction::Retry.touches(state);
     let ids = query::matching(conn, tenant, filter, can, None, limit).await?;
-    revive_these(conn, tenant, &ids).await
+    let (revived, raised) = revive_these(conn, tenant, &ids).await?;
+    Ok((revived.revived as usize, raised))
 }
 
-async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> Step<(usize, Raised)> {
-    let revived: Count = diesel::sql_query(concat!(
+async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> Step<(Revived, Raised)> {
+    let revived: Revived = diesel::sql_query(concat!(
         "WITH dead AS MATERIALIZED (
-            SELECT id, kind, lane, unique_key, batch_id, state, reserved FROM jobs
-            WHERE id = ANY($1) AND organization_id = $2 AND state IN ('DEAD', 'CANCELLED') AND reserved = 0
-            ORDER BY id FOR UPDATE
+            SELECT id, kind, lane, unique_key, batch_id, state, ",
+        priced!("j"),
+        " AS priced FROM jobs j
+            WHERE id = ANY($1) AND organization_id = $2 AND state IN ('DEAD', 'CANCELLED')
+            ORDER BY id FOR UPDATE OF j
         ), chosen AS MATERIALIZED (
             SELECT DISTINCT ON (kind, coalesce(unique_key, id::text)) * FROM dead d
-            WHERE unique_key IS NULL OR NOT EXISTS (
+            WHERE NOT priced AND (unique_key IS NULL OR NOT EXISTS (
                 SELECT FROM jobs o WHERE o.lane = d.lane AND o.kind = d.kind AND o.unique_key = d.unique_key
-                    AND o.state IN ('WAITING', 'READY', 'RUNNING'))
+                    AND o.state IN ('WAITING', 'READY', 'RUNNING')))
             ORDER BY kind, coalesce(unique_key, id::text), id DESC
         ), revived AS (
             UPDATE jobs j SET state = CASE WHEN j.waits_for > 0 THEN 'WAITING' ELSE 'READY' END,
@@ -153,23 +179,24 @@ async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
             FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id
             RETURNING j.*
         ), batched AS (
-            UPDATE batches b SET failed = b.failed - s.failed, cancelled = b.cancelled - s.cancelled,
-                reserved = b.reserved + s.reserved
+            UPDATE batches b SET failed = b.failed - s.failed, cancelled = b.cancelled - s.cancelled
             FROM (
                 SELECT batch_id, count(*) FILTER (WHERE state = 'DEAD') AS failed,
-                    count(*) FILTER (WHERE state = 'CANCELLED') AS cancelled, sum(reserved)::bigint AS reserved
+                    count(*) FILTER (WHERE state = 'CANCELLED') AS cancelled
                 FROM chosen WHERE batch_id IS NOT NULL GROUP BY batch_id
             ) s WHERE b.id = s.batch_id
         ), told AS (",
         tell!("revived"),
-        ") SELECT count(*) AS count FROM revived"
+        ") SELECT (SELECT count(*) FROM revived) AS revived,
+            (SELECT count(*) FROM dead WHERE priced) AS left_to_batches"
     ))
     .bind::<Array<SqlUuid>, _>(ids)
     .bind::<SqlUuid, _>(tenant.0.0)
     .prepared()
     .get_result(conn)
     .await?;
-    Ok((revived.count as usize, Raised { jobs: revived.count > 0, events: revived.count > 0 }))
+    let any = revived.revived > 0;
+    Ok((revived, Raised { jobs: any, events: any }))
 }
 
 async fn discard_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> Step<usize> {

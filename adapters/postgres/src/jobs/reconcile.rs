@@ -39,7 +39,7 @@ pub(super) async fn expired_leases(conn: &mut Connection) -> Step<(usize, Raised
                 finished_at = CASE WHEN g.next <> 'READY' THEN now() END,
                 claim_token = NULL, worker = NULL, deadline = NULL, paid = false
             FROM gone g WHERE j.id = ANY(ARRAY(SELECT id FROM gone)) AND j.id = g.id
-            RETURNING j.*, NULL::uuid AS token, 0 AS cost, false AS skipped
+            RETURNING j.*, NULL::uuid AS token, 0 AS cost, false AS skipped, 0 AS used
         ), ",
         settle!("given_back"),
         ", told AS (",
@@ -83,7 +83,7 @@ pub(super) async fn retire(conn: &mut Connection, kinds: &[&str]) -> Step<(usize
             UPDATE jobs j SET state = 'CANCELLED', finished_at = now(),
                 errors = j.errors || jsonb_build_object('attempt', j.attempts, 'at', now(), 'message', $3)
             FROM old o WHERE j.id = ANY(ARRAY(SELECT id FROM old)) AND j.id = o.id
-            RETURNING j.*, 0 AS cost, false AS skipped
+            RETURNING j.*, 0 AS cost, false AS skipped, 0 AS used
         ), ",
         settle!("retired"),
         " ",

@@ -11,7 +11,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlU
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::{kinds, names_few, oldest, states};
+use super::{super::manage::priced, kinds, names_few, oldest, states};
 use crate::{errors::Step, pool::Connection, rows};
 
 #[derive(diesel::QueryableByName)]
@@ -22,22 +22,27 @@ struct Counts {
     changed: i64,
     #[diesel(sql_type = BigInt)]
     asked: i64,
+    #[diesel(sql_type = BigInt)]
+    left_to_batches: i64,
 }
 
-/// Of jobs with one unique key one comes back, and none where an unfinished job has the key.
+/// Of jobs with one unique key one comes back, and none where an unfinished job has the key. Those that cost money of a
+/// batch are left to it.
 macro_rules! retry {
     ($matching:expr) => {
         concat!(
             "WITH chosen AS (",
             $matching,
             ")
-            SELECT count(*) AS matched, 0::bigint AS asked,
+            SELECT count(*) AS matched, 0::bigint AS asked, count(*) FILTER (WHERE priced) AS left_to_batches,
                 count(DISTINCT (kind, coalesce(unique_key, id::text))) FILTER (
-                    WHERE unique_key IS NULL OR NOT EXISTS (
+                    WHERE NOT priced AND (unique_key IS NULL OR NOT EXISTS (
                         SELECT FROM jobs o
                         WHERE o.lane = c.lane AND o.kind = c.kind AND o.unique_key = c.unique_key
-                            AND o.state IN ('WAITING', 'READY', 'RUNNING'))) AS changed
-            FROM chosen c"
+                            AND o.state IN ('WAITING', 'READY', 'RUNNING')))) AS changed
+            FROM (SELECT chosen.*, ",
+            priced!("chosen"),
+            " AS priced FROM chosen) AS c"
         )
     };
 }
@@ -53,7 +58,7 @@ macro_rules! cancel {
                 UNION
                 SELECT d.job_id FROM job_dependencies d JOIN wanted w ON d.waits_for = w.id
             )
-            SELECT (SELECT count(*) FROM chosen) AS matched,
+            SELECT (SELECT count(*) FROM chosen) AS matched, 0::bigint AS left_to_batches,
                 count(*) FILTER (WHERE j.state <> 'RUNNING') AS changed,
                 count(*) FILTER (WHERE j.state = 'RUNNING' AND j.cancel_requested_at IS NULL) AS asked
             FROM wanted w JOIN jobs j ON j.id = w.id
@@ -73,13 +78,13 @@ pub(crate) async fn count_changes(
     let is_retry = action == JobAction::Retry;
     let counts: Counts = if names_few(filter) {
         let sql = match is_retry {
-            true => retry!(matching_few!("j.id, j.kind, j.lane, j.unique_key")),
+            true => retry!(matching_few!("j.id, j.kind, j.lane, j.unique_key, j.batch_id, j.reserved")),
             false => cancel!(matching_few!("j.id")),
         };
         of!(few sql, tenant, filter, states, after, all).get_result(conn).await?
     } else {
         let sql = match is_retry {
-            true => retry!(matching!("j.id, j.kind, j.lane, j.unique_key")),
+            true => retry!(matching!("j.id, j.kind, j.lane, j.unique_key, j.batch_id, j.reserved")),
             false => cancel!(matching!("j.id")),
         };
         of!(sql, tenant, filter, states, after, all).get_result(conn).await?
@@ -88,7 +93,9 @@ pub(crate) async fn count_changes(
     let none = Changed { matched: number(counts.matched), ..Changed::default() };
     let (changed, asked) = (number(counts.changed), number(counts.asked));
     Ok(match action {
-        JobAction::Retry => Changed { retried: changed, ..none },
+        JobAction::Retry => {
+            Changed { retried: changed, left_to_batches: number(counts.left_to_batches), ..none }
+        }
         JobAction::Cancel => Changed { cancelled: changed, asked, ..none },
         JobAction::Discard => Changed { cancelled: changed, asked, discarded: none.matched, ..none },
     })
