@@ -251,8 +251,8 @@ impl Query {
         Ok(Queues::read(ctx.ports(), tenant).await.map_err(fault)?.shown())
     }
 
-    /// Who did what to the organization's jobs, queues and schedules, newest first. What was refused is in it too; nothing is
-    /// ever changed or deleted. For administrators.
+    /// Who did what to the organization's jobs, queues, schedules, batches, members, invitations and API keys, newest
+    /// first. What was refused is in it too; nothing is ever changed or deleted. For administrators.
     #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     async fn audit_log(
         &self,

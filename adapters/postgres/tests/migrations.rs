@@ -5,7 +5,8 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{Database, fixtures::organization};
 
-const DOWN: [&str; 5] = [
+const DOWN: [&str; 6] = [
+    include_str!("../../../migrations/2026-11-21-000006_audit/down.sql"),
     include_str!("../../../migrations/2026-11-21-000005_generations/down.sql"),
     include_str!("../../../migrations/2026-11-21-000004_schedules/down.sql"),
     include_str!("../../../migrations/2026-11-21-000003_dispatches/down.sql"),
