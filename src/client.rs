@@ -9,6 +9,7 @@ mod progress;
 mod schedules;
 mod search;
 mod server;
+mod shapes;
 mod socket;
 mod trouble;
 

@@ -4,7 +4,7 @@ use colloquy_domain::{audit, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Client, Trouble};
+use super::{Client, Trouble, shapes::List};
 
 const LIST: &str = "query Audit($first: Int!) { auditLog(first: $first) { edges { node {
     id at action subject outcome detail user { email } apiKeyId remoteAddress requestId } } } }";
@@ -53,18 +53,10 @@ impl Client {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
-            audit_log: Log,
-        }
-        #[derive(Deserialize)]
-        struct Log {
-            edges: Vec<Edge>,
-        }
-        #[derive(Deserialize)]
-        struct Edge {
-            node: AuditEntry,
+            audit_log: List<AuditEntry>,
         }
 
         let Data { audit_log } = self.query(LIST, json!({ "first": first })).await?;
-        Ok(audit_log.edges.into_iter().map(|edge| edge.node).collect())
+        Ok(audit_log.nodes())
     }
 }
