@@ -260,11 +260,12 @@ async fn live(file: &ServerFile) -> Result<String> {
 
 async fn version(postgres: &Postgres) -> Result<String> {
     let version = postgres.ping().await?;
-    let major: u32 = version.split('.').next().unwrap_or_default().parse().unwrap_or(0);
-    if major < 15 {
-        bail!("version {version} is too old");
+    let major: String = version.chars().take_while(char::is_ascii_digit).collect();
+    match major.parse::<u32>() {
+        Ok(15..) => Ok(format!("version {version}")),
+        Ok(_) => bail!("version {version} is too old"),
+        Err(_) => bail!("{version:?} is no version that can be understood"),
     }
-    Ok(format!("version {version}"))
 }
 
 async fn migrations(postgres: &Postgres) -> Result<String> {
