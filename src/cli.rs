@@ -1,5 +1,6 @@
 //! What can be typed: commands, flags and their help.
 
+mod audit;
 mod jobs;
 mod schedule;
 mod values;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use colloquy_domain::{jobs::Queue, time::Timestamp};
 use url::Url;
 
+pub(crate) use audit::Audit;
 pub(crate) use jobs::{Change, Jobs, JobsCommand, ListJobs, PauseQueue, ShowJob, ShowQueues, Which};
 pub(crate) use schedule::{CreateSchedule, Schedule, ScheduleCommand, UpdateSchedule};
 pub(crate) use values::{Analyzer, BatchKind, Color, KeyRole, Kind, MissedRuns, Mode};
@@ -92,6 +94,8 @@ Several at once are safe: one works, the others wait for it. `api` and `worker` 
     Batch(Batch),
     /// Batches that come back: by a cron line, in a time zone
     Schedule(Schedule),
+    /// List who did what, newest first
+    Audit(Audit),
     /// Look at everything that is needed, and say what is wrong
     #[command(after_help = "Examples:
   colloquy doctor

@@ -1,5 +1,6 @@
 //! A client of the GraphQL API: one request and its answer, uploads, and patience where asking again is safe.
 
+mod audit;
 mod batches;
 mod credentials;
 mod import;
@@ -8,6 +9,7 @@ mod progress;
 mod schedules;
 mod search;
 mod server;
+mod shapes;
 mod socket;
 mod trouble;
 
@@ -24,6 +26,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use url::Url;
 
+pub(crate) use audit::AuditEntry;
 pub(crate) use batches::Batch;
 pub(crate) use credentials::{Credential, Credentials};
 pub(crate) use import::{ConversationRef, ImportInput, Imported, Report, ReportNote, Source};

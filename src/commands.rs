@@ -1,5 +1,6 @@
 //! One file a command; here is what they share: logs, and how a command ends.
 
+mod audit;
 mod batch;
 mod demo;
 mod doctor;
@@ -100,6 +101,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
         Command::Import(args) => return import::run(&common, args).await,
         Command::Search(args) => return search::run(&common, args).await,
         Command::Jobs(args) => return jobs::run(&common, args.command, config).await,
+        Command::Audit(args) => return audit::run(&common, args, config).await,
         Command::Batch(args) => return batch::run(&common, args).await,
         Command::Schedule(args) => return schedule::run(&common, args).await,
         Command::Demo(args) => return demo::run(&common, args, config).await,
@@ -114,6 +116,7 @@ fn has_json(command: &Command) -> bool {
         Command::Import(_)
             | Command::Search(_)
             | Command::Jobs(_)
+            | Command::Audit(_)
             | Command::Batch(_)
             | Command::Schedule(_)
             | Command::Doctor

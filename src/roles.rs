@@ -5,8 +5,14 @@ use std::{pin::pin, time::Duration};
 use anyhow::{Context, Result, bail};
 use colloquy_domain::{
     accounts::SystemScope,
-    jobs::Queue,
-    ports::{jobs::Ledger, store::generations::GenerationStore},
+    audit::AuditEntry,
+    ids::AuditEntryId,
+    jobs::{Queue, manage},
+    ports::{
+        jobs::Ledger,
+        store::{audit::AuditLog, generations::GenerationStore},
+    },
+    time::IdGen,
 };
 use colloquy_postgres::Postgres;
 use colloquy_redis::RedisDispatcher;
@@ -18,7 +24,7 @@ use crate::{
     services::find_program,
     standalone::ServerFile,
     supervisor,
-    wiring::{self, Core, Parts, signalled},
+    wiring::{self, Core, Parts, SystemIds, signalled},
 };
 
 /// `colloquy api`: GraphQL and nothing else. It owns no search engine.
@@ -155,10 +161,15 @@ pub(crate) async fn run_migrate(config: Config) -> Result<Vec<String>> {
 /// `colloquy jobs pause --everywhere`, and `resume`: for every organization. Whether it was not so already.
 pub(crate) async fn run_pause(config: Config, queue: Queue, paused: bool) -> Result<bool> {
     let postgres = wiring::database(&config).await?;
-    Ok(match paused {
-        true => postgres.pause(queue, None, None).await?,
-        false => postgres.resume(queue, None, None).await?,
-    })
+    let id = AuditEntryId(SystemIds.next());
+    Ok(manage::pause_everywhere(&postgres, id, queue, paused).await?)
+}
+
+/// `colloquy audit --everywhere`: what was done for every organization, newest first.
+pub(crate) async fn read_audit(config: Config, number: usize) -> Result<Vec<AuditEntry>> {
+    const SCOPE: SystemScope =
+        SystemScope::because("whoever has the installation's settings reads what was done with them");
+    Ok(wiring::database(&config).await?.list_of_installation(SCOPE, None, number).await?)
 }
 
 /// One thing that `doctor` looked at.
@@ -249,11 +260,12 @@ async fn live(file: &ServerFile) -> Result<String> {
 
 async fn version(postgres: &Postgres) -> Result<String> {
     let version = postgres.ping().await?;
-    let major: u32 = version.split('.').next().unwrap_or_default().parse().unwrap_or(0);
-    if major < 15 {
-        bail!("version {version} is too old");
+    let major: String = version.chars().take_while(char::is_ascii_digit).collect();
+    match major.parse::<u32>() {
+        Ok(15..) => Ok(format!("version {version}")),
+        Ok(_) => bail!("version {version} is too old"),
+        Err(_) => bail!("{version:?} is no version that can be understood"),
     }
-    Ok(format!("version {version}"))
 }
 
 async fn migrations(postgres: &Postgres) -> Result<String> {

@@ -4,6 +4,7 @@
 mod accounts;
 mod analysis;
 mod architecture;
+mod audit;
 mod batches;
 mod chaos;
 mod console;

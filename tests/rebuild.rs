@@ -191,6 +191,18 @@ async fn a_rebuild_disturbs_no_search_takes_in_what_changes_meanwhile_and_leaves
         );
         assert_eq!(found(&client, "notes talk").await, expected);
     }
+    let query =
+        "{ auditLog(filter: { actions: [\"searchIndex.rollBack\"] }) { edges { node { outcome detail } } } }";
+    let told = client.data(query, json!({})).await["auditLog"]["edges"].as_array().expect("a list").clone();
+    let told: Vec<_> = told.iter().map(|entry| &entry["node"]).collect();
+    assert_eq!(
+        told,
+        [
+            &json!({ "outcome": "DONE", "detail": { "toGeneration": 1, "changed": false } }),
+            &json!({ "outcome": "DONE", "detail": { "toGeneration": 1, "changed": true } }),
+            &json!({ "outcome": "REFUSED", "detail": { "toGeneration": 7, "code": "NO_SUCH_GENERATION" } }),
+        ]
+    );
     let searches = searcher.end().await;
     assert!(searches > 30, "{searches} searches");
 

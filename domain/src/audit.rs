@@ -1,5 +1,6 @@
 //! Who did what, from where, and what became of it. An entry is written in the transaction of what it tells of,
-//! and neither changed nor deleted afterwards. It holds ids and numbers, never the text of a conversation.
+//! and neither changed nor deleted afterwards. It holds ids, numbers and names of ours; never the text of a
+//! conversation, an address, a name that somebody gave, or a secret.
 
 use std::net::IpAddr;
 
@@ -48,8 +49,10 @@ impl AuditOutcome {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAuditEntry {
     pub id: AuditEntryId,
-    pub organization_id: OrganizationId,
-    pub user_id: UserId,
+    /// Whose log it is in; `None` for what is done for the whole installation, which is in nobody's.
+    pub organization_id: Option<OrganizationId>,
+    /// `None` where nobody had signed in.
+    pub user_id: Option<UserId>,
     pub api_key_id: Option<ApiKeyId>,
     /// Such as `jobs.cancel`; a name outlives releases.
     pub action: &'static str,
@@ -64,19 +67,47 @@ pub struct NewAuditEntry {
 impl NewAuditEntry {
     pub fn new(ports: &Ports, actor: &Actor, origin: &Origin, action: &'static str) -> Self {
         Self {
-            id: AuditEntryId(ports.ids.next()),
-            organization_id: actor.organization_id,
-            user_id: actor.user_id,
+            organization_id: Some(actor.organization_id),
+            user_id: Some(actor.user_id),
             api_key_id: match actor.credential {
                 Credential::ApiKey(id) => Some(id),
                 Credential::Session(_) => None,
             },
+            origin: origin.clone(),
+            ..Self::of_installation(AuditEntryId(ports.ids.next()), action)
+        }
+    }
+
+    /// What somebody does for the whole installation, who has its settings and needs no account.
+    pub fn of_installation(id: AuditEntryId, action: &'static str) -> Self {
+        Self {
+            id,
+            organization_id: None,
+            user_id: None,
+            api_key_id: None,
             action,
             subject: None,
             detail: Map::new(),
-            origin: origin.clone(),
+            origin: Origin::default(),
             outcome: AuditOutcome::Done,
         }
+    }
+
+    pub(crate) fn on(self, subject: impl ToString) -> Self {
+        Self { subject: Some(subject.to_string()), ..self }
+    }
+
+    /// With one more argument; one that was left out is not written down.
+    pub(crate) fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        if let Some(value) = value {
+            self.detail.insert(name.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// Whether anything is different now: what stands already may be asked for again.
+    pub fn changed(self, changed: bool) -> Self {
+        self.with("changed", Some(changed))
     }
 
     /// The same again, as an entry of its own.
@@ -120,6 +151,14 @@ pub async fn list(
 ) -> Result<Vec<AuditEntry>> {
     actor.require(Role::Admin)?;
     ports.audit.list(actor.tenant(), filter, after.map(AuditEntryId), limit).await
+}
+
+/// Passes on what came of it, and notes where that is a refusal.
+pub(crate) async fn settle<T>(ports: &Ports, entry: NewAuditEntry, outcome: Result<T>) -> Result<T> {
+    match outcome {
+        Ok(value) => Ok(value),
+        Err(error) => refuse(ports, entry, error).await,
+    }
 }
 
 /// Notes that it was refused, and passes on why. A fault is no refusal.

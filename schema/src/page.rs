@@ -2,9 +2,10 @@
 
 use async_graphql::{
     OutputType,
-    connection::{Connection, ConnectionNameType, CursorType, Edge, EdgeNameType, EmptyFields},
+    connection::{Connection, ConnectionNameType, CursorType, Edge, EdgeNameType, EmptyFields, OpaqueCursor},
 };
 use colloquy_domain::{Error, Problem, ports::store::PageBy};
+use uuid::Uuid;
 
 use crate::errors::fault;
 
@@ -43,6 +44,20 @@ impl PageArgs {
         let (after, before) = (key(self.after)?, key(self.before)?);
         let size = size as usize;
         Ok(Page { by: PageBy { after, before, limit: size + 1, backward }, size })
+    }
+}
+
+impl Page<OpaqueCursor<Uuid>> {
+    /// The page of a list whose cursors are ids.
+    pub(crate) fn by_id<Id: From<Uuid>>(&self) -> PageBy<Id> {
+        let id = |cursor: &OpaqueCursor<Uuid>| Id::from(cursor.0);
+        let PageBy { after, before, limit, backward } = &self.by;
+        PageBy {
+            after: after.as_ref().map(id),
+            before: before.as_ref().map(id),
+            limit: *limit,
+            backward: *backward,
+        }
     }
 }
 

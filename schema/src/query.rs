@@ -84,14 +84,13 @@ impl Query {
         last: Option<i32>,
     ) -> Result<ConversationConnection> {
         let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
-        let by = colloquy_domain::ports::store::PageBy {
-            after: page.by.after.as_ref().map(|cursor| ConversationId(cursor.0)),
-            before: page.by.before.as_ref().map(|cursor| ConversationId(cursor.0)),
-            limit: page.by.limit,
-            backward: page.by.backward,
-        };
         let filter = filter.unwrap_or_default().into();
-        let rows = ctx.ports().conversations.list(actor(ctx)?.tenant(), &filter, by).await.map_err(fault)?;
+        let rows = ctx
+            .ports()
+            .conversations
+            .list(actor(ctx)?.tenant(), &filter, page.by_id())
+            .await
+            .map_err(fault)?;
         Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Conversation))
     }
 
@@ -203,13 +202,7 @@ impl Query {
     ) -> Result<BatchConnection> {
         let tenant = actor_with(ctx, Role::Admin)?.tenant();
         let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
-        let by = colloquy_domain::ports::store::PageBy {
-            after: page.by.after.as_ref().map(|cursor| BatchId(cursor.0)),
-            before: page.by.before.as_ref().map(|cursor| BatchId(cursor.0)),
-            limit: page.by.limit,
-            backward: page.by.backward,
-        };
-        let rows = ctx.ports().batches.list(tenant, by).await.map_err(fault)?;
+        let rows = ctx.ports().batches.list(tenant, page.by_id()).await.map_err(fault)?;
         Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Batch::from))
     }
 
@@ -235,13 +228,7 @@ impl Query {
     ) -> Result<ScheduleConnection> {
         let tenant = actor_with(ctx, Role::Admin)?.tenant();
         let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
-        let by = colloquy_domain::ports::store::PageBy {
-            after: page.by.after.as_ref().map(|cursor| ScheduleId(cursor.0)),
-            before: page.by.before.as_ref().map(|cursor| ScheduleId(cursor.0)),
-            limit: page.by.limit,
-            backward: page.by.backward,
-        };
-        let rows = ctx.ports().schedules.list(tenant, by).await.map_err(fault)?;
+        let rows = ctx.ports().schedules.list(tenant, page.by_id()).await.map_err(fault)?;
         Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Schedule::from))
     }
 
@@ -251,8 +238,8 @@ impl Query {
         Ok(Queues::read(ctx.ports(), tenant).await.map_err(fault)?.shown())
     }
 
-    /// Who did what to the organization's jobs, queues and schedules, newest first. What was refused is in it too; nothing is
-    /// ever changed or deleted. For administrators.
+    /// Who did what to the organization's jobs, queues, schedules, batches, members, invitations and API keys, newest
+    /// first. What was refused is in it too; nothing is ever changed or deleted. For administrators.
     #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     async fn audit_log(
         &self,

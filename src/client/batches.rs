@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Client, Trouble, UserError};
+use super::{
+    Client, Trouble, UserError,
+    shapes::{List, mutation},
+};
 
 const FIELDS: &str = "
 fragment All on Batch {
@@ -104,11 +107,7 @@ impl Client {
             batch: Option<Value>,
             user_errors: Vec<UserError>,
         }
-        let kind = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
-        let document = format!(
-            "mutation Change($input: {kind}!) {{ payload: {field}(input: $input) {{
-                batch {{ ...All }} userErrors {{ code message field line }} }} }}{FIELDS}"
-        );
+        let document = mutation(field, "batch { ...All }") + FIELDS;
         // Only another plan would be another batch.
         let variables = json!({ "input": input });
         let Data { payload } = match field {
@@ -131,20 +130,12 @@ impl Client {
     pub(crate) async fn batches(&self, first: u8) -> Result<Vec<Value>, Trouble> {
         #[derive(Deserialize)]
         struct Data {
-            batches: Connection,
-        }
-        #[derive(Deserialize)]
-        struct Connection {
-            edges: Vec<Edge>,
-        }
-        #[derive(Deserialize)]
-        struct Edge {
-            node: Value,
+            batches: List,
         }
         let document = format!(
             "query Batches($first: Int!) {{ batches(first: $first) {{ edges {{ node {{ ...All }} }} }} }}{FIELDS}"
         );
         let Data { batches } = self.query(&document, json!({ "first": first })).await?;
-        Ok(batches.edges.into_iter().map(|edge| edge.node).collect())
+        Ok(batches.nodes())
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use super::{
     Client, GraphqlError, Trouble, UserError,
+    shapes::{List, mutation},
     socket::{Heard, Socket},
 };
 
@@ -167,29 +168,14 @@ impl Client {
     pub(crate) async fn jobs(&self, filter: &JobFilter, first: u8) -> Result<Listed, Trouble> {
         #[derive(Deserialize)]
         struct Data {
-            jobs: Connection,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Connection {
-            edges: Vec<Edge>,
-            page_info: PageInfo,
-        }
-        #[derive(Deserialize)]
-        struct Edge {
-            node: Value,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct PageInfo {
-            has_next_page: bool,
+            jobs: List,
         }
 
         let Data { jobs } = self.query(LIST, json!({ "filter": filter, "first": first })).await?;
-        let nodes: Vec<Value> = jobs.edges.into_iter().map(|edge| edge.node).collect();
+        let (more, nodes) = (jobs.more(), jobs.nodes());
         let shape = |cause| Trouble::Shape { server: self.server.clone(), cause };
         let listed = nodes.iter().map(Job::deserialize).collect::<Result<_, _>>().map_err(shape)?;
-        Ok(Listed { jobs: listed, nodes, more: jobs.page_info.has_next_page })
+        Ok(Listed { jobs: listed, nodes, more })
     }
 
     /// `None` where the id names no job of the organization. As the server gave it, and as read.
@@ -215,39 +201,30 @@ impl Client {
     ) -> Result<Counts> {
         #[derive(Deserialize)]
         struct Data {
-            settled: Settled<Counts>,
+            payload: Settled<Counts>,
         }
 
-        let kind = format!("{}{}JobsInput", action[..1].to_uppercase(), &action[1..]);
-        let document = format!(
-            "mutation Change($input: {kind}!) {{ settled: {action}Jobs(input: $input) {{
-                {numbers} userErrors {{ code message field line }} }} }}"
-        );
+        let document = mutation(&format!("{action}Jobs"), numbers);
         let input = json!({ "filter": filter, "all": all, "dryRun": dry_run });
         let data: Data = self.mutate(&document, json!({ "input": input })).await?;
-        data.settled.well()
+        data.payload.well()
     }
 
     /// Whether it was not so already.
     pub(crate) async fn pause_queue(&self, queue: Queue, paused: bool) -> Result<bool> {
         #[derive(Deserialize)]
         struct Data {
-            settled: Settled<Changed>,
+            payload: Settled<Changed>,
         }
         #[derive(Deserialize)]
         struct Changed {
             changed: bool,
         }
 
-        let (field, kind) =
-            if paused { ("pauseQueue", "PauseQueueInput") } else { ("resumeQueue", "ResumeQueueInput") };
-        let document = format!(
-            "mutation Pause($input: {kind}!) {{ settled: {field}(input: $input) {{
-                changed userErrors {{ code message field line }} }} }}"
-        );
+        let document = mutation(if paused { "pauseQueue" } else { "resumeQueue" }, "changed");
         let variables = json!({ "input": { "queue": constant(queue) } });
         let data: Data = self.mutate(&document, variables).await?;
-        Ok(data.settled.well()?.changed)
+        Ok(data.payload.well()?.changed)
     }
 
     pub(crate) async fn queues(&self) -> Result<Vec<Value>, Trouble> {

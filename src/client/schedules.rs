@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Client, Trouble, UserError};
+use super::{
+    Client, Trouble, UserError,
+    shapes::{List, mutation},
+};
 
 const FIELDS: &str = "
 fragment All on Schedule {
@@ -85,11 +88,7 @@ impl Client {
             "runSchedule" => ("schedule { ...All }", FIELDS),
             _ => ("schedule { ...All } nextRuns", FIELDS),
         };
-        let kind = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
-        let document = format!(
-            "mutation Change($input: {kind}!) {{ payload: {field}(input: $input) {{
-                {select} userErrors {{ code message field line }} }} }}{fragment}"
-        );
+        let document = mutation(field, select) + fragment;
         let Change { payload } = self.mutate(&document, json!({ "input": input })).await?;
         Ok(if payload.user_errors.is_empty() { Ok(payload) } else { Err(payload.user_errors) })
     }
@@ -107,20 +106,12 @@ impl Client {
     pub(crate) async fn schedules(&self, first: u8) -> Result<Vec<Value>, Trouble> {
         #[derive(Deserialize)]
         struct Data {
-            schedules: Connection,
-        }
-        #[derive(Deserialize)]
-        struct Connection {
-            edges: Vec<Edge>,
-        }
-        #[derive(Deserialize)]
-        struct Edge {
-            node: Value,
+            schedules: List,
         }
         let document = format!(
             "query Schedules($first: Int!) {{ schedules(first: $first) {{ edges {{ node {{ ...All }} }} }} }}{FIELDS}"
         );
         let Data { schedules } = self.query(&document, json!({ "first": first })).await?;
-        Ok(schedules.edges.into_iter().map(|edge| edge.node).collect())
+        Ok(schedules.nodes())
     }
 }

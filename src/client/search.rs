@@ -4,7 +4,7 @@ use colloquy_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Client, Trouble};
+use super::{Client, Trouble, shapes::List};
 use crate::cli::{Kind, Mode};
 
 const DOCUMENT: &str = "
@@ -109,31 +109,21 @@ impl Client {
     pub(crate) async fn search(&self, input: &SearchInput) -> Result<Searched, Trouble> {
         #[derive(Deserialize)]
         struct Data {
-            search: Connection,
+            search: Found,
         }
         #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Connection {
+        struct Found {
             degraded: Option<String>,
-            edges: Vec<Edge>,
-            page_info: PageInfo,
-        }
-        #[derive(Deserialize)]
-        struct Edge {
-            node: Value,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct PageInfo {
-            has_next_page: bool,
+            #[serde(flatten)]
+            list: List,
         }
 
         let SearchInput { query, mode, filter, first } = input;
         let variables = json!({ "query": query, "mode": mode, "filter": filter, "first": first });
-        let Data { search } = self.query(DOCUMENT, variables).await?;
-        let nodes: Vec<Value> = search.edges.into_iter().map(|edge| edge.node).collect();
+        let Data { search: Found { degraded, list } } = self.query(DOCUMENT, variables).await?;
+        let (more, nodes) = (list.more(), list.nodes());
         let shape = |cause| Trouble::Shape { server: self.server.clone(), cause };
         let hits = nodes.iter().map(Hit::deserialize).collect::<Result<_, _>>().map_err(shape)?;
-        Ok(Searched { degraded: search.degraded, hits, nodes, more: search.page_info.has_next_page })
+        Ok(Searched { degraded, hits, nodes, more })
     }
 }

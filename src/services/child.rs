@@ -86,8 +86,10 @@ impl Child {
 }
 
 fn last_lines(log: &Path) -> String {
-    let text =
-        std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let text = match std::fs::read(log) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) => return format!("its log {} cannot be read: {error}", log.display()),
+    };
     let lines: Vec<&str> = text.lines().rev().take(5).collect();
     let lines: Vec<&str> = lines.into_iter().rev().collect();
     format!("the end of {} says:\n{}", log.display(), lines.join("\n"))

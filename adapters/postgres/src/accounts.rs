@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use colloquy_domain::{
     Result,
     accounts::{Actor, Organization, Role, Tenant, User},
+    audit::NewAuditEntry,
     ids::{ApiKeyId, InvitationId, OrganizationId, SessionId, UserId},
     ports::{
         jobs::Follow,
@@ -23,7 +24,7 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use crate::{
-    Postgres,
+    Postgres, audit,
     errors::Step,
     pool::Connection,
     rows,
@@ -178,9 +179,18 @@ impl AccountStore for Postgres {
         self.run("check an API key", async |conn| credentials::api_key_actor(conn, hash).await).await
     }
 
-    async fn insert_api_key(&self, tenant: Tenant, key: ApiKey, hash: TokenHash) -> Result<()> {
-        self.run("make an API key", async |conn| credentials::insert_api_key(conn, tenant, &key, hash).await)
-            .await
+    async fn insert_api_key(
+        &self,
+        tenant: Tenant,
+        key: ApiKey,
+        hash: TokenHash,
+        audit: NewAuditEntry,
+    ) -> Result<()> {
+        self.transaction("make an API key", async |conn| {
+            credentials::insert_api_key(conn, tenant, &key, hash).await?;
+            audit::insert(conn, &audit).await
+        })
+        .await
     }
 
     async fn revoke_api_key(
@@ -188,9 +198,12 @@ impl AccountStore for Postgres {
         tenant: Tenant,
         of: Option<UserId>,
         id: ApiKeyId,
+        audit: NewAuditEntry,
     ) -> Result<Option<ApiKey>> {
-        self.run("revoke an API key", async |conn| credentials::revoke_api_key(conn, tenant, of, id).await)
-            .await
+        self.transaction("revoke an API key", async |conn| {
+            credentials::revoke_api_key(conn, tenant, of, id, &audit).await
+        })
+        .await
     }
 
     async fn list_api_keys(
@@ -218,13 +231,29 @@ impl AccountStore for Postgres {
         self.run("list members", async |conn| members::list(conn, tenant, after, limit).await).await
     }
 
-    async fn set_role(&self, tenant: Tenant, by: &Actor, user_id: UserId, role: Role) -> Result<RoleChange> {
-        self.transaction("set a role", async |conn| members::set_role(conn, tenant, by, user_id, role).await)
-            .await
+    async fn set_role(
+        &self,
+        tenant: Tenant,
+        by: &Actor,
+        user_id: UserId,
+        role: Role,
+        audit: NewAuditEntry,
+    ) -> Result<RoleChange> {
+        self.transaction("set a role", async |conn| {
+            members::set_role(conn, tenant, by, user_id, role, &audit).await
+        })
+        .await
     }
 
-    async fn insert_invitation(&self, tenant: Tenant, invitation: Invitation, follow: Follow) -> Result<()> {
+    async fn insert_invitation(
+        &self,
+        tenant: Tenant,
+        invitation: Invitation,
+        follow: Follow,
+        audit: NewAuditEntry,
+    ) -> Result<()> {
         let raised = self.transaction("invite a member", async |conn| {
+            audit::insert(conn, &audit).await?;
             invitations::insert(conn, tenant, &invitation, &follow).await
         });
         self.announce(raised.await?);
@@ -241,9 +270,14 @@ impl AccountStore for Postgres {
         user: Result<UserId, NewUser>,
         session: NewSession,
         at: Timestamp,
+        audit: NewAuditEntry,
     ) -> Result<bool> {
         self.transaction("accept an invitation", async |conn| {
-            invitations::accept(conn, invitation, &user, &session, at).await
+            let accepted = invitations::accept(conn, invitation, &user, &session, at).await?;
+            if accepted {
+                audit::insert(conn, &audit).await?;
+            }
+            Ok(accepted)
         })
         .await
     }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
     Result,
-    accounts::Tenant,
+    accounts::{SystemScope, Tenant},
     audit::{AuditEntry, AuditFilter, NewAuditEntry},
     ids::{ApiKeyId, AuditEntryId, UserId},
     ports::store::audit::AuditLog,
@@ -24,8 +24,8 @@ pub(crate) async fn insert(conn: &mut Connection, entry: &NewAuditEntry) -> Step
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind::<SqlUuid, _>(entry.id.0)
-    .bind::<SqlUuid, _>(entry.organization_id.0)
-    .bind::<SqlUuid, _>(entry.user_id.0)
+    .bind::<Nullable<SqlUuid>, _>(entry.organization_id.map(Uuid::from))
+    .bind::<Nullable<SqlUuid>, _>(entry.user_id.map(Uuid::from))
     .bind::<Nullable<SqlUuid>, _>(entry.api_key_id.map(Uuid::from))
     .bind::<Text, _>(entry.action)
     .bind::<Nullable<Text>, _>(entry.subject.as_deref())
@@ -111,6 +111,21 @@ async fn list(
     Ok(found.into_iter().map(AuditEntry::from).collect())
 }
 
+async fn list_of_installation(
+    conn: &mut Connection,
+    after: Option<AuditEntryId>,
+    limit: usize,
+) -> Step<Vec<AuditEntry>> {
+    let found: Vec<Row> = diesel::sql_query(
+        "SELECT * FROM audit_entries WHERE organization_id IS NULL AND id < $1 ORDER BY id DESC LIMIT $2",
+    )
+    .bind::<SqlUuid, _>(after.map_or(Uuid::max(), Uuid::from))
+    .bind::<BigInt, _>(rows::limit(limit))
+    .load(conn)
+    .await?;
+    Ok(found.into_iter().map(AuditEntry::from).collect())
+}
+
 #[async_trait]
 impl AuditLog for Postgres {
     async fn insert(&self, entry: NewAuditEntry) -> Result<()> {
@@ -125,5 +140,15 @@ impl AuditLog for Postgres {
         limit: usize,
     ) -> Result<Vec<AuditEntry>> {
         self.run("read the audit log", async |conn| list(conn, tenant, filter, after, limit).await).await
+    }
+
+    async fn list_of_installation(
+        &self,
+        _scope: SystemScope,
+        after: Option<AuditEntryId>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>> {
+        const DOING: &str = "read the installation's audit log";
+        self.run(DOING, async |conn| list_of_installation(conn, after, limit).await).await
     }
 }

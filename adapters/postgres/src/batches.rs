@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use colloquy_domain::{
     Error, Result,
     accounts::{SystemScope, Tenant},
+    audit::NewAuditEntry,
     batches::{Batch, BatchState, Steering},
     ids::{BatchId, ConversationId},
     jobs::{JobKind, JobState},
@@ -74,8 +75,17 @@ impl BatchStore for Postgres {
         self.run("look how long jobs took", async |conn| feed::run_time(conn, tenant, kind).await).await
     }
 
-    async fn steer(&self, tenant: Tenant, id: BatchId, steering: Steering) -> Result<Option<Batch>> {
-        self.transaction("steer a batch", async |conn| control::steer(conn, tenant, id, steering).await).await
+    async fn steer(
+        &self,
+        tenant: Tenant,
+        id: BatchId,
+        steering: Steering,
+        audit: NewAuditEntry,
+    ) -> Result<Option<Batch>> {
+        self.transaction("steer a batch", async |conn| {
+            control::steer_and_note(conn, tenant, id, steering, &audit).await
+        })
+        .await
     }
 
     async fn active(&self, _scope: SystemScope) -> Result<Vec<Batch>> {

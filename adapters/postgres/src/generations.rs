@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use colloquy_domain::{
     Error, Result,
     accounts::{SystemScope, Tenant},
+    audit::NewAuditEntry,
     ids::{BatchId, ConversationId, OrganizationId},
     jobs::{Claim, JobKind},
     money::MicroDollars,
@@ -20,7 +21,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::{Postgres, errors::Step, jobs::complete_one, pool::Connection, rows, statement::Prepare};
+use crate::{Postgres, audit, errors::Step, jobs::complete_one, pool::Connection, rows, statement::Prepare};
 
 #[derive(QueryableByName)]
 struct StandingRow {
@@ -210,8 +211,13 @@ impl GenerationStore for Postgres {
         .await
     }
 
-    async fn roll_back(&self, _scope: SystemScope, number: i64) -> Result<Option<Standing>> {
-        self.run("roll the search generation back", async |conn| {
+    async fn roll_back(
+        &self,
+        _scope: SystemScope,
+        number: i64,
+        audit: NewAuditEntry,
+    ) -> Result<Option<Standing>> {
+        self.transaction("roll the search generation back", async |conn| {
             let back: Option<StandingRow> = diesel::sql_query(
                 "UPDATE search_generation SET change = change + 1, number = previous, previous = number
                 WHERE previous = $1 RETURNING change, number, building, previous",
@@ -221,7 +227,9 @@ impl GenerationStore for Postgres {
             .get_result(conn)
             .await
             .optional()?;
-            Ok(back.map(Standing::from))
+            let Some(back) = back else { return Ok(None) };
+            audit::insert(conn, &audit.clone().changed(true)).await?;
+            Ok(Some(back.into()))
         })
         .await
     }

@@ -206,18 +206,13 @@ impl Ledger for Postgres {
         self.run("count jobs", async |conn| query::count_changes(conn, tenant, action, filter).await).await
     }
 
-    async fn pause(&self, queue: Queue, whose: Option<Tenant>, audit: Option<NewAuditEntry>) -> Result<bool> {
-        let pause = async |conn: &mut Connection| manage::pause(conn, queue, whose, audit.as_ref()).await;
+    async fn pause(&self, queue: Queue, whose: Option<Tenant>, audit: NewAuditEntry) -> Result<bool> {
+        let pause = async |conn: &mut Connection| manage::pause(conn, queue, whose, &audit).await;
         self.transaction("pause a queue", pause).await
     }
 
-    async fn resume(
-        &self,
-        queue: Queue,
-        whose: Option<Tenant>,
-        audit: Option<NewAuditEntry>,
-    ) -> Result<bool> {
-        let resume = async |conn: &mut Connection| manage::resume(conn, queue, whose, audit.as_ref()).await;
+    async fn resume(&self, queue: Queue, whose: Option<Tenant>, audit: NewAuditEntry) -> Result<bool> {
+        let resume = async |conn: &mut Connection| manage::resume(conn, queue, whose, &audit).await;
         let resumed = self.transaction("resume a queue", resume).await?;
         self.announce(Raised { jobs: resumed, events: false });
         Ok(resumed)

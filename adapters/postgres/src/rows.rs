@@ -1,15 +1,26 @@
 //! From columns to domain types, where more than one area needs it.
 
 use colloquy_domain::{
-    accounts::Role,
+    accounts::{Role, Tenant},
     conversations::ConversationKind,
     events::Stage,
     jobs::{JobState, Queue},
+    ports::store::PageBy,
     time::Millis,
 };
-use diesel::sql_types::BigInt;
+use diesel::{
+    QueryableByName,
+    pg::Pg,
+    sql_types::{BigInt, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
-use crate::errors::{self, Step};
+use crate::{
+    errors::{self, Step},
+    pool::Connection,
+    statement::Prepare,
+};
 
 #[derive(diesel::QueryableByName)]
 pub(crate) struct Count {
@@ -51,6 +62,50 @@ pub(crate) fn to_ms(ms: Option<Millis>) -> Option<i64> {
 
 pub(crate) fn from_ms(ms: Option<i64>) -> Option<Millis> {
     ms.map(|ms| Millis(ms.unsigned_abs()))
+}
+
+/// What [`page`] reads of `$from`: forward, and backward.
+macro_rules! pages {
+    ($columns:expr, $from:literal) => {
+        (
+            concat!(
+                "SELECT ",
+                $columns,
+                " FROM ",
+                $from,
+                " WHERE organization_id = $1 AND id < $2 AND id > $3 ORDER BY id DESC LIMIT $4"
+            ),
+            concat!(
+                "SELECT ",
+                $columns,
+                " FROM ",
+                $from,
+                " WHERE organization_id = $1 AND id < $2 AND id > $3 ORDER BY id LIMIT $4"
+            ),
+        )
+    };
+}
+pub(crate) use pages;
+
+/// A page of an organization's rows, newest first.
+pub(crate) async fn page<R: QueryableByName<Pg> + Send + 'static>(
+    conn: &mut Connection,
+    tenant: Tenant,
+    by: PageBy<impl Into<Uuid>>,
+    (forward, backward): (&'static str, &'static str),
+) -> Step<Vec<R>> {
+    let mut found: Vec<R> = diesel::sql_query(if by.backward { backward } else { forward })
+        .bind::<SqlUuid, _>(tenant.0.0)
+        .bind::<SqlUuid, _>(by.after.map_or(Uuid::max(), Into::into))
+        .bind::<SqlUuid, _>(by.before.map_or(Uuid::nil(), Into::into))
+        .bind::<BigInt, _>(limit(by.limit))
+        .prepared()
+        .load(conn)
+        .await?;
+    if by.backward {
+        found.reverse();
+    }
+    Ok(found)
 }
 
 /// For `LIMIT`.

@@ -12,7 +12,7 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{Org, id, member, new_session, new_user, now, organization, token},
+    fixtures::{Org, entry, id, member, new_session, new_user, now, organization, token},
 };
 
 fn actor(org: &Org, user_id: UserId, role: Role) -> Actor {
@@ -118,7 +118,7 @@ async fn a_key_may_do_what_its_maker_may_and_no_more_than_its_role() {
     let expired = key(Role::Member, Some(now() - TimeDelta::hours(1)));
     let hashes = [token(), token(), token()];
     for (key, hash) in [&strong, &weak, &expired].into_iter().zip(hashes) {
-        db.store.insert_api_key(org.tenant, key.clone(), hash).await.unwrap();
+        db.store.insert_api_key(org.tenant, key.clone(), hash, entry(org.tenant)).await.unwrap();
     }
     let role = async |hash| db.store.find_api_key_actor(hash).await.unwrap().map(|actor| actor.role);
     assert_eq!(role(hashes[0]).await, Some(Role::Member));
@@ -132,10 +132,14 @@ async fn a_key_may_do_what_its_maker_may_and_no_more_than_its_role() {
     assert_eq!(page.iter().map(|key| key.id).collect::<Vec<_>>(), [weak.id]);
     let stranger = Some(UserId(id()));
     assert!(db.store.list_api_keys(org.tenant, stranger, None, 10).await.unwrap().is_empty());
-    assert!(db.store.revoke_api_key(org.tenant, stranger, strong.id).await.unwrap().is_none());
-    let revoked = db.store.revoke_api_key(org.tenant, None, strong.id).await.unwrap().unwrap();
+    assert!(
+        db.store.revoke_api_key(org.tenant, stranger, strong.id, entry(org.tenant)).await.unwrap().is_none()
+    );
+    let revoked =
+        db.store.revoke_api_key(org.tenant, None, strong.id, entry(org.tenant)).await.unwrap().unwrap();
     assert!(revoked.revoked_at.is_some());
-    let again = db.store.revoke_api_key(org.tenant, None, strong.id).await.unwrap().unwrap();
+    let again =
+        db.store.revoke_api_key(org.tenant, None, strong.id, entry(org.tenant)).await.unwrap().unwrap();
     assert_eq!(again.revoked_at, revoked.revoked_at);
     assert_eq!(role(hashes[0]).await, None);
 }
@@ -146,7 +150,9 @@ async fn an_organization_keeps_an_owner_and_owners_are_above_administrators() {
     let org = organization(&db.store).await;
     let admin = member(&db.store, &db.sql, org.tenant, Role::Admin).await;
     let (owner, by_admin) = (actor(&org, org.owner, Role::Owner), actor(&org, admin, Role::Admin));
-    let set = async |by: &Actor, user, role| db.store.set_role(org.tenant, by, user, role).await.unwrap();
+    let set = async |by: &Actor, user, role| {
+        db.store.set_role(org.tenant, by, user, role, entry(org.tenant)).await.unwrap()
+    };
 
     assert_eq!(set(&owner, org.owner, Role::Admin).await, RoleChange::LastOwner);
     assert_eq!(set(&by_admin, org.owner, Role::Viewer).await, RoleChange::AboveYou);
@@ -157,7 +163,9 @@ async fn an_organization_keeps_an_owner_and_owners_are_above_administrators() {
     // Of two owners who unmake each other at once one stays.
     let unmake = [(org.owner, admin), (admin, org.owner)].map(|(by, user)| {
         let (store, tenant, by) = (db.store.clone(), org.tenant, actor(&org, by, Role::Owner));
-        tokio::spawn(async move { store.set_role(tenant, &by, user, Role::Member).await.unwrap() })
+        tokio::spawn(
+            async move { store.set_role(tenant, &by, user, Role::Member, entry(tenant)).await.unwrap() },
+        )
     });
     let outcomes = futures::future::join_all(unmake).await;
     let changed = outcomes.iter().filter(|one| matches!(one, Ok(RoleChange::Changed(_)))).count();
@@ -187,7 +195,10 @@ async fn an_invitation_is_accepted_once_and_a_later_one_replaces_it() {
         accepted_at: None,
     };
     let invite = async |invitation: &Invitation| {
-        db.store.insert_invitation(org.tenant, invitation.clone(), Follow::default()).await.unwrap();
+        db.store
+            .insert_invitation(org.tenant, invitation.clone(), Follow::default(), entry(org.tenant))
+            .await
+            .unwrap();
     };
     let (first, second) =
         (invitation("bob@example.org", Role::Viewer), invitation("Bob@Example.org", Role::Member));
@@ -197,13 +208,15 @@ async fn an_invitation_is_accepted_once_and_a_later_one_replaces_it() {
     assert_eq!(db.store.find_invitation(second.id).await.unwrap(), Some(second.clone()));
 
     let accept = |invitation: InvitationId, user: Result<UserId, _>, at| {
-        let store = db.store.clone();
+        let (store, entry) = (db.store.clone(), entry(org.tenant));
         let user_id = match &user {
             Ok(id) => *id,
             Err(new) => colloquy_domain::ports::store::accounts::NewUser::clone(new).user.id,
         };
         let session = new_session(user_id, org.tenant.0);
-        tokio::spawn(async move { store.accept_invitation(invitation, user, session, at).await.unwrap() })
+        tokio::spawn(
+            async move { store.accept_invitation(invitation, user, session, at, entry).await.unwrap() },
+        )
     };
     let bob = new_user("bob@example.org");
     assert!(!accept(first.id, Err(bob.clone()), now()).await.unwrap(), "replaced");

@@ -18,7 +18,7 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{SCOPE, claim, ended, id, imported, now, organization},
+    fixtures::{SCOPE, claim, ended, entry, id, imported, now, organization},
 };
 
 pub fn planned(tenant: Tenant) -> Batch {
@@ -54,7 +54,7 @@ pub async fn started(db: &Database, tenant: Tenant, cap: u64) -> Batch {
     let batch = planned(tenant);
     BatchStore::insert(&db.store, tenant, &batch).await.unwrap();
     let start = Steering::Start { cap: Some(MicroDollars(cap)), per_minute: None };
-    db.store.steer(tenant, batch.id, start).await.unwrap().expect("the batch stands")
+    db.store.steer(tenant, batch.id, start, entry(tenant)).await.unwrap().expect("the batch stands")
 }
 
 pub async fn now_as(db: &Database, batch: &Batch) -> Batch {
@@ -104,7 +104,7 @@ async fn of_many_who_feed_the_same_page_one_does_and_the_cap_is_checked_where_it
     );
     assert_eq!(db.number("SELECT count(*) FROM jobs").await, 3, "and nothing of it is written");
     assert!(db.store.feed(SCOPE, &batch, feeding(&batch, &ids[3..4])).await.unwrap());
-    db.store.steer(org.tenant, batch.id, Steering::Pause).await.unwrap();
+    db.store.steer(org.tenant, batch.id, Steering::Pause, entry(org.tenant)).await.unwrap();
     let batch = now_as(&db, &batch).await;
     assert!(
         !db.store.feed(SCOPE, &batch, feeding(&batch, &ids[4..])).await.unwrap(),
@@ -137,7 +137,12 @@ async fn what_failed_runs_again_under_a_new_price_and_is_no_failure_of_its_conve
     assert_eq!((report.failures[0].message.as_str(), report.failures[0].conversations), ("no", 1));
 
     let again = Steering::RetryFailures { cap: None };
-    let batch = db.store.steer(org.tenant, batch.id, again).await.unwrap().expect("the batch stands");
+    let batch = db
+        .store
+        .steer(org.tenant, batch.id, again, entry(org.tenant))
+        .await
+        .unwrap()
+        .expect("the batch stands");
     let items = db.store.failed(SCOPE, &batch, 10).await.unwrap();
     let characters: usize = new.segments.iter().map(|segment| segment.text.chars().count()).sum();
     assert_eq!((items.len(), items[0].characters), (1, characters as u64));
@@ -197,7 +202,7 @@ async fn one_generation_is_built_at_a_time_switched_under_its_claim_and_gone_bac
     let store = &db.store;
     let (first, second) = (rebuild(org.tenant), rebuild(org.tenant));
     let start = Steering::Start { cap: None, per_minute: None };
-    let begin = async |batch: &Batch| store.steer(org.tenant, batch.id, start).await;
+    let begin = async |batch: &Batch| store.steer(org.tenant, batch.id, start, entry(org.tenant)).await;
     for batch in [&first, &second] {
         BatchStore::insert(store, org.tenant, batch).await.unwrap();
     }
@@ -228,8 +233,8 @@ async fn one_generation_is_built_at_a_time_switched_under_its_claim_and_gone_bac
     assert!(standing.change > found.standing.change);
     assert_eq!(GenerationStore::find(store, SCOPE).await.unwrap().switched_batch, Some(first.id));
 
-    assert_eq!(store.roll_back(SCOPE, 2).await.unwrap(), None);
-    let back = store.roll_back(SCOPE, 1).await.unwrap().unwrap();
+    assert_eq!(store.roll_back(SCOPE, 2, entry(org.tenant)).await.unwrap(), None);
+    let back = store.roll_back(SCOPE, 1, entry(org.tenant)).await.unwrap().unwrap();
     assert_eq!((back.live, back.previous), (1, Some(2)));
     // The next one has a number of its own, and takes the way back.
     begin(&second).await.unwrap();

@@ -10,7 +10,7 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{FREE, LEASE, SCOPE, claim, dispatch, done, job, organization, plan, probe},
+    fixtures::{FREE, LEASE, SCOPE, claim, dispatch, done, entry, job, organization, plan, probe},
 };
 
 fn limit(running: Option<u32>, per_minute: Option<u32>) -> Limit {
@@ -90,8 +90,11 @@ async fn of_a_paused_queue_nothing_begins_and_what_was_on_its_way_comes_back() {
     let jobs = [one.tenant, other.tenant].map(|tenant| probe(Some(tenant)));
     db.store.enqueue(SCOPE, jobs.to_vec()).await.unwrap();
     let sent = dispatch(&db.store, Queue::Default, 10, 10).await;
-    assert!(db.store.pause(Queue::Default, Some(one.tenant), None).await.unwrap());
-    assert!(!db.store.pause(Queue::Default, Some(one.tenant), None).await.unwrap(), "it is already");
+    assert!(db.store.pause(Queue::Default, Some(one.tenant), entry(one.tenant)).await.unwrap());
+    assert!(
+        !db.store.pause(Queue::Default, Some(one.tenant), entry(one.tenant)).await.unwrap(),
+        "it is already"
+    );
     assert_eq!(job(&db, one.tenant, jobs[0].id).await.state, JobState::Ready);
     let from = ClaimFrom::Dispatches(vec![sent[0].id]);
     let claimed = db.store.claim(SCOPE, from, "w", LEASE, &FREE).await.unwrap();
@@ -100,15 +103,15 @@ async fn of_a_paused_queue_nothing_begins_and_what_was_on_its_way_comes_back() {
     assert!(claim(&db.store, Queue::Default, 5).await.is_empty());
     assert_eq!(db.store.paused(one.tenant).await.unwrap(), [Queue::Default]);
     assert!(db.store.paused(other.tenant).await.unwrap().is_empty());
-    assert!(db.store.resume(Queue::Default, Some(one.tenant), None).await.unwrap());
+    assert!(db.store.resume(Queue::Default, Some(one.tenant), entry(one.tenant)).await.unwrap());
     assert_eq!(claim(&db.store, Queue::Default, 5).await.len(), 1);
 
     // For all: only whoever runs the installation does that.
     db.store.enqueue(SCOPE, vec![probe(None), probe(Some(other.tenant))]).await.unwrap();
-    db.store.pause(Queue::Default, None, None).await.unwrap();
+    db.store.pause(Queue::Default, None, entry(one.tenant)).await.unwrap();
     assert_eq!(passed(&db, &FREE).await, 0);
     let stats = db.store.queue_stats(SCOPE).await.unwrap();
     assert!(stats.iter().all(|of| of.is_paused == (of.queue == Queue::Default)));
-    db.store.resume(Queue::Default, None, None).await.unwrap();
+    db.store.resume(Queue::Default, None, entry(one.tenant)).await.unwrap();
     assert_eq!(passed(&db, &FREE).await, 2);
 }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod analyses;
+mod audit;
 mod batches;
 mod caps;
 mod conversations;
@@ -27,6 +28,7 @@ mod tls;
 const SOURCES: [&str; 17] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
+    include_str!("audit.rs"),
     include_str!("batches.rs"),
     include_str!("caps.rs"),
     include_str!("conversations.rs"),

@@ -4,7 +4,7 @@ use colloquy_domain::{
     accounts::Tenant,
     audit::{AuditEntry, AuditFilter, AuditOutcome, NewAuditEntry, Origin},
     batches::{Batch, Plan},
-    ids::{AuditEntryId, JobId},
+    ids::JobId,
     jobs::{
         BatchShare, JobState, NewJob, Queue,
         manage::{Changed, JobAction},
@@ -15,27 +15,22 @@ use colloquy_domain::{
         store::{audit::AuditLog, batches::BatchStore},
     },
 };
-use serde_json::{Map, json};
+use serde_json::json;
 
 use crate::{
     batches::planned,
     support::{
         Database,
-        fixtures::{Org, SCOPE, claim, ended, id, organization, probe},
+        fixtures::{self, Org, SCOPE, claim, ended, id, organization, probe},
     },
 };
 
 fn entry(org: &Org) -> NewAuditEntry {
     NewAuditEntry {
-        id: AuditEntryId(id()),
-        organization_id: org.tenant.0,
-        user_id: org.owner,
-        api_key_id: None,
+        user_id: Some(org.owner),
         action: "jobs.test",
-        subject: None,
-        detail: Map::new(),
         origin: Origin { remote_address: "2001:db8::1".parse().ok(), request_id: Some("r-1".to_owned()) },
-        outcome: AuditOutcome::Done,
+        ..fixtures::entry(org.tenant)
     }
 }
 
@@ -217,12 +212,12 @@ async fn every_page_is_noted_with_what_came_of_it_and_entries_are_final() {
     let filter = JobFilter::default();
     let order = Order { action: JobAction::Cancel, filter: &filter, after: None, limit: 9 };
     assert!(db.store.change(org.tenant, order, taken.clone()).await.is_err());
-    assert!(db.store.pause(Queue::Default, Some(org.tenant), Some(taken)).await.is_err());
+    assert!(db.store.pause(Queue::Default, Some(org.tenant), taken).await.is_err());
     assert!(db.store.paused(org.tenant).await.unwrap().is_empty());
     assert_eq!(db.store.count_changes(org.tenant, JobAction::Cancel, &filter).await.unwrap().cancelled, 1);
 
-    assert!(db.store.pause(Queue::Default, Some(org.tenant), Some(entry(&org))).await.unwrap());
-    assert!(!db.store.pause(Queue::Default, Some(org.tenant), Some(entry(&org))).await.unwrap());
+    assert!(db.store.pause(Queue::Default, Some(org.tenant), entry(&org)).await.unwrap());
+    assert!(!db.store.pause(Queue::Default, Some(org.tenant), entry(&org)).await.unwrap());
     let entries = log(&db, org.tenant).await;
     assert_eq!((&entries[0].detail["changed"], &entries[1].detail["changed"]), (&json!(false), &json!(true)));
 

@@ -2,10 +2,10 @@
 
 use chrono::TimeDelta;
 use colloquy_domain::{
-    accounts::{Actor, Credential, Role, Tenant},
-    audit::{AuditFilter, AuditOutcome, NewAuditEntry, Origin},
+    accounts::Tenant,
+    audit::AuditFilter,
     batches::{Batch, BatchKind, BatchOptions, BatchState, Steering},
-    ids::{AuditEntryId, ScheduleId, SessionId},
+    ids::ScheduleId,
     jobs::{ClaimedJob, JobKind, JobState, NewJob, Payload, Queue},
     money::MicroDollars,
     ports::{
@@ -26,7 +26,7 @@ use crate::{
     batches::planned,
     support::{
         Database,
-        fixtures::{Org, SCOPE, claim, ended, fail, id, now, organization},
+        fixtures::{Org, SCOPE, claim, ended, entry, fail, id, now, organization},
     },
 };
 
@@ -63,28 +63,8 @@ fn schedule(org: &Org, name: &str, missed: MissedRuns) -> Schedule {
     }
 }
 
-fn entry(org: &Org) -> NewAuditEntry {
-    let actor = Actor {
-        user_id: org.owner,
-        organization_id: org.tenant.0,
-        role: Role::Owner,
-        credential: Credential::Session(SessionId(id())),
-    };
-    NewAuditEntry {
-        id: AuditEntryId(id()),
-        organization_id: actor.organization_id,
-        user_id: actor.user_id,
-        api_key_id: None,
-        action: "schedules.test",
-        subject: None,
-        detail: serde_json::Map::new(),
-        origin: Origin::default(),
-        outcome: AuditOutcome::Done,
-    }
-}
-
 async fn kept(db: &Database, org: &Org, schedule: &Schedule) {
-    let insert = ScheduleStore::insert(&db.store, org.tenant, schedule, LIMIT, Some(entry(org)));
+    let insert = ScheduleStore::insert(&db.store, org.tenant, schedule, LIMIT, Some(entry(org.tenant)));
     insert.await.unwrap();
 }
 
@@ -138,14 +118,14 @@ async fn a_schedule_comes_back_as_it_was_kept_within_its_bounds_and_its_tenant()
         let inserted = ScheduleStore::insert(&db.store, org.tenant, &new, LIMIT, audit).await;
         inserted.err().map(|error| error.code())
     };
-    assert_eq!(insert(&ours, "nightLY", Some(entry(&ours))).await, Some("NAME_TAKEN"));
-    assert_eq!(insert(&theirs, "nightly", Some(entry(&theirs))).await, None, "theirs is another");
+    assert_eq!(insert(&ours, "nightLY", Some(entry(ours.tenant))).await, Some("NAME_TAKEN"));
+    assert_eq!(insert(&theirs, "nightly", Some(entry(theirs.tenant))).await, None, "theirs is another");
     assert_eq!(insert(&ours, "a trial", None).await, None);
     assert_eq!(db.number("SELECT count(*) FROM schedules").await, 2, "a trial keeps nothing");
     // Many at once do not pass the limit together.
     let many = (0..6).map(|number| {
         let name = format!("weekly {number}");
-        let (audit, insert) = (Some(entry(&ours)), &insert);
+        let (audit, insert) = (Some(entry(ours.tenant)), &insert);
         let ours = &ours;
         async move { insert(ours, &name, audit).await }
     });
@@ -158,23 +138,23 @@ async fn a_schedule_comes_back_as_it_was_kept_within_its_bounds_and_its_tenant()
     // What is another tenant's is not there.
     assert!(ScheduleStore::find(&db.store, theirs.tenant, &[one.id]).await.unwrap().is_empty());
     let stolen = Schedule { name: "mine".to_owned(), ..one.clone() };
-    let update = db.store.update(theirs.tenant, &stolen, true, Some(entry(&theirs))).await;
+    let update = db.store.update(theirs.tenant, &stolen, true, Some(entry(theirs.tenant))).await;
     assert_eq!(update.unwrap_err().code(), "SCHEDULE_CHANGED");
-    assert!(!ScheduleStore::delete(&db.store, theirs.tenant, one.id, entry(&theirs)).await.unwrap());
-    let run = db.store.run_now(theirs.tenant, one.id, now(), job(&one, now()), entry(&theirs)).await;
+    assert!(!ScheduleStore::delete(&db.store, theirs.tenant, one.id, entry(theirs.tenant)).await.unwrap());
+    let run = db.store.run_now(theirs.tenant, one.id, now(), job(&one, now()), entry(theirs.tenant)).await;
     assert_eq!(run.unwrap_err().code(), "NOT_FOUND");
     assert_eq!(now_as(&db, ours.tenant, one.id).await, one);
 
     // Of two changes of the same state the second is told so; what has gone on meanwhile is not set back.
     let read = now_as(&db, ours.tenant, one.id).await;
     let mut changed = Schedule { name: "Daily".to_owned(), next_run_at: None, ..read.clone() };
-    db.store.update(ours.tenant, &changed, false, Some(entry(&ours))).await.unwrap();
+    db.store.update(ours.tenant, &changed, false, Some(entry(ours.tenant))).await.unwrap();
     let after = now_as(&db, ours.tenant, one.id).await;
     assert_eq!((after.name.as_str(), after.next_run_at, after.version), ("Daily", one.next_run_at, 2));
-    let late = db.store.update(ours.tenant, &changed, true, Some(entry(&ours))).await;
+    let late = db.store.update(ours.tenant, &changed, true, Some(entry(ours.tenant))).await;
     assert_eq!(late.unwrap_err().code(), "SCHEDULE_CHANGED");
     changed.version = 2;
-    db.store.update(ours.tenant, &changed, true, Some(entry(&ours))).await.unwrap();
+    db.store.update(ours.tenant, &changed, true, Some(entry(ours.tenant))).await.unwrap();
     assert_eq!(now_as(&db, ours.tenant, one.id).await.next_run_at, None);
 }
 
@@ -235,7 +215,7 @@ async fn a_run_has_one_job_however_many_lead_and_one_batch_however_often_its_job
     assert_eq!((after.last.unwrap().outcome, after.last_batch_id), (RunOutcome::Started, Some(batch.id)));
 
     // Its batches outlive it.
-    assert!(ScheduleStore::delete(&db.store, org.tenant, one.id, entry(&org)).await.unwrap());
+    assert!(ScheduleStore::delete(&db.store, org.tenant, one.id, entry(org.tenant)).await.unwrap());
     assert_eq!(batches(&db, org.tenant).await[0].schedule_id, None);
 }
 
@@ -254,7 +234,7 @@ async fn a_run_is_left_out_while_the_one_before_goes_and_says_so() {
     };
     let run_now = async || {
         let at = now();
-        let run = db.store.run_now(org.tenant, one.id, at, job(&one, at), entry(&org)).await;
+        let run = db.store.run_now(org.tenant, one.id, at, job(&one, at), entry(org.tenant)).await;
         run.err().map(|error| error.code())
     };
     let first = fired(&db, &one).await;
@@ -311,7 +291,7 @@ async fn a_run_is_left_out_while_the_one_before_goes_and_says_so() {
     assert_eq!(run_now().await, None);
     let job = claim(&db.store, Queue::Batch, 1).await.remove(0);
     let end = started(&one, &job);
-    assert!(ScheduleStore::delete(&db.store, org.tenant, one.id, entry(&org)).await.unwrap());
+    assert!(ScheduleStore::delete(&db.store, org.tenant, one.id, entry(org.tenant)).await.unwrap());
     db.store.end_run(org.tenant, job.claim, end).await.unwrap();
     assert_eq!(batches(&db, org.tenant).await.len(), 1, "the one from before");
     assert_eq!(db.number("SELECT count(*) FROM jobs WHERE state = 'DONE'").await, 5);

@@ -22,7 +22,7 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{SCOPE, claim, id, imported_and_claimed, job_of, now, organization, passages, token},
+    fixtures::{SCOPE, claim, entry, id, imported_and_claimed, job_of, now, organization, passages, token},
 };
 
 #[tokio::test]
@@ -110,8 +110,8 @@ async fn another_tenants_ids_lead_nowhere() {
         revoked_at: None,
         last_used_at: None,
     };
-    store.insert_api_key(them, key.clone(), token()).await.unwrap();
-    assert!(store.revoke_api_key(us, None, key.id).await.unwrap().is_none());
+    store.insert_api_key(them, key.clone(), token(), entry(them)).await.unwrap();
+    assert!(store.revoke_api_key(us, None, key.id, entry(us)).await.unwrap().is_none());
     assert!(store.list_api_keys(us, None, None, 10).await.unwrap().is_empty());
     assert!(store.find_members(us, &[theirs.owner]).await.unwrap().is_empty());
     let by = Actor {
@@ -120,7 +120,7 @@ async fn another_tenants_ids_lead_nowhere() {
         role: Role::Owner,
         credential: Credential::Session(SessionId(id())),
     };
-    let change = store.set_role(us, &by, theirs.owner, Role::Viewer).await.unwrap();
+    let change = store.set_role(us, &by, theirs.owner, Role::Viewer, entry(us)).await.unwrap();
     assert_eq!(change, RoleChange::NotAMember);
 
     // All of it is still theirs.

@@ -98,7 +98,12 @@ impl Server {
         self.running.wait().await;
         drop(finished);
         // It ends when the last sender is gone; a handler that apalis still holds keeps none.
-        let _ = timeout(FAREWELL, finisher).await;
+        let queue = self.lane.queue.as_str();
+        match timeout(FAREWELL, finisher).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(queue, %error, "handled messages were not taken away"),
+            Err(_) => tracing::debug!(queue, "handled messages stay in redis for now"),
+        }
         let farewell = async {
             for worker in &fallen {
                 upkeep::retire(&self.lane, worker, false).await?;

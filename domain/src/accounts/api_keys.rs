@@ -1,9 +1,12 @@
 //! API keys: credentials for machines that outlive a sign-in. A key never may more than its maker, nor more
 //! than the role it was made with.
 
+use serde_json::json;
+
 use crate::{
     Error, Result,
     accounts::{Actor, Role, sign_up::check_name, tokens},
+    audit::{self, NewAuditEntry, Origin},
     ids::{ApiKeyId, UserId},
     ports::{Ports, store::accounts::ApiKey},
     time::Timestamp,
@@ -19,7 +22,21 @@ pub struct CreateApiKeyInput {
 pub async fn create_api_key(
     ports: &Ports,
     actor: &Actor,
+    origin: &Origin,
     input: CreateApiKeyInput,
+) -> Result<(ApiKey, String)> {
+    let entry = NewAuditEntry::new(ports, actor, origin, "apiKeys.create")
+        .with("role", Some(input.role.as_str()))
+        .with("expiresAt", input.expires_at.map(|at| json!(at)));
+    let made = try_to_create(ports, actor, input, entry.again(ports)).await;
+    audit::settle(ports, entry, made).await
+}
+
+async fn try_to_create(
+    ports: &Ports,
+    actor: &Actor,
+    input: CreateApiKeyInput,
+    entry: NewAuditEntry,
 ) -> Result<(ApiKey, String)> {
     actor.require(Role::Member)?;
     let name = check_name("name", &input.name)?;
@@ -43,15 +60,22 @@ pub async fn create_api_key(
         revoked_at: None,
         last_used_at: None,
     };
-    ports.accounts.insert_api_key(actor.tenant(), key.clone(), tokens::token_hash(&secret)).await?;
+    let hash = tokens::token_hash(&secret);
+    ports.accounts.insert_api_key(actor.tenant(), key.clone(), hash, entry.on(key.id)).await?;
     Ok((key, secret))
 }
 
 /// Members revoke their own keys, administrators any. A second time changes nothing.
-pub async fn revoke_api_key(ports: &Ports, actor: &Actor, id: ApiKeyId) -> Result<ApiKey> {
-    actor.require(Role::Member)?;
-    let revoked = ports.accounts.revoke_api_key(actor.tenant(), whose(actor), id).await?;
-    revoked.ok_or_else(|| Error::not_found("API key", id))
+pub async fn revoke_api_key(ports: &Ports, actor: &Actor, origin: &Origin, id: ApiKeyId) -> Result<ApiKey> {
+    let entry = NewAuditEntry::new(ports, actor, origin, "apiKeys.revoke").on(id);
+    let revoked = async {
+        actor.require(Role::Member)?;
+        let (tenant, whose) = (actor.tenant(), whose(actor));
+        let revoked = ports.accounts.revoke_api_key(tenant, whose, id, entry.again(ports)).await?;
+        revoked.ok_or_else(|| Error::not_found("API key", id))
+    };
+    let revoked = revoked.await;
+    audit::settle(ports, entry, revoked).await
 }
 
 /// One's own; an administrator sees all. Newest first.

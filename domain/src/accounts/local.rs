@@ -8,6 +8,7 @@ use crate::{
         authenticate::authenticate,
         sign_in::prepare_session,
     },
+    audit::Origin,
     ids::{OrganizationId, UserId},
     ports::{Ports, store::accounts::NewUser},
 };
@@ -39,7 +40,7 @@ pub async fn ensure_local(ports: &Ports, kept: Option<&str>) -> Result<String> {
         credential: Credential::Session(session.id),
     };
     let input = CreateApiKeyInput { name: "standalone".to_owned(), role, expires_at: None };
-    Ok(create_api_key(ports, &actor, input).await?.1)
+    Ok(create_api_key(ports, &actor, &Origin::default(), input).await?.1)
 }
 
 /// Whether this is the local organization: whose owner holds the data folder, and so the installation.

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use crate::{
     Error, Result,
     accounts::{Actor, Role, sign_up::check_email},
+    audit::{self, NewAuditEntry, Origin},
     ids::{InvitationId, UserId},
     jobs::{JobKind, Payload},
     ports::{
@@ -18,7 +19,26 @@ use crate::{
 };
 
 /// The invitation and its token, which the inviter may also hand over by other means than mail.
-pub async fn invite(ports: &Ports, actor: &Actor, email: &str, role: Role) -> Result<(Invitation, String)> {
+pub async fn invite(
+    ports: &Ports,
+    actor: &Actor,
+    origin: &Origin,
+    email: &str,
+    role: Role,
+) -> Result<(Invitation, String)> {
+    let entry = NewAuditEntry::new(ports, actor, origin, "invitations.create");
+    let entry = entry.with("role", Some(role.as_str()));
+    let invited = try_to_invite(ports, actor, email, role, entry.again(ports)).await;
+    audit::settle(ports, entry, invited).await
+}
+
+async fn try_to_invite(
+    ports: &Ports,
+    actor: &Actor,
+    email: &str,
+    role: Role,
+    entry: NewAuditEntry,
+) -> Result<(Invitation, String)> {
     actor.require(Role::Admin)?;
     not_above(actor, role)?;
     let email = check_email(email)?;
@@ -40,7 +60,7 @@ pub async fn invite(ports: &Ports, actor: &Actor, email: &str, role: Role) -> Re
     let payload = Payload::Invitation { invitation_id: invitation.id };
     let mail = ports.new_job(JobKind::SendEmail, Some(actor.organization_id), payload);
     let follow = Follow { jobs: vec![mail], events: Vec::new() };
-    ports.accounts.insert_invitation(tenant, invitation.clone(), follow).await?;
+    ports.accounts.insert_invitation(tenant, invitation.clone(), follow, entry.on(invitation.id)).await?;
     ports.signals.raise(Signal::Jobs);
     let token = ports.credentials.tokens.invitation_token(invitation.id);
     Ok((invitation, token))
@@ -76,10 +96,29 @@ pub async fn invitation_email(ports: &Ports, id: InvitationId) -> Result<Option<
     }))
 }
 
-pub async fn set_member_role(ports: &Ports, actor: &Actor, user_id: UserId, role: Role) -> Result<Member> {
+pub async fn set_member_role(
+    ports: &Ports,
+    actor: &Actor,
+    origin: &Origin,
+    user_id: UserId,
+    role: Role,
+) -> Result<Member> {
+    let entry = NewAuditEntry::new(ports, actor, origin, "members.setRole").on(user_id);
+    let entry = entry.with("role", Some(role.as_str()));
+    let changed = try_to_set_role(ports, actor, user_id, role, entry.again(ports)).await;
+    audit::settle(ports, entry, changed).await
+}
+
+async fn try_to_set_role(
+    ports: &Ports,
+    actor: &Actor,
+    user_id: UserId,
+    role: Role,
+    entry: NewAuditEntry,
+) -> Result<Member> {
     actor.require(Role::Admin)?;
     not_above(actor, role)?;
-    match ports.accounts.set_role(actor.tenant(), actor, user_id, role).await? {
+    match ports.accounts.set_role(actor.tenant(), actor, user_id, role, entry).await? {
         RoleChange::Changed(member) => Ok(member),
         RoleChange::NotAMember => Err(Error::not_found("member", user_id)),
         RoleChange::LastOwner => {

@@ -9,8 +9,12 @@ use crate::{
         passwords::check_strength,
         sign_in::{PreparedSession, prepare_session},
     },
-    ids::{OrganizationId, UserId},
-    ports::{Ports, store::accounts::NewUser},
+    audit::{self, NewAuditEntry, Origin},
+    ids::{AuditEntryId, OrganizationId, UserId},
+    ports::{
+        Ports,
+        store::accounts::{Invitation, NewUser},
+    },
 };
 
 pub struct SignUpInput {
@@ -22,11 +26,11 @@ pub struct SignUpInput {
     pub invitation_token: Option<String>,
 }
 
-pub async fn sign_up(ports: &Ports, input: SignUpInput) -> Result<SignedIn> {
+pub async fn sign_up(ports: &Ports, origin: &Origin, input: SignUpInput) -> Result<SignedIn> {
     let email = check_email(&input.email)?;
     let name = check_name("name", &input.name)?;
     match input.invitation_token {
-        Some(token) => join(ports, &token, email, name, input.password).await,
+        Some(token) => join(ports, origin, &token, email, name, input.password).await,
         None => found(ports, email, name, input.password, input.organization_name).await,
     }
 }
@@ -58,20 +62,41 @@ async fn found(
     prepared.sign_in(ports, actor)
 }
 
+/// What becomes of an invitation is in the log of its organization.
 async fn join(
     ports: &Ports,
+    origin: &Origin,
     token: &str,
     email: String,
     name: String,
     password: SecretString,
 ) -> Result<SignedIn> {
-    let gone = || {
-        let message = "the invitation is not valid (any more); ask for a new one";
-        Error::invalid("invitationToken", "INVITATION_INVALID", message)
-    };
-    let now = ports.clock.now();
     let id = ports.credentials.tokens.check_invitation(token).ok_or_else(gone)?;
     let invitation = ports.accounts.find_invitation(id).await?.ok_or_else(gone)?;
+    let entry = NewAuditEntry::of_installation(AuditEntryId(ports.ids.next()), "invitations.accept");
+    let entry = NewAuditEntry {
+        organization_id: Some(invitation.organization_id),
+        origin: origin.clone(),
+        ..entry.on(id).with("role", Some(invitation.role.as_str()))
+    };
+    let joined = accept(ports, &invitation, email, name, password, entry.again(ports)).await;
+    audit::settle(ports, entry, joined).await
+}
+
+fn gone() -> Error {
+    let message = "the invitation is not valid (any more); ask for a new one";
+    Error::invalid("invitationToken", "INVITATION_INVALID", message)
+}
+
+async fn accept(
+    ports: &Ports,
+    invitation: &Invitation,
+    email: String,
+    name: String,
+    password: SecretString,
+    entry: NewAuditEntry,
+) -> Result<SignedIn> {
+    let now = ports.clock.now();
     if invitation.accepted_at.is_some() || invitation.expires_at <= now {
         return Err(gone());
     }
@@ -96,8 +121,9 @@ async fn join(
     };
     let user_id = user.as_ref().map_or_else(|new| new.user.id, |known| *known);
     let prepared = prepare_session(ports, user_id, invitation.organization_id);
-    let accepted = ports.accounts.accept_invitation(id, user, prepared.session.clone(), now).await?;
-    if !accepted {
+    let entry = NewAuditEntry { user_id: Some(user_id), ..entry };
+    let session = prepared.session.clone();
+    if !ports.accounts.accept_invitation(invitation.id, user, session, now, entry).await? {
         return Err(gone());
     }
     // The store has the last word on the role: an owner who joins again stays one.

@@ -4,6 +4,7 @@
 use crate::{
     Error, Result,
     accounts::{Actor, Role, Tenant},
+    audit::{self, NewAuditEntry, Origin},
     batches::{Batch, BatchState, Steering},
     ids::BatchId,
     money::MicroDollars,
@@ -11,28 +12,35 @@ use crate::{
 };
 
 /// A batch that is paused already stays so.
-pub async fn pause(ports: &Ports, actor: &Actor, id: BatchId) -> Result<Batch> {
-    steer(ports, actor, id, Steering::Pause).await
+pub async fn pause(ports: &Ports, actor: &Actor, origin: &Origin, id: BatchId) -> Result<Batch> {
+    steer(ports, actor, origin, id, Steering::Pause).await
 }
 
 /// Also one that its cap has stopped, under a new cap.
-pub async fn resume(ports: &Ports, actor: &Actor, id: BatchId, cap: Option<MicroDollars>) -> Result<Batch> {
-    steer(ports, actor, id, Steering::Resume { cap }).await
+pub async fn resume(
+    ports: &Ports,
+    actor: &Actor,
+    origin: &Origin,
+    id: BatchId,
+    cap: Option<MicroDollars>,
+) -> Result<Batch> {
+    steer(ports, actor, origin, id, Steering::Resume { cap }).await
 }
 
 /// What waits is not begun any more, what runs is asked to stop.
-pub async fn cancel(ports: &Ports, actor: &Actor, id: BatchId) -> Result<Batch> {
-    steer(ports, actor, id, Steering::Cancel).await
+pub async fn cancel(ports: &Ports, actor: &Actor, origin: &Origin, id: BatchId) -> Result<Batch> {
+    steer(ports, actor, origin, id, Steering::Cancel).await
 }
 
 /// Only what failed; priced anew, and within the cap.
 pub async fn retry_failures(
     ports: &Ports,
     actor: &Actor,
+    origin: &Origin,
     id: BatchId,
     cap: Option<MicroDollars>,
 ) -> Result<Batch> {
-    steer(ports, actor, id, Steering::RetryFailures { cap }).await
+    steer(ports, actor, origin, id, Steering::RetryFailures { cap }).await
 }
 
 pub async fn get(ports: &Ports, tenant: Tenant, id: BatchId) -> Result<Batch> {
@@ -40,7 +48,32 @@ pub async fn get(ports: &Ports, tenant: Tenant, id: BatchId) -> Result<Batch> {
     found.into_iter().next().ok_or_else(|| Error::not_found("batch", id))
 }
 
-async fn steer(ports: &Ports, actor: &Actor, id: BatchId, steering: Steering) -> Result<Batch> {
+async fn steer(
+    ports: &Ports,
+    actor: &Actor,
+    origin: &Origin,
+    id: BatchId,
+    steering: Steering,
+) -> Result<Batch> {
+    let (action, cap) = match steering {
+        Steering::Start { cap, .. } => ("batches.start", cap),
+        Steering::Pause => ("batches.pause", None),
+        Steering::Resume { cap } => ("batches.resume", cap),
+        Steering::Cancel => ("batches.cancel", None),
+        Steering::RetryFailures { cap } => ("batches.retryFailures", cap),
+    };
+    let entry = NewAuditEntry::new(ports, actor, origin, action).on(id).with("cap", cap.map(|cap| cap.0));
+    let steered = try_to_steer(ports, actor, id, steering, entry.again(ports)).await;
+    audit::settle(ports, entry, steered).await
+}
+
+async fn try_to_steer(
+    ports: &Ports,
+    actor: &Actor,
+    id: BatchId,
+    steering: Steering,
+    entry: NewAuditEntry,
+) -> Result<Batch> {
     actor.require(Role::Admin)?;
     let batch = get(ports, actor.tenant(), id).await?;
     if batch.is_rebuild() {
@@ -48,9 +81,10 @@ async fn steer(ports: &Ports, actor: &Actor, id: BatchId, steering: Steering) ->
     }
     check_cap(&batch, steering)?;
     if matches!(steering, Steering::RetryFailures { .. }) && batch.counts.failed == 0 {
+        ports.audit.insert(entry.changed(false)).await?;
         return Ok(batch);
     }
-    let steered = ports.batches.steer(actor.tenant(), id, steering).await?;
+    let steered = ports.batches.steer(actor.tenant(), id, steering, entry).await?;
     let batch = steered.ok_or_else(|| Error::not_found("batch", id))?;
     // Somebody else may have been quicker: what counts is how it stands now.
     if batch.state == steering.to() || steering.is_met_by(batch.state) {

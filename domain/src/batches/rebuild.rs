@@ -3,6 +3,7 @@
 use crate::{
     Error, Result,
     accounts::{Actor, Role, SystemScope, local::is_local},
+    audit::{self, NewAuditEntry, Origin},
     batches::{
         Batch, BatchKind, BatchOptions,
         plan::{PlanInput, plan},
@@ -24,7 +25,7 @@ pub async fn rebuild(ports: &Ports, owner: &Actor) -> Result<Batch> {
         PlanInput { kind: BatchKind::Reindex, filter: ConversationFilter::default(), all: false, options };
     let planned = plan(ports, owner, input).await?;
     let input = StartInput { batch_id: planned.id, cap: None, accept_partial: false, per_minute: None };
-    Ok(start(ports, owner, input).await?.batch)
+    Ok(start(ports, owner, &Origin::default(), input).await?.batch)
 }
 
 /// Which generations stand.
@@ -35,12 +36,25 @@ pub async fn look(ports: &Ports, actor: &Actor) -> Result<Generations> {
 
 /// Makes the generation of before live again; what was live becomes the one to go back to. Both have had every
 /// change meanwhile. Where `number` is live already that is what was wanted.
-pub async fn roll_back(ports: &Ports, actor: &Actor, number: i64) -> Result<Generations> {
+pub async fn roll_back(ports: &Ports, actor: &Actor, origin: &Origin, number: i64) -> Result<Generations> {
+    let entry = NewAuditEntry::new(ports, actor, origin, "searchIndex.rollBack");
+    let entry = entry.with("toGeneration", Some(number));
+    let rolled = try_to_roll_back(ports, actor, number, entry.again(ports)).await;
+    audit::settle(ports, entry, rolled).await
+}
+
+async fn try_to_roll_back(
+    ports: &Ports,
+    actor: &Actor,
+    number: i64,
+    entry: NewAuditEntry,
+) -> Result<Generations> {
     may(ports, actor, Role::Owner).await?;
-    let Some(standing) = ports.generations.roll_back(SCOPE, number).await? else {
+    let Some(standing) = ports.generations.roll_back(SCOPE, number, entry.again(ports)).await? else {
         let found = ports.generations.find(SCOPE).await?;
         let Standing { live, previous, .. } = found.standing;
         if live == number {
+            ports.audit.insert(entry.changed(false)).await?;
             return Ok(found);
         }
         let message = match previous {

@@ -3,6 +3,7 @@
 use crate::{
     Error, Result,
     accounts::{Actor, Role},
+    audit::{self, NewAuditEntry, Origin},
     batches::{Batch, BatchState, Plan, Steering, plan},
     events::LogPosition,
     ids::BatchId,
@@ -28,7 +29,22 @@ pub struct Started {
 }
 
 /// Started twice, it is the same batch.
-pub async fn start(ports: &Ports, actor: &Actor, input: StartInput) -> Result<Started> {
+pub async fn start(ports: &Ports, actor: &Actor, origin: &Origin, input: StartInput) -> Result<Started> {
+    let entry = NewAuditEntry::new(ports, actor, origin, "batches.start")
+        .on(input.batch_id)
+        .with("cap", input.cap.map(|cap| cap.0))
+        .with("perMinute", input.per_minute)
+        .with("acceptPartial", input.accept_partial.then_some(true));
+    let started = try_to_start(ports, actor, input, entry.again(ports)).await;
+    audit::settle(ports, entry, started).await
+}
+
+async fn try_to_start(
+    ports: &Ports,
+    actor: &Actor,
+    input: StartInput,
+    entry: NewAuditEntry,
+) -> Result<Started> {
     actor.require(Role::Admin)?;
     let tenant = actor.tenant();
     let cursor = ports.events.bounds().await?.position();
@@ -37,6 +53,7 @@ pub async fn start(ports: &Ports, actor: &Actor, input: StartInput) -> Result<St
         actor.require(Role::Owner)?;
     }
     if batch.state != BatchState::Planned {
+        ports.audit.insert(entry.changed(false)).await?;
         return Ok(Started { batch, recount: None, cursor });
     }
     if input.per_minute == Some(0) {
@@ -45,7 +62,7 @@ pub async fn start(ports: &Ports, actor: &Actor, input: StartInput) -> Result<St
     let recount = plan::count(ports, tenant, batch.kind, &batch.filter, batch.options).await?;
     check_cap(recount.price, input.cap, input.accept_partial)?;
     let steering = Steering::Start { cap: input.cap, per_minute: input.per_minute };
-    let steered = ports.batches.steer(tenant, input.batch_id, steering).await?;
+    let steered = ports.batches.steer(tenant, input.batch_id, steering, entry).await?;
     let batch = steered.ok_or_else(|| Error::not_found("batch", input.batch_id))?;
     Ok(Started { batch, recount: Some(recount), cursor })
 }

@@ -7,10 +7,11 @@ use crate::{
     Error, Result,
     accounts::{Actor, Role},
     audit::{self, NewAuditEntry, Origin},
+    ids::AuditEntryId,
     jobs::{JobKind, JobState, Queue},
     ports::{
         Ports,
-        jobs::{JobFilter, Order},
+        jobs::{JobFilter, Ledger, Order},
     },
 };
 
@@ -125,17 +126,34 @@ pub async fn pause(
     queue: Queue,
     paused: bool,
 ) -> Result<bool> {
-    let action = if paused { "queues.pause" } else { "queues.resume" };
-    let mut entry = NewAuditEntry::new(ports, actor, origin, action);
-    entry.subject = Some(queue.as_str().to_owned());
+    let entry = NewAuditEntry::new(ports, actor, origin, pausing(paused)).on(queue.as_str());
     if let Err(error) = actor.require(Role::Admin) {
         return audit::refuse(ports, entry, error).await;
     }
     let whose = Some(actor.tenant());
     match paused {
-        true => ports.ledger.pause(queue, whose, Some(entry)).await,
-        false => ports.ledger.resume(queue, whose, Some(entry)).await,
+        true => ports.ledger.pause(queue, whose, entry).await,
+        false => ports.ledger.resume(queue, whose, entry).await,
     }
+}
+
+/// Pauses or resumes a queue for every organization, which is for whoever has the installation's settings: `id` names
+/// the entry, in no organization's log, by which others who have them learn of it.
+pub async fn pause_everywhere(
+    ledger: &dyn Ledger,
+    id: AuditEntryId,
+    queue: Queue,
+    paused: bool,
+) -> Result<bool> {
+    let entry = NewAuditEntry::of_installation(id, pausing(paused)).on(queue.as_str());
+    match paused {
+        true => ledger.pause(queue, None, entry).await,
+        false => ledger.resume(queue, None, entry).await,
+    }
+}
+
+fn pausing(paused: bool) -> &'static str {
+    if paused { "queues.pause" } else { "queues.resume" }
 }
 
 fn may(actor: &Actor, input: &ManageInput) -> Result<()> {

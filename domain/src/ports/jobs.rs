@@ -328,11 +328,10 @@ pub trait Ledger: Send + Sync {
 
     /// Nothing of the queue begins any more, for one organization or for all, which is an operator's matter and
     /// in no organization's audit log. Whether it was not paused yet.
-    async fn pause(&self, queue: Queue, whose: Option<Tenant>, audit: Option<NewAuditEntry>) -> Result<bool>;
+    async fn pause(&self, queue: Queue, whose: Option<Tenant>, audit: NewAuditEntry) -> Result<bool>;
 
     /// Whether it was paused.
-    async fn resume(&self, queue: Queue, whose: Option<Tenant>, audit: Option<NewAuditEntry>)
-    -> Result<bool>;
+    async fn resume(&self, queue: Queue, whose: Option<Tenant>, audit: NewAuditEntry) -> Result<bool>;
 
     /// Queues that this organization has paused for itself.
     async fn paused(&self, tenant: Tenant) -> Result<Vec<Queue>>;

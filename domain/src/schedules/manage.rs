@@ -63,7 +63,7 @@ pub async fn create(ports: &Ports, actor: &Actor, origin: &Origin, input: Create
         Err(error) => return audit::refuse(ports, entry, error).await,
     };
     let schedule = &settled.schedule;
-    let entry = NewAuditEntry { subject: subject(schedule.id), detail: describe(schedule), ..entry };
+    let entry = NewAuditEntry { detail: describe(schedule), ..entry.on(schedule.id) };
     let written = (!dry_run).then(|| entry.again(ports));
     match ports.schedules.insert(actor.tenant(), schedule, MAX_SCHEDULES, written).await {
         Ok(()) => Ok(settled),
@@ -107,8 +107,7 @@ pub async fn update(
     id: ScheduleId,
     input: UpdateInput,
 ) -> Result<Settled> {
-    let entry = NewAuditEntry::new(ports, actor, origin, "schedules.update");
-    let mut entry = NewAuditEntry { subject: subject(id), ..entry };
+    let mut entry = NewAuditEntry::new(ports, actor, origin, "schedules.update").on(id);
     let dry_run = input.dry_run;
     let (settled, moves) = match changed(ports, actor, id, input).await {
         Ok(changed) => changed,
@@ -158,8 +157,7 @@ async fn changed(
 
 /// The batches of its runs stay, and so does a run that has begun.
 pub async fn delete(ports: &Ports, actor: &Actor, origin: &Origin, id: ScheduleId) -> Result<()> {
-    let entry = NewAuditEntry::new(ports, actor, origin, "schedules.delete");
-    let entry = NewAuditEntry { subject: subject(id), ..entry };
+    let entry = NewAuditEntry::new(ports, actor, origin, "schedules.delete").on(id);
     let deleted = match actor.require(Role::Admin) {
         Ok(()) => ports.schedules.delete(actor.tenant(), id, entry.again(ports)).await?,
         Err(error) => return audit::refuse(ports, entry, error).await,
@@ -172,8 +170,7 @@ pub async fn delete(ports: &Ports, actor: &Actor, origin: &Origin, id: ScheduleI
 
 /// A run beside those that are due, also of a schedule that is disabled.
 pub async fn run_now(ports: &Ports, actor: &Actor, origin: &Origin, id: ScheduleId) -> Result<Schedule> {
-    let entry = NewAuditEntry::new(ports, actor, origin, "schedules.run");
-    let entry = NewAuditEntry { subject: subject(id), ..entry };
+    let entry = NewAuditEntry::new(ports, actor, origin, "schedules.run").on(id);
     let asked = async {
         actor.require(Role::Admin)?;
         let at = ports.schedules.now().await?;
@@ -181,10 +178,8 @@ pub async fn run_now(ports: &Ports, actor: &Actor, origin: &Origin, id: Schedule
         ports.schedules.run_now(actor.tenant(), id, at, job, entry.again(ports)).await?;
         get(ports, actor.tenant(), id).await
     };
-    match asked.await {
-        Ok(schedule) => Ok(schedule),
-        Err(error) => audit::refuse(ports, entry, error).await,
-    }
+    let asked = asked.await;
+    audit::settle(ports, entry, asked).await
 }
 
 pub async fn get(ports: &Ports, tenant: Tenant, id: ScheduleId) -> Result<Schedule> {
@@ -263,10 +258,6 @@ fn of_batch(error: Error) -> Error {
         }
         other => other,
     }
-}
-
-fn subject(id: ScheduleId) -> Option<String> {
-    Some(id.to_string())
 }
 
 /// In ids, numbers and names of ours: neither the schedule's name nor the words of its filter.

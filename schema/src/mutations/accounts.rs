@@ -1,4 +1,4 @@
-//! Signing up and in, keys and members.
+//! Signing up and in, keys and members. What is done to keys and members is in the audit log.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use colloquy_domain::{
@@ -10,7 +10,7 @@ use crate::{
     Wired,
     errors::{UserError, settle},
     global_id,
-    guards::actor,
+    guards::{actor, origin},
     types::{
         Role,
         accounts::{ApiKey, Invitation, Member, Session},
@@ -135,7 +135,7 @@ impl AccountMutations {
             organization_name: input.organization_name,
             invitation_token: input.invitation_token,
         };
-        SessionPayload::from(sign_up::sign_up(ctx.ports(), input).await)
+        SessionPayload::from(sign_up::sign_up(ctx.ports(), &origin(ctx), input).await)
     }
 
     async fn log_in(&self, ctx: &Context<'_>, input: LogInInput) -> Result<SessionPayload> {
@@ -170,7 +170,7 @@ impl AccountMutations {
             role: input.role.into(),
             expires_at: input.expires_at,
         };
-        let made = api_keys::create_api_key(ctx.ports(), actor(ctx)?, input).await;
+        let made = api_keys::create_api_key(ctx.ports(), actor(ctx)?, &origin(ctx), input).await;
         let (made, user_errors) = settle(made)?;
         let (api_key, secret) = made.unzip();
         Ok(CreateApiKeyPayload { api_key: api_key.map(ApiKey), secret, user_errors })
@@ -182,10 +182,10 @@ impl AccountMutations {
         ctx: &Context<'_>,
         input: RevokeApiKeyInput,
     ) -> Result<RevokeApiKeyPayload> {
-        let actor = actor(ctx)?;
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
         let revoked = async {
             let id = global_id::require(&input.id)?;
-            api_keys::revoke_api_key(ctx.ports(), actor, id).await
+            api_keys::revoke_api_key(ctx.ports(), actor, &origin, id).await
         };
         let (api_key, user_errors) = settle(revoked.await)?;
         Ok(RevokeApiKeyPayload { api_key: api_key.map(ApiKey), user_errors })
@@ -197,7 +197,8 @@ impl AccountMutations {
         ctx: &Context<'_>,
         input: InviteMemberInput,
     ) -> Result<InviteMemberPayload> {
-        let invited = members::invite(ctx.ports(), actor(ctx)?, &input.email, input.role.into()).await;
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
+        let invited = members::invite(ctx.ports(), actor, &origin, &input.email, input.role.into()).await;
         let (invited, user_errors) = settle(invited)?;
         let (invitation, token) = invited.unzip();
         Ok(InviteMemberPayload { invitation: invitation.map(Invitation::from), token, user_errors })
@@ -209,10 +210,10 @@ impl AccountMutations {
         ctx: &Context<'_>,
         input: SetMemberRoleInput,
     ) -> Result<SetMemberRolePayload> {
-        let actor = actor(ctx)?;
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
         let changed = async {
             let user_id = global_id::require(&input.user_id)?;
-            members::set_member_role(ctx.ports(), actor, user_id, input.role.into()).await
+            members::set_member_role(ctx.ports(), actor, &origin, user_id, input.role.into()).await
         };
         let (member, user_errors) = settle(changed.await)?;
         Ok(SetMemberRolePayload { member: member.map(Member::from), user_errors })

@@ -1,4 +1,4 @@
-//! Planning, starting and steering batches.
+//! Planning, starting and steering batches. All but planning is in the audit log.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use colloquy_domain::batches::{
@@ -13,7 +13,7 @@ use crate::{
     cursor::Cursor,
     errors::{UserError, settle},
     global_id,
-    guards::actor,
+    guards::{actor, origin},
     types::batch::{Batch, BatchFilter, BatchKind, BatchOptions, BatchPlan, MicroDollars, SearchIndex},
 };
 
@@ -129,7 +129,7 @@ impl BatchMutations {
     /// Starts what was planned. Started twice, it is the same batch. Of rebuilds (`everywhere`) one runs at a time;
     /// another is the user error REBUILD_RUNNING. Needs ADMIN, and OWNER for a rebuild.
     async fn start_batch(&self, ctx: &Context<'_>, input: StartBatchInput) -> Result<StartBatchPayload> {
-        let actor = actor(ctx)?;
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
         let started = async {
             let input = StartInput {
                 batch_id: global_id::require(&input.batch_id)?,
@@ -137,7 +137,7 @@ impl BatchMutations {
                 accept_partial: input.accept_partial,
                 per_minute: input.per_minute,
             };
-            start(ctx.ports(), actor, input).await
+            start(ctx.ports(), actor, &origin, input).await
         };
         let (started, user_errors) = settle(started.await)?;
         let Some(started) = started else {
@@ -162,27 +162,29 @@ impl BatchMutations {
 
     /// Begins nothing more within seconds; what runs ends. Needs ADMIN.
     async fn pause_batch(&self, ctx: &Context<'_>, input: PauseBatchInput) -> Result<BatchPayload> {
-        let actor = actor(ctx)?;
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
         let steered =
-            async { control::pause(ctx.ports(), actor, global_id::require(&input.batch_id)?).await };
+            async { control::pause(ctx.ports(), actor, &origin, global_id::require(&input.batch_id)?).await };
         BatchPayload::from(steered.await)
     }
 
     /// Goes on with a batch that is paused, or that its cap has stopped. Needs ADMIN.
     async fn resume_batch(&self, ctx: &Context<'_>, input: ResumeBatchInput) -> Result<BatchPayload> {
-        let actor = actor(ctx)?;
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
         let cap = input.cap.map(|cap| cap.0);
-        let steered =
-            async { control::resume(ctx.ports(), actor, global_id::require(&input.batch_id)?, cap).await };
+        let steered = async {
+            control::resume(ctx.ports(), actor, &origin, global_id::require(&input.batch_id)?, cap).await
+        };
         BatchPayload::from(steered.await)
     }
 
     /// Cancels what waits and asks what runs to stop. What was done stays; what a rebuild has built is dropped. Needs
     /// ADMIN, and OWNER for a rebuild.
     async fn cancel_batch(&self, ctx: &Context<'_>, input: CancelBatchInput) -> Result<BatchPayload> {
-        let actor = actor(ctx)?;
-        let steered =
-            async { control::cancel(ctx.ports(), actor, global_id::require(&input.batch_id)?).await };
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
+        let steered = async {
+            control::cancel(ctx.ports(), actor, &origin, global_id::require(&input.batch_id)?).await
+        };
         BatchPayload::from(steered.await)
     }
 
@@ -192,10 +194,11 @@ impl BatchMutations {
         ctx: &Context<'_>,
         input: RetryBatchFailuresInput,
     ) -> Result<BatchPayload> {
-        let actor = actor(ctx)?;
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
         let cap = input.cap.map(|cap| cap.0);
         let steered = async {
-            control::retry_failures(ctx.ports(), actor, global_id::require(&input.batch_id)?, cap).await
+            control::retry_failures(ctx.ports(), actor, &origin, global_id::require(&input.batch_id)?, cap)
+                .await
         };
         BatchPayload::from(steered.await)
     }
@@ -207,9 +210,9 @@ impl BatchMutations {
         ctx: &Context<'_>,
         input: RollBackSearchIndexInput,
     ) -> Result<SearchIndexPayload> {
-        let actor = actor(ctx)?;
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
         let (search_index, user_errors) =
-            settle(rebuild::roll_back(ctx.ports(), actor, input.to_generation.into()).await)?;
+            settle(rebuild::roll_back(ctx.ports(), actor, &origin, input.to_generation.into()).await)?;
         Ok(SearchIndexPayload { search_index: search_index.map(SearchIndex::from), user_errors })
     }
 }

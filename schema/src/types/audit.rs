@@ -25,7 +25,7 @@ impl AuditEntry {
         global_id::encode(self.0.id)
     }
 
-    /// Such as `jobs.cancel` or `queues.pause`.
+    /// Such as `jobs.cancel`, `queues.pause` or `members.setRole`.
     async fn action(&self) -> &str {
         &self.0.action
     }
@@ -45,6 +45,7 @@ impl AuditEntry {
         audit::AuditOutcome::from_name(&self.0.outcome).map(AuditOutcome::from)
     }
 
+    /// Null where nobody had signed in: an invitation was shown that is no good.
     async fn user_id(&self) -> Option<ID> {
         self.0.user_id.map(global_id::encode)
     }
@@ -62,6 +63,7 @@ impl AuditEntry {
         self.0.api_key_id.map(global_id::encode)
     }
 
+    /// Null for what the server did by itself under somebody's credential.
     async fn remote_address(&self) -> Option<&str> {
         self.0.remote_address.as_deref()
     }

@@ -295,11 +295,11 @@ impl Ledger for MemoryLedger {
         unimplemented!("nothing here asks for it")
     }
 
-    async fn pause(&self, _: Queue, _: Option<Tenant>, _: Option<NewAuditEntry>) -> Result<bool> {
+    async fn pause(&self, _: Queue, _: Option<Tenant>, _: NewAuditEntry) -> Result<bool> {
         unimplemented!("nothing here asks for it")
     }
 
-    async fn resume(&self, _: Queue, _: Option<Tenant>, _: Option<NewAuditEntry>) -> Result<bool> {
+    async fn resume(&self, _: Queue, _: Option<Tenant>, _: NewAuditEntry) -> Result<bool> {
         unimplemented!("nothing here asks for it")
     }
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
     accounts::{Actor, Credential, Role, Tenant},
+    audit::NewAuditEntry,
     ids::{ApiKeyId, OrganizationId, SessionId, UserId},
     ports::store::accounts::{ApiKey, NewSession, Rotation, TokenHash},
     time::Timestamp,
@@ -10,12 +11,13 @@ use colloquy_domain::{
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
     dsl::{now, sql},
-    sql_types::{Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Bool, Bytea, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use crate::{
+    audit,
     errors::Step,
     pool::Connection,
     rows,
@@ -237,8 +239,9 @@ pub(super) async fn revoke_api_key(
     tenant: Tenant,
     of: Option<UserId>,
     id: ApiKeyId,
+    entry: &NewAuditEntry,
 ) -> Step<Option<ApiKey>> {
-    let found: Option<KeyRow> = diesel::update(api_keys::table)
+    let found: Option<KeyRow> = api_keys::table
         .filter(api_keys::id.eq(id.0))
         .filter(api_keys::organization_id.eq(tenant.0.0))
         .filter(
@@ -246,12 +249,22 @@ pub(super) async fn revoke_api_key(
                 .bind::<Nullable<SqlUuid>, _>(of.map(|user| user.0))
                 .sql(", user_id) = user_id"),
         )
-        .set(api_keys::revoked_at.eq(sql::<Nullable<Timestamptz>>("coalesce(revoked_at, now())")))
-        .returning(KeyRow::as_returning())
-        .get_result(conn)
+        .select(KeyRow::as_select())
+        .for_update()
+        .first(conn)
         .await
         .optional()?;
-    found.map(KeyRow::key).transpose()
+    let Some(mut key) = found else { return Ok(None) };
+    let stands = key.revoked_at.is_none();
+    if stands {
+        key = diesel::update(api_keys::table.find(id.0))
+            .set(api_keys::revoked_at.eq(now))
+            .returning(KeyRow::as_returning())
+            .get_result(conn)
+            .await?;
+    }
+    audit::insert(conn, &entry.clone().changed(stands)).await?;
+    Ok(Some(key.key()?))
 }
 
 pub(super) async fn list_api_keys(

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
     accounts::{Actor, Role, Tenant},
+    audit::NewAuditEntry,
     ids::UserId,
     ports::store::accounts::{Member, RoleChange},
     time::Timestamp,
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use super::{USER, UserRow, user};
 use crate::{
+    audit,
     errors::Step,
     pool::Connection,
     rows,
@@ -66,6 +68,7 @@ pub(super) async fn set_role(
     by: &Actor,
     user_id: UserId,
     role: Role,
+    entry: &NewAuditEntry,
 ) -> Step<RoleChange> {
     let locked: Vec<(Uuid, String)> = memberships::table
         .filter(memberships::organization_id.eq(tenant.0.0))
@@ -96,6 +99,9 @@ pub(super) async fn set_role(
         .set(memberships::role.eq(role.as_str()))
         .execute(conn)
         .await?;
+    let mut entry = entry.clone().changed(before != role.as_str());
+    entry.detail.insert("before".to_owned(), before.into());
+    audit::insert(conn, &entry).await?;
     let changed = find(conn, tenant, &[user_id]).await?.pop();
     Ok(changed.map_or(RoleChange::NotAMember, RoleChange::Changed))
 }

@@ -2,6 +2,7 @@
 
 use colloquy_domain::{
     accounts::Tenant,
+    audit::NewAuditEntry,
     batches::{Batch, BatchState, Failures, Report, Steering, progress::Progress},
     events::{EventKind, NewEvent},
     ids::BatchId,
@@ -20,6 +21,7 @@ use super::{
     unfinished,
 };
 use crate::{
+    audit,
     errors::Step,
     follow::{self, Raised, tell},
     generations,
@@ -36,12 +38,29 @@ const FAILURES: i64 = 10_000;
 const MESSAGES: i64 = 10;
 const LONGEST_MESSAGE: usize = 300;
 
+/// As somebody wants it; what the batch's state does not allow is not noted here.
+pub(super) async fn steer_and_note(
+    conn: &mut Connection,
+    tenant: Tenant,
+    id: BatchId,
+    steering: Steering,
+    entry: &NewAuditEntry,
+) -> Step<Option<Batch>> {
+    let (batch, changed) = steer(conn, tenant, id, steering).await?;
+    let is_as_wanted = |batch: &Batch| batch.state == steering.to() || steering.is_met_by(batch.state);
+    if batch.as_ref().is_some_and(is_as_wanted) {
+        audit::insert(conn, &entry.clone().changed(changed)).await?;
+    }
+    Ok(batch)
+}
+
+/// The batch as it is then, and whether that is different from before.
 pub(crate) async fn steer(
     conn: &mut Connection,
     tenant: Tenant,
     id: BatchId,
     steering: Steering,
-) -> Step<Option<Batch>> {
+) -> Step<(Option<Batch>, bool)> {
     let (cap, per_minute) = match steering {
         Steering::Start { cap, per_minute } => (cap, per_minute),
         Steering::Resume { cap } | Steering::RetryFailures { cap } => (cap, None),
@@ -70,7 +89,7 @@ pub(crate) async fn steer(
     if let Some(batch) = batch.as_ref().filter(|batch| steered > 0 && begins && batch.is_rebuild()) {
         generations::begin(conn, batch.id).await?;
     }
-    Ok(batch)
+    Ok((batch, steered > 0))
 }
 
 pub(super) fn micros(amount: MicroDollars) -> i64 {

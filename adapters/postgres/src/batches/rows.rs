@@ -173,27 +173,7 @@ pub(super) async fn find(conn: &mut Connection, tenant: Tenant, ids: &[BatchId])
 }
 
 pub(super) async fn list(conn: &mut Connection, tenant: Tenant, page: PageBy<BatchId>) -> Step<Vec<Batch>> {
-    let forward = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM batches b WHERE organization_id = $1 AND id < $2 AND id > $3 ORDER BY id DESC LIMIT $4"
-    );
-    let backward = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM batches b WHERE organization_id = $1 AND id < $2 AND id > $3 ORDER BY id LIMIT $4"
-    );
-    let found = diesel::sql_query(if page.backward { backward } else { forward })
-        .bind::<SqlUuid, _>(tenant.0.0)
-        .bind::<SqlUuid, _>(page.after.map_or(Uuid::max(), Uuid::from))
-        .bind::<SqlUuid, _>(page.before.map_or(Uuid::nil(), Uuid::from))
-        .bind::<BigInt, _>(rows::limit(page.limit))
-        .prepared();
-    let mut found = read(found.load(conn).await?)?;
-    if page.backward {
-        found.reverse();
-    }
-    Ok(found)
+    read(rows::page(conn, tenant, page, rows::pages!(columns!(), "batches b")).await?)
 }
 
 pub(super) async fn active(conn: &mut Connection) -> Step<Vec<Batch>> {

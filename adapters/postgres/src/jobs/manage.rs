@@ -214,7 +214,7 @@ pub(super) async fn pause(
     conn: &mut Connection,
     queue: Queue,
     whose: Option<Tenant>,
-    entry: Option<&NewAuditEntry>,
+    entry: &NewAuditEntry,
 ) -> Step<bool> {
     let lane = whose.map(|tenant| tenant.0.0);
     let paused =
@@ -224,7 +224,7 @@ pub(super) async fn pause(
             .prepared()
             .execute(conn)
             .await?;
-    note_whether(conn, entry, paused > 0).await?;
+    audit::insert(conn, &entry.clone().changed(paused > 0)).await?;
     Ok(paused > 0)
 }
 
@@ -232,7 +232,7 @@ pub(super) async fn resume(
     conn: &mut Connection,
     queue: Queue,
     whose: Option<Tenant>,
-    entry: Option<&NewAuditEntry>,
+    entry: &NewAuditEntry,
 ) -> Step<bool> {
     let resumed =
         diesel::sql_query("DELETE FROM paused_queues WHERE queue = $1 AND lane IS NOT DISTINCT FROM $2")
@@ -241,15 +241,8 @@ pub(super) async fn resume(
             .prepared()
             .execute(conn)
             .await?;
-    note_whether(conn, entry, resumed > 0).await?;
+    audit::insert(conn, &entry.clone().changed(resumed > 0)).await?;
     Ok(resumed > 0)
-}
-
-async fn note_whether(conn: &mut Connection, entry: Option<&NewAuditEntry>, changed: bool) -> Step<()> {
-    let Some(entry) = entry else { return Ok(()) };
-    let mut entry = entry.clone();
-    entry.detail.insert("changed".to_owned(), changed.into());
-    audit::insert(conn, &entry).await
 }
 
 #[derive(diesel::QueryableByName)]

@@ -12,7 +12,7 @@ use colloquy_domain::{
 };
 use diesel::{
     QueryableByName,
-    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
@@ -263,25 +263,5 @@ pub(super) async fn list(
     tenant: Tenant,
     page: PageBy<ScheduleId>,
 ) -> Step<Vec<Schedule>> {
-    let forward = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM schedules s WHERE organization_id = $1 AND id < $2 AND id > $3 ORDER BY id DESC LIMIT $4"
-    );
-    let backward = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM schedules s WHERE organization_id = $1 AND id < $2 AND id > $3 ORDER BY id LIMIT $4"
-    );
-    let found = diesel::sql_query(if page.backward { backward } else { forward })
-        .bind::<SqlUuid, _>(tenant.0.0)
-        .bind::<SqlUuid, _>(page.after.map_or(Uuid::max(), Uuid::from))
-        .bind::<SqlUuid, _>(page.before.map_or(Uuid::nil(), Uuid::from))
-        .bind::<BigInt, _>(rows::limit(page.limit))
-        .prepared();
-    let mut found = read(found.load(conn).await?)?;
-    if page.backward {
-        found.reverse();
-    }
-    Ok(found)
+    read(rows::page(conn, tenant, page, rows::pages!(columns!(), "schedules s")).await?)
 }

@@ -5,9 +5,13 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::TimeDelta;
 use colloquy_domain::{
     accounts::{Organization, Role, SystemScope, Tenant, User},
+    audit::NewAuditEntry,
     conversations::{ContentHash, Conversation, ConversationKind, Participant, Segment, Tag},
     events::{EventKind, NewEvent, Stage},
-    ids::{ConversationId, JobId, OrganizationId, ParticipantId, SegmentId, SessionId, TagId, UserId},
+    ids::{
+        AuditEntryId, ConversationId, JobId, OrganizationId, ParticipantId, SegmentId, SessionId, TagId,
+        UserId,
+    },
     jobs::{
         ClaimedJob, Job, JobKind, NewJob, Payload, Queue,
         limits::{JobLimits, Limit},
@@ -47,6 +51,12 @@ pub fn id() -> Uuid {
 pub fn now() -> Timestamp {
     // PostgreSQL keeps microseconds.
     chrono::DateTime::from_timestamp_micros(chrono::Utc::now().timestamp_micros()).unwrap()
+}
+
+/// In the tenant's log, of nobody.
+pub fn entry(tenant: Tenant) -> NewAuditEntry {
+    let entry = NewAuditEntry::of_installation(AuditEntryId(id()), "test");
+    NewAuditEntry { organization_id: Some(tenant.0), ..entry }
 }
 
 pub fn token() -> [u8; 32] {

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::{
     Result,
     accounts::{Actor, Organization, Role, Tenant, User},
+    audit::NewAuditEntry,
     ids::{ApiKeyId, InvitationId, OrganizationId, SessionId, UserId},
     ports::jobs::Follow,
     time::Timestamp,
@@ -123,7 +124,13 @@ pub trait AccountStore: Send + Sync {
     /// The actor behind a key that is neither revoked nor expired; notes that it was used.
     async fn find_api_key_actor(&self, hash: TokenHash) -> Result<Option<Actor>>;
 
-    async fn insert_api_key(&self, tenant: Tenant, key: ApiKey, hash: TokenHash) -> Result<()>;
+    async fn insert_api_key(
+        &self,
+        tenant: Tenant,
+        key: ApiKey,
+        hash: TokenHash,
+        audit: NewAuditEntry,
+    ) -> Result<()>;
 
     /// `None` where there is no such key, or it is not of the user; a revoked one is given back unchanged.
     async fn revoke_api_key(
@@ -131,6 +138,7 @@ pub trait AccountStore: Send + Sync {
         tenant: Tenant,
         of: Option<UserId>,
         id: ApiKeyId,
+        audit: NewAuditEntry,
     ) -> Result<Option<ApiKey>>;
 
     /// Newest first: everybody's, or the user's.
@@ -155,11 +163,24 @@ pub trait AccountStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Member>>;
 
-    /// Sets the role in one transaction with its rules.
-    async fn set_role(&self, tenant: Tenant, by: &Actor, user_id: UserId, role: Role) -> Result<RoleChange>;
+    /// Sets the role in one transaction with its rules. Where they refuse it, the audit entry is not written.
+    async fn set_role(
+        &self,
+        tenant: Tenant,
+        by: &Actor,
+        user_id: UserId,
+        role: Role,
+        audit: NewAuditEntry,
+    ) -> Result<RoleChange>;
 
     /// A later invitation of the same address replaces an open one.
-    async fn insert_invitation(&self, tenant: Tenant, invitation: Invitation, follow: Follow) -> Result<()>;
+    async fn insert_invitation(
+        &self,
+        tenant: Tenant,
+        invitation: Invitation,
+        follow: Follow,
+        audit: NewAuditEntry,
+    ) -> Result<()>;
 
     /// Crosses tenants: whoever shows the token does not know its organization.
     async fn find_invitation(&self, id: InvitationId) -> Result<Option<Invitation>>;
@@ -172,5 +193,6 @@ pub trait AccountStore: Send + Sync {
         user: Result<UserId, NewUser>,
         session: NewSession,
         at: Timestamp,
+        audit: NewAuditEntry,
     ) -> Result<bool>;
 }

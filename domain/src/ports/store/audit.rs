@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{
     Result,
-    accounts::Tenant,
+    accounts::{SystemScope, Tenant},
     audit::{AuditEntry, AuditFilter, NewAuditEntry},
     ids::AuditEntryId,
 };
@@ -19,6 +19,14 @@ pub trait AuditLog: Send + Sync {
         &self,
         tenant: Tenant,
         filter: &AuditFilter,
+        after: Option<AuditEntryId>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>>;
+
+    /// What was done for the whole installation, and is in no organization's log. Newest first.
+    async fn list_of_installation(
+        &self,
+        scope: SystemScope,
         after: Option<AuditEntryId>,
         limit: usize,
     ) -> Result<Vec<AuditEntry>>;

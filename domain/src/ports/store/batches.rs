@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::{
     Result,
     accounts::{SystemScope, Tenant},
+    audit::NewAuditEntry,
     batches::{Batch, BatchState, Steering},
     ids::{BatchId, ConversationId, JobId, OrganizationId},
     jobs::{JobKind, NewJob},
@@ -110,8 +111,14 @@ pub trait BatchStore: Send + Sync {
 
     /// Changes the state where it is one of those that the steering is from; the batch as it is then. The start of
     /// a rebuild begins its generation of the search indexes with it, and is the CONFLICT `REBUILD_RUNNING` while
-    /// another is being built.
-    async fn steer(&self, tenant: Tenant, id: BatchId, steering: Steering) -> Result<Option<Batch>>;
+    /// another is being built. The audit entry is written where the batch is then as it was wanted.
+    async fn steer(
+        &self,
+        tenant: Tenant,
+        id: BatchId,
+        steering: Steering,
+        audit: NewAuditEntry,
+    ) -> Result<Option<Batch>>;
 
     /// Batches that are not at rest.
     async fn active(&self, scope: SystemScope) -> Result<Vec<Batch>>;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     Result,
     accounts::{SystemScope, Tenant},
+    audit::NewAuditEntry,
     ids::{BatchId, ConversationId, OrganizationId},
     jobs::Claim,
     ports::search::{Standing, Version},
@@ -54,8 +55,14 @@ pub trait GenerationStore: Send + Sync {
     /// Drops what the batch has built, and says why. `false` where it builds none.
     async fn abandon(&self, scope: SystemScope, batch: BatchId, because: Option<&str>) -> Result<bool>;
 
-    /// Makes `number` live again where it is the previous one; the present one becomes that. `None` where it is not.
-    async fn roll_back(&self, scope: SystemScope, number: i64) -> Result<Option<Standing>>;
+    /// Makes `number` live again where it is the previous one; the present one becomes that. `None`, and no audit
+    /// entry, where it is not.
+    async fn roll_back(
+        &self,
+        scope: SystemScope,
+        number: i64,
+        audit: NewAuditEntry,
+    ) -> Result<Option<Standing>>;
 
     /// There is no way back any more.
     async fn forget_previous(&self, scope: SystemScope, number: i64) -> Result<()>;
