@@ -383,6 +383,12 @@ async fn a_rebuild_is_for_the_owner_of_the_installation_and_others_write_their_o
         assert_eq!(who.ask(query, json!({})).await.code(), "FORBIDDEN", "{query}");
     }
     standing(&admin, 1, None, None).await;
+    // Where the local owner is a member besides moves nothing.
+    let elsewhere =
+        "INSERT INTO memberships SELECT o.id, u.id, 'OWNER', 'epoch' FROM organizations o, users u
+        WHERE o.name = 'Ada' AND u.email = 'owner@localhost'";
+    world.sql().await.execute(elsewhere, &[]).await.expect("a membership");
+    assert_eq!(ada.ask(everywhere, json!({})).await.code(), "FORBIDDEN");
     let exports = json!({ "kind": "EXPORT", "everywhere": true });
     assert_eq!(client.refused("planBatch", exports).await, "NOT_EVERYWHERE");
     let both = json!({ "kind": "REINDEX", "everywhere": true, "all": true });
