@@ -471,6 +471,33 @@ async fn conversations_are_exported_whole_and_purged_for_good_and_what_is_not_po
 }
 
 #[tokio::test]
+async fn a_purge_leaves_what_was_taken_out_of_its_filter_while_it_waited() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        let talk = Import { text: &tiny(number), tags: &["old"], ..Import::default() };
+        ids.push(client.imported(talk).await);
+    }
+    client.idle().await;
+    client.change("pauseQueue", "", json!({ "queue": "BATCH" })).await;
+    let planned = plan(&client, json!({ "kind": "PURGE", "filter": { "tags": ["OLD"] } })).await;
+    let id = &planned["id"];
+    start(&client, json!({ "batchId": id })).await;
+    eventually("all have a job", async || (batch(&client, id).await["fed"] == 3).then_some(())).await;
+    steer(&client, "pauseBatch", json!({ "batchId": id })).await;
+    client.change("untagConversation", "", json!({ "id": ids[1], "tags": ["old"] })).await;
+    steer(&client, "resumeBatch", json!({ "batchId": id })).await;
+    client.change("resumeQueue", "", json!({ "queue": "BATCH" })).await;
+    let done = until(&client, id, "DONE").await;
+    assert_eq!((&done["done"], &done["skipped"], &done["failed"]), (&json!(2), &json!(1), &json!(0)));
+    let query = "{ conversations { edges { node { id } } } }";
+    let left = client.data(query, json!({})).await;
+    assert_eq!(left["conversations"]["edges"], json!([{ "node": { "id": ids[1] } }]));
+}
+
+#[tokio::test]
 async fn a_pace_is_kept_and_batches_are_for_administrators() {
     let world = world!();
     let server = world.standalone().await;

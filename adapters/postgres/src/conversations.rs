@@ -215,9 +215,15 @@ impl ConversationStore for Postgres {
         &self,
         tenant: Tenant,
         id: ConversationId,
+        only: Option<&ConversationFilter>,
         follow: Follow,
     ) -> Result<Option<Conversation>> {
         let deleted = self.transaction("delete a conversation", async |conn| {
+            if let Some(filter) = only
+                && !list::holds(conn, tenant, id, filter).await?
+            {
+                return Ok(None);
+            }
             let found: Option<Row> = diesel::delete(conversations::table)
                 .filter(conversations::id.eq(id.0))
                 .filter(conversations::organization_id.eq(tenant.0.0))

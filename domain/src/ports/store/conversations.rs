@@ -137,11 +137,13 @@ pub trait ConversationStore: Send + Sync {
         follow: Follow,
     ) -> Result<Option<Conversation>>;
 
-    /// Deletes the conversation with all that hangs on it; the object is the caller's. Returns what it was.
+    /// Deletes the conversation with all that hangs on it; the object is the caller's. Returns what it was. With a
+    /// filter it is left where it does not fit any more.
     async fn delete(
         &self,
         tenant: Tenant,
         id: ConversationId,
+        only: Option<&ConversationFilter>,
         follow: Follow,
     ) -> Result<Option<Conversation>>;
 
