@@ -1,5 +1,10 @@
 //! From columns to domain types, where more than one area needs it.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
 use colloquy_domain::{
     accounts::Role,
     conversations::ConversationKind,
@@ -8,6 +13,7 @@ use colloquy_domain::{
     time::Millis,
 };
 use diesel::sql_types::BigInt;
+use uuid::Uuid;
 
 use crate::errors::{self, Step};
 
@@ -51,6 +57,31 @@ pub(crate) fn to_ms(ms: Option<Millis>) -> Option<i64> {
 
 pub(crate) fn from_ms(ms: Option<i64>) -> Option<Millis> {
     ms.map(|ms| Millis(ms.unsigned_abs()))
+}
+
+/// Those of the rows that this release can read. The others are left to one that can, and told of once a process:
+/// whoever reads them for every organization does it each second.
+pub(crate) fn readable<R, T>(
+    what: &'static str,
+    found: Vec<R>,
+    id: impl Fn(&R) -> Uuid,
+    read: impl Fn(R) -> Step<T>,
+) -> Vec<T> {
+    static TOLD: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
+    let read = |row: R| {
+        let id = id(&row);
+        match read(row) {
+            Ok(row) => Some(row),
+            Err(failure) => {
+                if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+                    let error = failure.told("read a row").chain();
+                    tracing::warn!(what, %id, error, "a row is passed over that this release cannot read");
+                }
+                None
+            }
+        }
+    };
+    found.into_iter().filter_map(read).collect()
 }
 
 /// For `LIMIT`.

@@ -24,7 +24,8 @@ pub async fn advance(ports: &Ports, scope: SystemScope) -> Result<usize> {
     let (mut begun, mut after) = (0, None);
     loop {
         let page = ports.schedules.due(scope, after, PAGE).await?;
-        after = page.last().map(|due| due.schedule.id);
+        let Some(last) = page.last() else { return Ok(begun) };
+        after = Some(last.schedule.id);
         for due in &page {
             // One that is in trouble holds up no other.
             match advance_one(ports, scope, due).await {
@@ -34,9 +35,6 @@ pub async fn advance(ports: &Ports, scope: SystemScope) -> Result<usize> {
                     tracing::warn!(%schedule_id, error = error.chain(), "a schedule could not be advanced");
                 }
             }
-        }
-        if page.len() < PAGE {
-            return Ok(begun);
         }
     }
 }

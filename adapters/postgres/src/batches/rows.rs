@@ -202,7 +202,8 @@ pub(super) async fn active(conn: &mut Connection) -> Step<Vec<Batch>> {
         columns!(),
         " FROM batches b WHERE state IN ('RUNNING', 'PAUSED', 'CANCELLING') ORDER BY id"
     );
-    read(diesel::sql_query(sql).prepared().load(conn).await?)
+    let found = diesel::sql_query(sql).prepared().load(conn).await?;
+    Ok(rows::readable("a batch", found, |row: &Row| row.id, Row::batch))
 }
 
 #[derive(QueryableByName)]

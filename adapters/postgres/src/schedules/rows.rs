@@ -29,7 +29,7 @@ use crate::{
 #[derive(QueryableByName)]
 pub(super) struct Row {
     #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
+    pub(super) id: Uuid,
     #[diesel(sql_type = SqlUuid)]
     organization_id: Uuid,
     #[diesel(sql_type = Text)]

@@ -113,7 +113,7 @@ pub trait BatchStore: Send + Sync {
     /// another is being built.
     async fn steer(&self, tenant: Tenant, id: BatchId, steering: Steering) -> Result<Option<Batch>>;
 
-    /// Batches that are not at rest.
+    /// Batches that are not at rest, without those that this release cannot read.
     async fn active(&self, scope: SystemScope) -> Result<Vec<Batch>>;
 
     /// Brings waiting jobs to the batch's state: held while it is paused, cancelled when it is.
