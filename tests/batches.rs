@@ -445,6 +445,15 @@ async fn conversations_are_exported_whole_and_purged_for_good_and_what_is_not_po
     let exports: Vec<_> =
         world.objects().into_iter().filter(|path| path.to_string_lossy().contains("/exports/")).collect();
     assert_eq!(exports.len(), 1);
+    let conversation = exports[0].parent().and_then(|folder| folder.file_name()).expect("a folder");
+    let id: String = world
+        .sql()
+        .await
+        .query_one("SELECT id::text FROM conversations WHERE title = 'Pay talk'", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(conversation.to_str(), Some(id.as_str()), "its exports stand together");
     let exported: Value = serde_json::from_slice(&fs::read(&exports[0]).unwrap()).unwrap();
     assert_eq!(
         (&exported["title"], &exported["tags"], &exported["segments"][0]["speaker"]),

@@ -4,7 +4,7 @@
 use crate::{
     Error, Result,
     accounts::{Actor, Role, Tenant},
-    conversations::{Conversation, objects::export_key, update::reindex},
+    conversations::{Conversation, objects::exports_of, update::reindex},
     events::{EventKind, NewEvent},
     ids::ConversationId,
     ports::{
@@ -51,8 +51,5 @@ async fn delete_one(
 /// An export that is being written at this moment is left to the sweep, too.
 async fn delete_objects(ports: &Ports, tenant: Tenant, deleted: &Conversation) -> Result<()> {
     ports.objects.delete(&deleted.object_key).await?;
-    for batch in ports.batches.exports(tenant).await? {
-        ports.objects.delete(&export_key(tenant.0, batch, deleted.id)).await?;
-    }
-    Ok(())
+    ports.objects.delete_below(&exports_of(tenant.0, deleted.id)).await
 }

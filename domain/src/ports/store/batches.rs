@@ -84,9 +84,6 @@ pub trait BatchStore: Send + Sync {
     /// Newest first.
     async fn list(&self, tenant: Tenant, page: PageBy<BatchId>) -> Result<Vec<Batch>>;
 
-    /// Those of the tenant that have written exports, or may have.
-    async fn exports(&self, tenant: Tenant) -> Result<Vec<BatchId>>;
-
     /// The conversations of a filter by id, after `after`.
     async fn items(
         &self,
