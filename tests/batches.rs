@@ -364,7 +364,8 @@ async fn only_what_failed_runs_again_and_a_reimport_writes_a_revision_only_where
         format!("(SELECT conversation_id FROM segments WHERE text LIKE '%talk number {number}.' LIMIT 1)")
     };
     sql.batch_execute(&format!(
-        "UPDATE segments SET text = 'as it was read once' WHERE conversation_id = {} AND sequence = 1",
+        "UPDATE segments SET text = 'as it was read once' WHERE conversation_id = {0} AND sequence = 1;
+        UPDATE participants SET label = 'Then' WHERE conversation_id = {0} AND label = 'Ben'",
         id_of(0)
     ))
     .await
@@ -393,10 +394,18 @@ async fn only_what_failed_runs_again_and_a_reimport_writes_a_revision_only_where
     let failures = &done["report"]["failures"];
     assert_eq!(failures[0]["conversations"], 2, "{failures:#?}");
     assert!(failures[0]["message"].as_str().expect("a message").contains("bytes are gone"));
-    let query = "query($id: ID!) { conversation(id: $id) { revision progress { stage } segments(first: 5) { edges { node { text } } } } }";
+    let query = "query($id: ID!) { conversation(id: $id) { revision progress { stage } segments(first: 5) { edges { node { text } } }
+        participants { label } analysis { measures { participants { participant { label } } } } } }";
     client.ready(&ids[0]).await;
     let data = client.data(query, json!({ "id": ids[0] })).await;
     assert_eq!(data["conversation"]["revision"], 2);
+    // Who spoke as it was read once does not speak any more.
+    let [ada, ben] = [json!({ "label": "Ada" }), json!({ "label": "Ben" })];
+    assert_eq!(data["conversation"]["participants"], json!([ada, ben]));
+    assert_eq!(
+        data["conversation"]["analysis"]["measures"]["participants"],
+        json!([{ "participant": ada }, { "participant": ben }])
+    );
     assert!(
         data["conversation"]["segments"]["edges"][1]["node"]["text"]
             .as_str()

@@ -263,6 +263,11 @@ impl ConversationStore for Postgres {
         self.run("read participants", async |conn| transcript::participants(conn, tenant, ids).await).await
     }
 
+    async fn known_participants(&self, tenant: Tenant, id: ConversationId) -> Result<Vec<Participant>> {
+        const DOING: &str = "read all participants";
+        self.run(DOING, async |conn| transcript::known_participants(conn, tenant, id).await).await
+    }
+
     async fn find_participants(&self, tenant: Tenant, ids: &[ParticipantId]) -> Result<Vec<Participant>> {
         self.run("read participants", async |conn| transcript::find_participants(conn, tenant, ids).await)
             .await
