@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use colloquy_domain::{
     Error,
+    batches::control,
     conversations::delete,
     jobs::{ClaimedJob, retry::JobError},
 };
@@ -16,7 +17,8 @@ pub(crate) struct PurgeConversation;
 impl Handler for PurgeConversation {
     async fn run(&self, ctx: &JobContext, job: &ClaimedJob) -> Result<Outcome, JobError> {
         let tenant = tenant(job)?;
-        let (batch, conversation_id) = item(ctx, tenant, job).await?;
+        let (batch_id, conversation_id) = item(job)?;
+        let batch = control::get(&ctx.ports, tenant, batch_id).await?;
         match delete::purge(&ctx.ports, tenant, conversation_id, &batch.filter).await {
             Ok(_) => Ok(Outcome::nothing()),
             Err(Error::NotFound { .. }) => Ok(Outcome::skipped()),
