@@ -42,7 +42,7 @@ pub async fn advance(ports: &Ports, scope: SystemScope) -> Result<usize> {
 async fn advance_one(ports: &Ports, scope: SystemScope, due: &DueSchedule) -> Result<bool> {
     let DueSchedule { schedule, is_busy, now } = due;
     let Some(at) = schedule.next_run_at else { return Ok(false) };
-    let timing = match Timing::read(&schedule.cron, &schedule.time_zone) {
+    let timing = match Timing::check(&schedule.cron, &schedule.time_zone) {
         Ok(timing) => timing,
         // Read by other rules, or in a zone that there was, when it was made.
         Err(error) => {

@@ -75,7 +75,7 @@ async fn new(ports: &Ports, actor: &Actor, input: CreateInput) -> Result<Settled
     actor.require(Role::Admin)?;
     let CreateInput { name, cron, time_zone, missed, is_enabled, mut work, dry_run: _ } = input;
     let name = check_name("name", &name)?;
-    let timing = Timing::read(&cron, &time_zone)?;
+    let timing = Timing::check(&cron, &time_zone)?;
     work.filter.tags = check_tags(&work.filter.tags).map_err(of_batch)?;
     check_work(ports, &work)?;
     let now = ports.schedules.now().await?;
@@ -146,7 +146,10 @@ async fn changed(
     schedule.time_zone = time_zone.map_or(schedule.time_zone, |zone| zone.trim().to_owned());
     schedule.missed = missed.unwrap_or(schedule.missed);
     schedule.is_enabled = is_enabled.unwrap_or(schedule.is_enabled);
-    let timing = Timing::read(&schedule.cron, &schedule.time_zone)?;
+    let timing = match schedule.cron == before.cron {
+        true => Timing::read(&schedule.cron, &schedule.time_zone)?,
+        false => Timing::check(&schedule.cron, &schedule.time_zone)?,
+    };
     let now = ports.schedules.now().await?;
     let moves = (&schedule.cron, &schedule.time_zone, schedule.is_enabled)
         != (&before.cron, &before.time_zone, before.is_enabled);
