@@ -72,7 +72,11 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         };
         tracing::error!(reason, worker = child.name, "the process of handlers has ended, another one begins");
         if let Some(name) = &child.name {
-            abandon(&config, name).await;
+            // A PostgreSQL that is away may take its time to refuse.
+            tokio::select! {
+                () = signal.as_mut() => return Ok(()),
+                () = abandon(&config, name) => {}
+            }
         }
         if began.elapsed() >= HEALTHY {
             pause = FIRST_PAUSE;

@@ -193,7 +193,7 @@ async fn a_schedule_comes_back_as_it_was_kept_within_its_bounds_and_its_tenant()
     assert!(ScheduleStore::find(&db.store, theirs.tenant, &[one.id]).await.unwrap().is_empty());
     let stolen = Schedule { name: "mine".to_owned(), ..one.clone() };
     let update = db.store.update(theirs.tenant, &stolen, true, Some(entry(&theirs))).await;
-    assert_eq!(update.unwrap_err().code(), "SCHEDULE_CHANGED");
+    assert_eq!(update.unwrap_err().code(), "NOT_FOUND");
     assert!(!ScheduleStore::delete(&db.store, theirs.tenant, one.id, entry(&theirs)).await.unwrap());
     let run = db.store.run_now(theirs.tenant, one.id, now(), job(&one, now()), entry(&theirs)).await;
     assert_eq!(run.unwrap_err().code(), "NOT_FOUND");
@@ -210,6 +210,9 @@ async fn a_schedule_comes_back_as_it_was_kept_within_its_bounds_and_its_tenant()
     changed.version = 2;
     db.store.update(ours.tenant, &changed, true, Some(entry(&ours))).await.unwrap();
     assert_eq!(now_as(&db, ours.tenant, one.id).await.next_run_at, None);
+    assert!(ScheduleStore::delete(&db.store, ours.tenant, one.id, entry(&ours)).await.unwrap());
+    let gone = db.store.update(ours.tenant, &changed, true, Some(entry(&ours))).await;
+    assert_eq!(gone.unwrap_err().code(), "NOT_FOUND");
 }
 
 #[tokio::test]

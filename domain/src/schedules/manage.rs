@@ -237,6 +237,14 @@ fn check_possible(work: &Work) -> Result<()> {
             return Err(Error::invalid(field, "INVALID_DAYS", message));
         }
     }
+    if let (Some(within), Some(older)) = (work.created_within_days, work.created_older_than_days)
+        && within <= older
+    {
+        let message = format!(
+            "nothing is at most {within} and more than {older} days old; createdWithinDays must be the greater one"
+        );
+        return Err(Error::invalid("createdWithinDays", "INVALID_DAYS", message));
+    }
     let by_days = days.iter().any(|(_, days)| days.is_some());
     match (by_days, work.all) {
         (true, true) => {
@@ -332,6 +340,14 @@ mod tests {
             let days = Work { all: false, created_older_than_days: Some(days), ..work.clone() };
             assert_eq!(code(&days), Some("INVALID_DAYS"));
         }
+        let between = |within, older| {
+            let days = Work { all: false, created_within_days: Some(within), ..work.clone() };
+            code(&Work { created_older_than_days: Some(older), ..days })
+        };
+        assert_eq!(
+            [between(1, 2), between(2, 2), between(2, 1)],
+            [Some("INVALID_DAYS"), Some("INVALID_DAYS"), None]
+        );
         let tagged = ConversationFilter { tags: vec!["pay".to_owned()], ..ConversationFilter::default() };
         assert_eq!(code(&Work { filter: tagged.clone(), ..work.clone() }), Some("FILTER_AND_ALL"));
         assert_eq!(
