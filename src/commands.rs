@@ -94,7 +94,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
             supervisor::run(config).await?
         }
         Command::Worker(args) => {
-            roles::run_worker(config, args.queues, args.concurrency, args.supervised).await?;
+            Box::pin(roles::run_worker(config, args.queues, args.concurrency, args.supervised)).await?;
         }
         Command::Migrate => migrate(config).await?,
         Command::Doctor => return doctor::run(&common, config).await,

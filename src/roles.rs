@@ -23,7 +23,7 @@ use crate::{
     config::{Config, EmbeddingChoice},
     services::find_program,
     standalone::ServerFile,
-    supervisor,
+    supervisor::{self, Teller},
     wiring::{self, Core, Parts, SystemIds, signalled},
 };
 
@@ -63,6 +63,10 @@ async fn start_worker(
     concurrency: Option<usize>,
     supervised: bool,
 ) -> Result<Parts> {
+    let mut supervision = match supervised {
+        true => Some((Teller::start()?, Box::pin(supervisor::orphaned()))),
+        false => None,
+    };
     let plain = wiring::plain_queues();
     let queues = queues.unwrap_or_else(|| plain.clone());
     if let Some(queue) = queues.iter().find(|queue| !plain.contains(queue)) {
@@ -92,12 +96,19 @@ async fn start_worker(
         }
         None => None,
     };
-    until_migrated(&core.postgres).await;
+    let migrated = Box::pin(until_migrated(&core.postgres));
+    match &mut supervision {
+        Some((_, orphaned)) => tokio::select! {
+            () = migrated => {}
+            () = orphaned => bail!("nobody watches any more"),
+        },
+        None => migrated.await,
+    }
     parts.steward(&core, &config);
     let watch = parts.worker(&core, &config, &queues);
-    if supervised {
-        supervisor::tell(&core.worker_name, watch)?;
-        parts.end_after(supervisor::orphaned());
+    if let Some((teller, orphaned)) = supervision {
+        teller.tell_of(&core.worker_name, watch)?;
+        parts.end_after(orphaned);
     }
     if let Some(door) = door {
         parts.open_health(&door, &core)?;

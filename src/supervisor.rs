@@ -2,10 +2,17 @@
 //! be stopped, or takes all memory, ends its process and no more: what else ran there is given back at once, and each
 //! of those jobs runs with nothing beside it from then on, so that the one that did it is found.
 //!
-//! The child tells by lines on its standard output: its name first, then that it lives, and which handler is overdue.
+//! The child tells by lines on its standard output: that it lives, from its start on, its name once it takes jobs, and
+//! then which handler is overdue.
 //! It lives no longer than this process: its standard input ends with it.
 
-use std::{ffi::OsString, io::Read, process::Stdio, time::Duration};
+use std::{
+    ffi::OsString,
+    io::Read,
+    process::Stdio,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use colloquy_domain::{accounts::SystemScope, ports::jobs::Ledger};
@@ -65,7 +72,11 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         };
         tracing::error!(reason, worker = child.name, "the process of handlers has ended, another one begins");
         if let Some(name) = &child.name {
-            abandon(&config, name).await;
+            // A PostgreSQL that is away may take its time to refuse.
+            tokio::select! {
+                () = signal.as_mut() => return Ok(()),
+                () = abandon(&config, name) => {}
+            }
         }
         if began.elapsed() >= HEALTHY {
             pause = FIRST_PAUSE;
@@ -186,21 +197,33 @@ fn resident(pid: u32) -> Option<u64> {
 }
 
 /// In the child: tells how it is, from a thread that no handler can hold.
-pub(crate) fn tell(name: &str, watch: Watch) -> Result<()> {
-    output::line(format_args!("name {name}"))?;
-    std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
-        loop {
-            let told = match watch.overdue() {
-                Some(job) => output::line(format_args!("overdue {job}")),
-                None => output::line("alive "),
-            };
-            if told.is_err() {
-                return;
+pub(crate) struct Teller(Arc<OnceLock<Watch>>);
+
+impl Teller {
+    /// Tells that it lives, also while it waits for its database.
+    pub(crate) fn start() -> Result<Self> {
+        let watched = Arc::new(OnceLock::<Watch>::new());
+        let watch = watched.clone();
+        std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
+            loop {
+                let told = match watch.get().and_then(Watch::overdue) {
+                    Some(job) => output::line(format_args!("overdue {job}")),
+                    None => output::line("alive "),
+                };
+                if told.is_err() {
+                    return;
+                }
+                std::thread::park_timeout(LOOK);
             }
-            std::thread::park_timeout(LOOK);
-        }
-    })?;
-    Ok(())
+        })?;
+        Ok(Self(watched))
+    }
+
+    /// Handlers run from now on, and are told of.
+    pub(crate) fn tell_of(self, name: &str, watch: Watch) -> Result<()> {
+        let _first = self.0.set(watch);
+        output::line(format_args!("name {name}"))
+    }
 }
 
 /// In the child: until the supervisor is no more.

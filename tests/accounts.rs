@@ -66,6 +66,8 @@ async fn a_sign_up_makes_an_organization_with_its_owner() {
         ("password", "too short", "WEAK_PASSWORD"),
         ("password", "aaaaaaaaaaaa", "WEAK_PASSWORD"),
         ("email", "bob", "INVALID_EMAIL"),
+        ("email", "owner@localhost", "EMAIL_RESERVED"),
+        ("email", " Owner@LocalHost ", "EMAIL_RESERVED"),
         ("organizationName", "", "INVALID_NAME"),
         ("invitationToken", "rubbish", "INVITATION_INVALID"),
     ] {

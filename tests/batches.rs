@@ -364,7 +364,8 @@ async fn only_what_failed_runs_again_and_a_reimport_writes_a_revision_only_where
         format!("(SELECT conversation_id FROM segments WHERE text LIKE '%talk number {number}.' LIMIT 1)")
     };
     sql.batch_execute(&format!(
-        "UPDATE segments SET text = 'as it was read once' WHERE conversation_id = {} AND sequence = 1",
+        "UPDATE segments SET text = 'as it was read once' WHERE conversation_id = {0} AND sequence = 1;
+        UPDATE participants SET label = 'Then' WHERE conversation_id = {0} AND label = 'Ben'",
         id_of(0)
     ))
     .await
@@ -393,10 +394,18 @@ async fn only_what_failed_runs_again_and_a_reimport_writes_a_revision_only_where
     let failures = &done["report"]["failures"];
     assert_eq!(failures[0]["conversations"], 2, "{failures:#?}");
     assert!(failures[0]["message"].as_str().expect("a message").contains("bytes are gone"));
-    let query = "query($id: ID!) { conversation(id: $id) { revision progress { stage } segments(first: 5) { edges { node { text } } } } }";
+    let query = "query($id: ID!) { conversation(id: $id) { revision progress { stage } segments(first: 5) { edges { node { text } } }
+        participants { label } analysis { measures { participants { participant { label } } } } } }";
     client.ready(&ids[0]).await;
     let data = client.data(query, json!({ "id": ids[0] })).await;
     assert_eq!(data["conversation"]["revision"], 2);
+    // Who spoke as it was read once does not speak any more.
+    let [ada, ben] = [json!({ "label": "Ada" }), json!({ "label": "Ben" })];
+    assert_eq!(data["conversation"]["participants"], json!([ada, ben]));
+    assert_eq!(
+        data["conversation"]["analysis"]["measures"]["participants"],
+        json!([{ "participant": ada }, { "participant": ben }])
+    );
     assert!(
         data["conversation"]["segments"]["edges"][1]["node"]["text"]
             .as_str()
@@ -445,6 +454,15 @@ async fn conversations_are_exported_whole_and_purged_for_good_and_what_is_not_po
     let exports: Vec<_> =
         world.objects().into_iter().filter(|path| path.to_string_lossy().contains("/exports/")).collect();
     assert_eq!(exports.len(), 1);
+    let conversation = exports[0].parent().and_then(|folder| folder.file_name()).expect("a folder");
+    let id: String = world
+        .sql()
+        .await
+        .query_one("SELECT id::text FROM conversations WHERE title = 'Pay talk'", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(conversation.to_str(), Some(id.as_str()), "its exports stand together");
     let exported: Value = serde_json::from_slice(&fs::read(&exports[0]).unwrap()).unwrap();
     assert_eq!(
         (&exported["title"], &exported["tags"], &exported["segments"][0]["speaker"]),
@@ -468,6 +486,33 @@ async fn conversations_are_exported_whole_and_purged_for_good_and_what_is_not_po
     let listed = client.data(query, json!({})).await;
     assert_eq!(listed["batches"]["edges"][0]["node"]["kind"], "PURGE");
     assert_eq!(listed["batches"]["pageInfo"]["hasNextPage"], true);
+}
+
+#[tokio::test]
+async fn a_purge_leaves_what_was_taken_out_of_its_filter_while_it_waited() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        let talk = Import { text: &tiny(number), tags: &["old"], ..Import::default() };
+        ids.push(client.imported(talk).await);
+    }
+    client.idle().await;
+    client.change("pauseQueue", "", json!({ "queue": "BATCH" })).await;
+    let planned = plan(&client, json!({ "kind": "PURGE", "filter": { "tags": ["OLD"] } })).await;
+    let id = &planned["id"];
+    start(&client, json!({ "batchId": id })).await;
+    eventually("all have a job", async || (batch(&client, id).await["fed"] == 3).then_some(())).await;
+    steer(&client, "pauseBatch", json!({ "batchId": id })).await;
+    client.change("untagConversation", "", json!({ "id": ids[1], "tags": ["old"] })).await;
+    steer(&client, "resumeBatch", json!({ "batchId": id })).await;
+    client.change("resumeQueue", "", json!({ "queue": "BATCH" })).await;
+    let done = until(&client, id, "DONE").await;
+    assert_eq!((&done["done"], &done["skipped"], &done["failed"]), (&json!(2), &json!(1), &json!(0)));
+    let query = "{ conversations { edges { node { id } } } }";
+    let left = client.data(query, json!({})).await;
+    assert_eq!(left["conversations"]["edges"], json!([{ "node": { "id": ids[1] } }]));
 }
 
 #[tokio::test]

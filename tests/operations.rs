@@ -1,10 +1,13 @@
 //! What operators rely on: probes, metrics, logs, refusals at the start, and ends without remains.
 
+use std::process::Stdio;
+
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::{
-    Import, LINES, Process, Redis, Server, World, alive, children_of, eventually, tiny, world,
+    Import, LINES, PATIENCE, Process, Redis, Server, World, alive, children_of, eventually, tiny, world,
 };
 
 #[tokio::test]
@@ -139,6 +142,29 @@ async fn processes_that_start_before_the_migration_wait_for_it_alive_and_not_rea
     client.imported(Import { text: LINES, ..Import::default() }).await;
     let ingested = "SELECT count(*) FROM jobs WHERE kind = 'ingest_conversation' AND state = 'DONE'";
     eventually("the worker works", async || (world.number(ingested).await == 1).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_watched_process_that_waits_for_the_migration_tells_that_it_lives_and_goes_with_its_watcher() {
+    fn here() {}
+    let Some(world) = World::unmigrated(std::any::type_name_of_val(&here)).await else { return };
+    let mut command = tokio::process::Command::from(world.command(&["worker", "--supervised"]));
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let leash = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..10 {
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it tells").unwrap();
+        assert_eq!(line.as_deref(), Some("alive "), "it has no name before it takes jobs");
+    }
+    drop(leash);
+    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
+    assert!(!ended.success());
 }
 
 #[tokio::test]

@@ -466,6 +466,32 @@ async fn another_model_is_followed_by_a_rebuild_while_words_are_found() {
 }
 
 #[tokio::test]
+async fn vectors_that_another_model_has_left_gaps_in_are_no_way_back() {
+    let mut world = world!();
+    let mut server = world.standalone().await;
+    import(&server.owner(), 0..3).await;
+    server.owner().change("pauseQueue", "", json!({ "queue": "BATCH" })).await;
+    for model in ["none", "hashing"] {
+        server.process.signal(Signal::SIGTERM);
+        assert!(server.process.ended().await.success());
+        world.set("COLLOQUY_EMBEDDING_MODEL", model);
+        server = world.standalone().await;
+    }
+    let client = server.owner();
+    // What the other model's batch had built may or may not have been begun.
+    let building = index(&client).await["building"].as_i64().expect("one is built");
+    standing(&client, 1, Some(building), None).await;
+    // The model is that of the live vectors, and yet they are not all there.
+    let query = "{ search(query: \"notes talk\", mode: SEMANTIC, first: 5) { edges { cursor } } }";
+    assert_eq!(client.ask(query, json!({})).await.code(), "UNAVAILABLE");
+    client.change("resumeQueue", "", json!({ "queue": "BATCH" })).await;
+    eventually("the vectors are whole", async || (index(&client).await["live"] == building).then_some(()))
+        .await;
+    standing(&client, building, None, None).await;
+    assert_eq!(found(&client, "notes talk").await, titles(0..3));
+}
+
+#[tokio::test]
 async fn a_rebuild_is_for_the_owner_of_the_installation_and_others_write_their_own_in_place() {
     let world = world!();
     let server = world.standalone().await;
@@ -489,6 +515,12 @@ async fn a_rebuild_is_for_the_owner_of_the_installation_and_others_write_their_o
         assert_eq!(who.ask(query, json!({})).await.code(), "FORBIDDEN", "{query}");
     }
     standing(&admin, 1, None, None).await;
+    // Where the local owner is a member besides moves nothing.
+    let elsewhere =
+        "INSERT INTO memberships SELECT o.id, u.id, 'OWNER', 'epoch' FROM organizations o, users u
+        WHERE o.name = 'Ada' AND u.email = 'owner@localhost'";
+    world.sql().await.execute(elsewhere, &[]).await.expect("a membership");
+    assert_eq!(ada.ask(everywhere, json!({})).await.code(), "FORBIDDEN");
     let exports = json!({ "kind": "EXPORT", "everywhere": true });
     assert_eq!(client.refused("planBatch", exports).await, "NOT_EVERYWHERE");
     let both = json!({ "kind": "REINDEX", "everywhere": true, "all": true });

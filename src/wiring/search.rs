@@ -20,6 +20,7 @@ use colloquy_domain::{
 };
 use colloquy_embedded::{EmbeddedIndex, EmbeddedSettings, Identity, Opened};
 use colloquy_models::{HashingEmbedder, MiniLm, MiniLmSettings};
+use colloquy_worker::Trouble;
 
 use crate::config::{EmbeddingChoice, EmbeddingSettings};
 
@@ -172,15 +173,14 @@ impl Engines {
     pub(crate) fn watch(&self, ports: &Ports) -> impl Future<Output = ()> + Send + use<> {
         let (generations, ports) = (self.index.generations(), ports.clone());
         async move {
+            let mut trouble = Trouble::new("look after search generations");
             loop {
                 tokio::time::sleep(LOOK).await;
                 let aligned = match ports.generations.find(SCOPE).await {
                     Ok(found) => generations.align(found.standing).await,
                     Err(error) => Err(error),
                 };
-                if let Err(error) = aligned {
-                    tracing::warn!(error = error.chain(), "search generations could not be looked after");
-                }
+                trouble.note(aligned);
             }
         }
     }

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use colloquy_domain::{
     Error,
     accounts::Tenant,
-    batches::{Batch, control},
-    ids::ConversationId,
+    ids::{BatchId, ConversationId},
     jobs::{Claim, ClaimedJob, JobKind, NewJob, Payload, retry::JobError},
     money::MicroDollars,
     ports::{Ports, jobs::Follow},
@@ -104,16 +103,13 @@ pub(crate) fn wrong_payload(job: &ClaimedJob) -> JobError {
     JobError::fail(Error::internal("read the job's payload", format!("not one of {}", job.kind)))
 }
 
-/// The batch that the job is of, and the conversation it is about.
-pub(crate) async fn item(
-    ctx: &JobContext,
-    tenant: Tenant,
-    job: &ClaimedJob,
-) -> Result<(Batch, ConversationId), JobError> {
+/// The batch that the job is of, and the conversation it is about. The batch's row may be large, and is read by those
+/// kinds alone that go by it.
+pub(crate) fn item(job: &ClaimedJob) -> Result<(BatchId, ConversationId), JobError> {
     let (Payload::Conversation { conversation_id }, Some(share)) = (&job.payload, job.batch) else {
         return Err(wrong_payload(job));
     };
-    Ok((control::get(&ctx.ports, tenant, share.batch_id).await?, *conversation_id))
+    Ok((share.batch_id, *conversation_id))
 }
 
 pub(crate) fn no_engine(doing: &'static str) -> JobError {

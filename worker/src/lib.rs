@@ -28,4 +28,5 @@ pub use handler::{Handler, JobContext, Outcome};
 pub use runner::{Worker, process_name};
 pub use settings::{Concurrency, StewardSettings, WorkerSettings};
 pub use steward::Steward;
+pub use trouble::Trouble;
 pub use watch::Watch;

@@ -51,7 +51,7 @@ impl WorkerSettings {
 
     /// In bytes.
     pub fn memory_limit(&self) -> Option<u64> {
-        (self.memory_limit_mb > 0).then_some(self.memory_limit_mb << 20)
+        (self.memory_limit_mb > 0).then(|| self.memory_limit_mb.saturating_mul(1 << 20))
     }
 
     pub(crate) fn stuck_after(&self) -> Duration {

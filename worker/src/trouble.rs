@@ -3,19 +3,19 @@
 use colloquy_domain::Error;
 
 #[derive(Debug)]
-pub(crate) struct Trouble {
+pub struct Trouble {
     doing: &'static str,
     since_failures: u64,
 }
 
 impl Trouble {
     /// `doing` in the infinitive: "renew leases".
-    pub(crate) fn new(doing: &'static str) -> Self {
+    pub fn new(doing: &'static str) -> Self {
         Self { doing, since_failures: 0 }
     }
 
     /// The value of a success; a failure is noted and gives `None`.
-    pub(crate) fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+    pub fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
         match result {
             Ok(value) => {
                 if self.since_failures > 0 {

@@ -103,7 +103,8 @@ impl Generation {
 
     pub(crate) fn engines(&self) -> OneGeneration {
         let model = self.identity.model.clone();
-        OneGeneration { model, text: self.text.clone(), vectors: self.vectors.clone() }
+        let (text, vectors) = (self.text.clone(), self.vectors.clone());
+        OneGeneration { model, lapsed: self.has_lapsed(), text, vectors }
     }
 
     /// From now on it is used again when it is opened again.

@@ -260,10 +260,16 @@ impl VectorIndex for LiveVectors {
         limit: usize,
     ) -> Result<Vec<EngineHit>> {
         let live = self.0.live();
-        if !self.0.embeds(&live) || live.has_lapsed() {
+        let (made_by, embeds_by) = (&live.identity.model, &self.0.identity.model);
+        if made_by != embeds_by {
             let cause = format!(
-                "the live vectors were made by {} and this process embeds by {}; a new generation is to be built",
-                live.identity.model, self.0.identity.model
+                "the live vectors were made by {made_by} and this process embeds by {embeds_by}; a new generation is to be built"
+            );
+            return Err(Error::unavailable("search by meaning", cause));
+        }
+        if live.has_lapsed() {
+            let cause = format!(
+                "the live vectors are {made_by}'s and lack what came in while another model was used; a new generation is to be built"
             );
             return Err(Error::unavailable("search by meaning", cause));
         }

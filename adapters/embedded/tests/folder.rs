@@ -174,10 +174,14 @@ async fn vectors_of_another_model_are_not_searched_and_not_trusted_again_while_w
     assert_eq!(index.text().search(TENANT, &query, &filter, 10).await.unwrap().hits.len(), 2);
     let refused = index.vectors().search(TENANT, &[1.0, 0.0, 0.0, 0.5], &filter, 10).await.unwrap_err();
     assert_eq!(refused.code(), "UNAVAILABLE", "{refused}");
+    assert!(refused.chain().contains("embeds by another"), "{}", refused.chain());
     index.vectors().remove(TENANT, conversation(1).conversation_id).await.unwrap();
     index.close().await;
     // What came in under the other model has no vector of the first one.
-    assert!(matches!(reopen(dir.path(), identity()).await, Opened::Lapsed(_)));
+    let Opened::Lapsed(index) = reopen(dir.path(), identity()).await else { panic!("it has lapsed") };
+    assert!(index.generations().only(1).expect("it is live").lapsed);
+    let refused = index.vectors().search(TENANT, &[1.0, 0.0, 0.0, 0.5], &filter, 10).await.unwrap_err();
+    assert!(refused.chain().contains("lack what came in"), "{}", refused.chain());
 }
 
 fn standing(change: i64, live: i64, building: Option<i64>, previous: Option<i64>) -> Standing {

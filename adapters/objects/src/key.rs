@@ -22,6 +22,11 @@ impl Key {
         Ok(Self(key.to_owned()))
     }
 
+    /// `part` must be one.
+    pub(crate) fn join(&self, part: &str) -> Self {
+        Self(format!("{}/{part}", self.0))
+    }
+
     pub(crate) fn path(&self, root: &Path) -> PathBuf {
         root.join(&self.0)
     }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use colloquy_domain::{Error, Result, ports::objects::ObjectStore};
 use uuid::Uuid;
 
-use crate::key::Key;
+use crate::key::{Key, is_part};
 
 /// Names of files that are being written begin with it; keys cannot.
 const UNFINISHED: &str = ".unfinished-";
@@ -78,6 +78,11 @@ impl ObjectStore for LocalObjects {
         self.blocking("delete an object", move |root| delete(root, &key)).await
     }
 
+    async fn delete_below(&self, folder: &str) -> Result<()> {
+        let folder = Key::parse(folder)?;
+        self.blocking("delete a folder of objects", move |root| delete_below(root, &folder)).await
+    }
+
     async fn list(&self, age: Duration, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         let after = after.map(str::to_owned);
         self.blocking("list objects", move |root| walk::list(root, age, after.as_deref(), limit)).await
@@ -110,11 +115,39 @@ fn put(root: &Path, key: &Key, bytes: &[u8]) -> io::Result<()> {
 fn delete(root: &Path, key: &Key) -> io::Result<()> {
     let path = key.path(root);
     match fs::remove_file(&path) {
-        Ok(()) => {}
+        Ok(()) => prune(root, path.parent().unwrap_or(root)),
+        Err(error) if is_missing(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is being written there at this moment stays.
+fn delete_below(root: &Path, folder: &Key) -> io::Result<()> {
+    let path = folder.path(root);
+    let entries = match fs::read_dir(&path) {
+        Ok(entries) => entries,
         Err(error) if is_missing(&error) => return Ok(()),
         Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| is_part(name)) else { continue };
+        if entry.file_type()?.is_dir() {
+            delete_below(root, &folder.join(name))?;
+            continue;
+        }
+        match fs::remove_file(entry.path()) {
+            Err(error) if !is_missing(&error) => return Err(error),
+            _ => {}
+        }
     }
-    for folder in path.ancestors().skip(1).take_while(|folder| *folder != root) {
+    prune(root, &path)
+}
+
+/// Removes the folder and those above it, as far as they are empty.
+fn prune(root: &Path, folder: &Path) -> io::Result<()> {
+    for folder in folder.ancestors().take_while(|folder| *folder != root) {
         sync(folder)?;
         match fs::remove_dir(folder) {
             Ok(()) => {}

@@ -57,6 +57,20 @@ async fn a_delete_prunes_folders_that_it_empties_and_no_others() {
 }
 
 #[tokio::test]
+async fn what_stands_below_a_key_goes_at_once_and_nothing_beside_it() {
+    let (folder, objects) = store();
+    for key in ["a/b/one", "a/b/two", "a/b/c/three", "a/bc/four"] {
+        objects.put(key, Bytes::from_static(b"x")).await.unwrap();
+    }
+    for folder in ["a/b", "a/b", "never/was", "a/bc/four"] {
+        objects.delete_below(folder).await.unwrap();
+    }
+    assert_eq!(objects.list(Duration::ZERO, None, 10).await.unwrap(), ["a/bc/four"]);
+    assert!(!folder.path().join("objects/a/b").exists());
+    assert!(objects.delete_below("../objects").await.is_err());
+}
+
+#[tokio::test]
 async fn keys_that_leave_the_folder_are_refused() {
     let (folder, objects) = store();
     fs::write(folder.path().join("secret"), "s").unwrap();

@@ -46,10 +46,6 @@ impl BatchStore for Postgres {
         self.run("list batches", async |conn| rows::list(conn, tenant, page).await).await
     }
 
-    async fn exports(&self, tenant: Tenant) -> Result<Vec<BatchId>> {
-        self.run("look for exports", async |conn| rows::exports(conn, tenant).await).await
-    }
-
     async fn items(
         &self,
         reach: Reach,

@@ -215,9 +215,15 @@ impl ConversationStore for Postgres {
         &self,
         tenant: Tenant,
         id: ConversationId,
+        only: Option<&ConversationFilter>,
         follow: Follow,
     ) -> Result<Option<Conversation>> {
         let deleted = self.transaction("delete a conversation", async |conn| {
+            if let Some(filter) = only
+                && !list::holds(conn, tenant, id, filter).await?
+            {
+                return Ok(None);
+            }
             let found: Option<Row> = diesel::delete(conversations::table)
                 .filter(conversations::id.eq(id.0))
                 .filter(conversations::organization_id.eq(tenant.0.0))
@@ -255,6 +261,11 @@ impl ConversationStore for Postgres {
 
     async fn participants(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Participant>> {
         self.run("read participants", async |conn| transcript::participants(conn, tenant, ids).await).await
+    }
+
+    async fn known_participants(&self, tenant: Tenant, id: ConversationId) -> Result<Vec<Participant>> {
+        const DOING: &str = "read all participants";
+        self.run(DOING, async |conn| transcript::known_participants(conn, tenant, id).await).await
     }
 
     async fn find_participants(&self, tenant: Tenant, ids: &[ParticipantId]) -> Result<Vec<Participant>> {

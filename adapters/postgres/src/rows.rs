@@ -1,5 +1,10 @@
 //! From columns to domain types, where more than one area needs it.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
 use colloquy_domain::{
     accounts::{Role, Tenant},
     conversations::ConversationKind,
@@ -106,6 +111,31 @@ pub(crate) async fn page<R: QueryableByName<Pg> + Send + 'static>(
         found.reverse();
     }
     Ok(found)
+}
+
+/// Those of the rows that this release can read. The others are left to one that can, and told of once a process:
+/// whoever reads them for every organization does it each second.
+pub(crate) fn readable<R, T>(
+    what: &'static str,
+    found: Vec<R>,
+    id: impl Fn(&R) -> Uuid,
+    read: impl Fn(R) -> Step<T>,
+) -> Vec<T> {
+    static TOLD: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
+    let read = |row: R| {
+        let id = id(&row);
+        match read(row) {
+            Ok(row) => Some(row),
+            Err(failure) => {
+                if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+                    let error = failure.told("read a row").chain();
+                    tracing::warn!(what, %id, error, "a row is passed over that this release cannot read");
+                }
+                None
+            }
+        }
+    };
+    found.into_iter().filter_map(read).collect()
 }
 
 /// For `LIMIT`.

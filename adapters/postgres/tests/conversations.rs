@@ -266,9 +266,9 @@ async fn a_deleted_conversation_leaves_nothing_but_its_event() {
             kind: EventKind::ConversationDeleted { conversation_id: conversation.id },
         }],
     };
-    let deleted = db.store.delete(org.tenant, conversation.id, follow.clone()).await.unwrap();
+    let deleted = db.store.delete(org.tenant, conversation.id, None, follow.clone()).await.unwrap();
     assert_eq!(deleted, Some(conversation.clone()));
-    assert_eq!(db.store.delete(org.tenant, conversation.id, follow).await.unwrap(), None);
+    assert_eq!(db.store.delete(org.tenant, conversation.id, None, follow).await.unwrap(), None);
     for table in ["segments", "participants", "revisions", "conversation_tags"] {
         assert_eq!(db.number(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
     }

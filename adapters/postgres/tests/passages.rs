@@ -67,7 +67,7 @@ async fn without_the_claim_or_the_current_revision_nothing_is_written() {
     assert_eq!(held, [colloquy_domain::ports::jobs::Lease::Held]);
     replace(job.claim, 1).await.unwrap();
     assert_eq!(replace(job.claim, 1).await.unwrap_err().code(), "CLAIM_LOST");
-    db.store.delete(org.tenant, conversation, Follow::default()).await.unwrap();
+    db.store.delete(org.tenant, conversation, None, Follow::default()).await.unwrap();
     assert_eq!(replace(job.claim, 1).await.unwrap_err().code(), "NOT_FOUND");
 }
 

@@ -107,6 +107,40 @@ async fn batches(db: &Database, tenant: Tenant) -> Vec<Batch> {
 }
 
 #[tokio::test]
+async fn what_a_newer_release_has_written_holds_up_no_schedule_and_no_batch_of_others() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let mut schedules = Vec::new();
+    for name in ["one", "two", "three"] {
+        let schedule = schedule(&org, name, MissedRuns::Skip);
+        kept(&db, &org, &schedule).await;
+        schedules.push(schedule.id);
+    }
+    let mut running = Vec::new();
+    for _ in 0..3 {
+        let batch = planned(org.tenant);
+        BatchStore::insert(&db.store, org.tenant, &batch).await.unwrap();
+        let steering = Steering::Start { cap: None, per_minute: None };
+        db.store.steer(org.tenant, batch.id, steering).await.unwrap();
+        running.push(batch.id);
+    }
+    let (newer, batch) = (schedules[0], running[1]);
+    db.execute(&format!(
+        "UPDATE schedules SET work = jsonb_set(work, '{{kind}}', '\"TRANSLATE\"') WHERE id = '{newer}';
+        UPDATE batches SET options = '{{\"analyzer\": \"NEWER\"}}' WHERE id = '{batch}'"
+    ))
+    .await;
+    let mut found = Vec::new();
+    // Also where a page holds nothing that can be read.
+    while let Some(last) = db.store.due(SCOPE, found.last().copied(), 1).await.unwrap().pop() {
+        found.push(last.schedule.id);
+    }
+    assert_eq!(found, schedules[1..]);
+    let active: Vec<_> = db.store.active(SCOPE).await.unwrap().into_iter().map(|batch| batch.id).collect();
+    assert_eq!(active, [running[0], running[2]]);
+}
+
+#[tokio::test]
 async fn a_schedule_comes_back_as_it_was_kept_within_its_bounds_and_its_tenant() {
     let Some(db) = Database::new().await else { return };
     let (ours, theirs) = (organization(&db.store).await, organization(&db.store).await);
@@ -139,7 +173,7 @@ async fn a_schedule_comes_back_as_it_was_kept_within_its_bounds_and_its_tenant()
     assert!(ScheduleStore::find(&db.store, theirs.tenant, &[one.id]).await.unwrap().is_empty());
     let stolen = Schedule { name: "mine".to_owned(), ..one.clone() };
     let update = db.store.update(theirs.tenant, &stolen, true, Some(entry(theirs.tenant))).await;
-    assert_eq!(update.unwrap_err().code(), "SCHEDULE_CHANGED");
+    assert_eq!(update.unwrap_err().code(), "NOT_FOUND");
     assert!(!ScheduleStore::delete(&db.store, theirs.tenant, one.id, entry(theirs.tenant)).await.unwrap());
     let run = db.store.run_now(theirs.tenant, one.id, now(), job(&one, now()), entry(theirs.tenant)).await;
     assert_eq!(run.unwrap_err().code(), "NOT_FOUND");
@@ -156,6 +190,9 @@ async fn a_schedule_comes_back_as_it_was_kept_within_its_bounds_and_its_tenant()
     changed.version = 2;
     db.store.update(ours.tenant, &changed, true, Some(entry(ours.tenant))).await.unwrap();
     assert_eq!(now_as(&db, ours.tenant, one.id).await.next_run_at, None);
+    assert!(ScheduleStore::delete(&db.store, ours.tenant, one.id, entry(ours.tenant)).await.unwrap());
+    let gone = db.store.update(ours.tenant, &changed, true, Some(entry(ours.tenant))).await;
+    assert_eq!(gone.unwrap_err().code(), "NOT_FOUND");
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn another_tenants_ids_lead_nowhere() {
     let tag = Tag { id: TagId(id()), organization_id: us.0, name: "ours".into() };
     let remove = ["Salary".to_owned()];
     assert!(store.set_tags(us, conversation, &[tag], &remove, Follow::default()).await.unwrap().is_none());
-    assert!(store.delete(us, conversation, Follow::default()).await.unwrap().is_none());
+    assert!(store.delete(us, conversation, None, Follow::default()).await.unwrap().is_none());
     assert!(store.tags(us, &[conversation]).await.unwrap().is_empty());
     assert!(store.list_tags(us, None, 10).await.unwrap().is_empty());
     assert!(store.participants(us, &[conversation]).await.unwrap().is_empty());

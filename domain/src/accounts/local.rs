@@ -27,11 +27,12 @@ pub async fn ensure_local(ports: &Ports, kept: Option<&str>) -> Result<String> {
         Some((user, _)) => user.id,
         None => make(ports).await?,
     };
+    let local = find(ports, owner).await?;
     let memberships = ports.accounts.memberships(owner).await?;
     let (organization, role) = memberships
         .into_iter()
-        .next()
-        .ok_or_else(|| Error::internal("find the local organization", "its owner is a member of none"))?;
+        .find(|(organization, _)| Some(organization.id) == local)
+        .ok_or_else(|| Error::internal("find the local organization", "its owner has left it"))?;
     let session = prepare_session(ports, owner, organization.id).session;
     let actor = Actor {
         user_id: owner,
@@ -46,8 +47,23 @@ pub async fn ensure_local(ports: &Ports, kept: Option<&str>) -> Result<String> {
 /// Whether this is the local organization: whose owner holds the data folder, and so the installation.
 pub async fn is_local(ports: &Ports, tenant: Tenant) -> Result<bool> {
     let Some((owner, _)) = ports.accounts.find_user_by_email(EMAIL).await? else { return Ok(false) };
-    let memberships = ports.accounts.memberships(owner.id).await?;
-    Ok(memberships.first().is_some_and(|(organization, _)| organization.id == tenant.0))
+    Ok(find(ports, owner.id).await? == Some(tenant.0))
+}
+
+/// Whether an address is the local owner's, which nobody may sign up with: the installation goes with it.
+pub(crate) fn is_reserved(email: &str) -> bool {
+    email.eq_ignore_ascii_case(EMAIL)
+}
+
+/// The organization that was made with its owner, and not another that they are in: the two have one id. Where the
+/// owner was made before that was so, it is the first that they are in.
+async fn find(ports: &Ports, owner: UserId) -> Result<Option<OrganizationId>> {
+    let local = OrganizationId(owner.0);
+    if ports.accounts.find_organization(Tenant(local)).await?.is_some() {
+        return Ok(Some(local));
+    }
+    let memberships = ports.accounts.memberships(owner).await?;
+    Ok(memberships.first().map(|(organization, _)| organization.id))
 }
 
 async fn make(ports: &Ports) -> Result<UserId> {
@@ -63,9 +79,8 @@ async fn make(ports: &Ports) -> Result<UserId> {
         name: "Owner".to_owned(),
         created_at: now,
     };
-    let organization =
-        Organization { id: OrganizationId(ports.ids.next()), name: "Local".to_owned(), created_at: now };
     let id = user.id;
+    let organization = Organization { id: OrganizationId(id.0), name: "Local".to_owned(), created_at: now };
     let session = prepare_session(ports, id, organization.id).session;
     let owner = NewUser { user, password_hash };
     if !ports.accounts.insert_organization(organization, owner, session).await? {

@@ -6,6 +6,7 @@ use crate::{
     Error, Problem, Result,
     accounts::{
         Actor, Credential, Organization, Role, SignUp, SignedIn, User,
+        local::is_reserved,
         passwords::check_strength,
         sign_in::{PreparedSession, prepare_session},
     },
@@ -29,6 +30,10 @@ pub struct SignUpInput {
 pub async fn sign_up(ports: &Ports, origin: &Origin, input: SignUpInput) -> Result<SignedIn> {
     let email = check_email(&input.email)?;
     let name = check_name("name", &input.name)?;
+    if is_reserved(&email) {
+        let message = "this address is the owner's of a standalone's local organization; take another one";
+        return Err(Error::invalid("email", "EMAIL_RESERVED", message));
+    }
     match input.invitation_token {
         Some(token) => join(ports, origin, &token, email, name, input.password).await,
         None => found(ports, email, name, input.password, input.organization_name).await,

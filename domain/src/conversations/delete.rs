@@ -4,26 +4,41 @@
 use crate::{
     Error, Result,
     accounts::{Actor, Role, Tenant},
-    conversations::{Conversation, objects::export_key, update::reindex},
+    conversations::{Conversation, objects::exports_of, update::reindex},
     events::{EventKind, NewEvent},
     ids::ConversationId,
     ports::{
         Ports,
         jobs::{Follow, Signal},
+        store::conversations::ConversationFilter,
     },
 };
 
 pub async fn delete(ports: &Ports, actor: &Actor, id: ConversationId) -> Result<Conversation> {
     actor.require(Role::Member)?;
-    delete_of(ports, actor.tenant(), id).await
+    delete_one(ports, actor.tenant(), id, None).await
 }
 
-/// For a batch that somebody with the right to it has started.
-pub async fn delete_of(ports: &Ports, tenant: Tenant, id: ConversationId) -> Result<Conversation> {
+/// For a batch that somebody with the right to it has started. Who was taken out of its filter since is not found.
+pub async fn purge(
+    ports: &Ports,
+    tenant: Tenant,
+    id: ConversationId,
+    filter: &ConversationFilter,
+) -> Result<Conversation> {
+    delete_one(ports, tenant, id, Some(filter)).await
+}
+
+async fn delete_one(
+    ports: &Ports,
+    tenant: Tenant,
+    id: ConversationId,
+    only: Option<&ConversationFilter>,
+) -> Result<Conversation> {
     let kind = EventKind::ConversationDeleted { conversation_id: id };
     let event = NewEvent { organization_id: tenant.0, kind };
     let follow = Follow { jobs: reindex(ports, tenant, id), events: vec![event] };
-    let deleted = ports.conversations.delete(tenant, id, follow).await?;
+    let deleted = ports.conversations.delete(tenant, id, only, follow).await?;
     let deleted = deleted.ok_or_else(|| Error::not_found("conversation", id))?;
     if let Err(error) = delete_objects(ports, tenant, &deleted).await {
         tracing::warn!(error = error.chain(), "orphan objects are left to the sweep");
@@ -36,8 +51,5 @@ pub async fn delete_of(ports: &Ports, tenant: Tenant, id: ConversationId) -> Res
 /// An export that is being written at this moment is left to the sweep, too.
 async fn delete_objects(ports: &Ports, tenant: Tenant, deleted: &Conversation) -> Result<()> {
     ports.objects.delete(&deleted.object_key).await?;
-    for batch in ports.batches.exports(tenant).await? {
-        ports.objects.delete(&export_key(tenant.0, batch, deleted.id)).await?;
-    }
-    Ok(())
+    ports.objects.delete_below(&exports_of(tenant.0, deleted.id)).await
 }

@@ -75,7 +75,7 @@ pub async fn export(
         segments: segments.collect(),
     };
     let json = serde_json::to_vec(&exported).map_err(|error| Error::internal("write a transcript", error))?;
-    let key = export_key(tenant.0, batch, id);
+    let key = export_key(tenant.0, id, batch);
     ports.objects.put(&key, Bytes::from(json)).await?;
     Ok(Some(key))
 }

@@ -20,21 +20,31 @@ pub fn object_key(organization: OrganizationId, conversation: ConversationId) ->
     format!("{ORIGINALS}{organization}/{conversation}")
 }
 
-/// Where a batch's export of a conversation stands.
-pub fn export_key(organization: OrganizationId, batch: BatchId, conversation: ConversationId) -> String {
-    format!("{EXPORTS}{organization}/{batch}/{conversation}.json")
+/// Below it stand all exports of a conversation, however many batches wrote one.
+pub fn exports_of(organization: OrganizationId, conversation: ConversationId) -> String {
+    format!("{EXPORTS}{organization}/{conversation}")
 }
 
-/// The key of the original bytes, under which a conversation is known, of an object that goes with it; `None` for
-/// what is not ours to sweep.
-fn original_of(key: &str) -> Option<String> {
+/// Where a batch's export of a conversation stands.
+pub fn export_key(organization: OrganizationId, conversation: ConversationId, batch: BatchId) -> String {
+    format!("{}/{batch}.json", exports_of(organization, conversation))
+}
+
+/// The keys of original bytes, under one of which a conversation is known, of an object that goes with it; none for
+/// what is not ours to sweep. Exports stood at `ORGANIZATION/BATCH/CONVERSATION.json` once, and those stay as long as
+/// their conversation does.
+fn originals_of(key: &str) -> Vec<String> {
     if key.starts_with(ORIGINALS) {
-        return Some(key.to_owned());
+        return vec![key.to_owned()];
     }
-    let mut parts = key.strip_prefix(EXPORTS)?.split('/');
-    let (organization, _batch, file) = (parts.next()?, parts.next()?, parts.next()?);
-    let conversation = file.strip_suffix(".json")?;
-    parts.next().is_none().then(|| format!("{ORIGINALS}{organization}/{conversation}"))
+    let Some(parts) = key.strip_prefix(EXPORTS) else { return Vec::new() };
+    match parts.split('/').collect::<Vec<_>>()[..] {
+        [organization, folder, file] => {
+            let names = file.strip_suffix(".json").map(|name| [folder, name]).into_iter().flatten();
+            names.map(|name| format!("{ORIGINALS}{organization}/{name}")).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Deletes orphans; how many.
@@ -46,13 +56,19 @@ pub async fn sweep(ports: &Ports, scope: SystemScope) -> Result<usize> {
         let Some(last) = keys.last().cloned() else {
             return Ok(swept);
         };
-        let ours: Vec<_> = keys.into_iter().filter_map(|key| Some((original_of(&key)?, key))).collect();
-        let originals: Vec<_> = ours.iter().map(|(original, _)| original.clone()).collect();
+        let ours: Vec<_> = keys
+            .into_iter()
+            .map(|key| (originals_of(&key), key))
+            .filter(|(originals, _)| !originals.is_empty())
+            .collect();
+        let originals: Vec<_> = ours.iter().flat_map(|(originals, _)| originals).cloned().collect();
         let known: HashSet<_> =
             ports.conversations.known_objects(scope, &originals).await?.into_iter().collect();
-        for (_, key) in ours.iter().filter(|(original, _)| !known.contains(original)) {
-            ports.objects.delete(key).await?;
-            swept += 1;
+        for (originals, key) in &ours {
+            if originals.iter().all(|original| !known.contains(original)) {
+                ports.objects.delete(key).await?;
+                swept += 1;
+            }
         }
         after = Some(last);
     }
@@ -69,11 +85,15 @@ mod tests {
         let (organization, conversation) =
             (OrganizationId(Uuid::from_u128(1)), ConversationId(Uuid::from_u128(2)));
         let original = object_key(organization, conversation);
-        let export = export_key(organization, BatchId(Uuid::from_u128(3)), conversation);
-        assert_eq!(original_of(&original).as_ref(), Some(&original));
-        assert_eq!(original_of(&export).as_ref(), Some(&original));
+        let batch = BatchId(Uuid::from_u128(3));
+        let export = export_key(organization, conversation, batch);
+        assert!(export.starts_with(&format!("{}/", exports_of(organization, conversation))), "{export}");
+        let as_before = format!("{EXPORTS}{organization}/{batch}/{conversation}.json");
+        for key in [&original, &export, &as_before] {
+            assert!(originals_of(key).contains(&original), "{key}");
+        }
         for other in ["exports/a/b", "exports/a/b/c", "exports/a/b/c/d.json", "backups/a"] {
-            assert_eq!(original_of(other), None, "{other}");
+            assert!(originals_of(other).is_empty(), "{other}");
         }
     }
 }

@@ -42,7 +42,8 @@ pub async fn reimport(ports: &Ports, tenant: Tenant, claim: Claim, id: Conversat
     if is_same(&talk, &participants, &segments) {
         return Ok(Reimported::Same);
     }
-    let (participants, segments) = with_known_speakers(&talk, participants, segments);
+    let known = ports.conversations.known_participants(tenant, id).await?;
+    let (participants, segments) = with_known_speakers(&known, participants, segments);
     let revision = talk.revision + 1;
     let payload = Payload::Revision { conversation_id: id, revision };
     let job = ports.new_job(JobKind::IngestConversation, Some(tenant.0), payload);
@@ -74,14 +75,14 @@ fn check(conversation: &Conversation, hash: ContentHash) -> Result<()> {
 
 /// A label that the conversation knows keeps its participant; the new ones come after those.
 fn with_known_speakers(
-    talk: &Talk,
+    known: &[Participant],
     participants: Vec<Participant>,
     mut segments: Vec<Segment>,
 ) -> (Vec<Participant>, Vec<Segment>) {
-    let next = talk.participants.iter().map(|known| known.ordinal + 1).max().unwrap_or(0);
+    let next = known.iter().map(|known| known.ordinal + 1).max().unwrap_or(0);
     let mut added = Vec::new();
     for participant in participants {
-        match talk.participants.iter().find(|known| known.label == participant.label) {
+        match known.iter().find(|known| known.label == participant.label) {
             Some(known) => {
                 let spoken = segments.iter_mut().filter(|one| one.participant_id == Some(participant.id));
                 spoken.for_each(|segment| segment.participant_id = Some(known.id));

@@ -21,6 +21,9 @@ pub trait ObjectStore: Send + Sync {
     /// No error where there is nothing.
     async fn delete(&self, key: &str) -> Result<()>;
 
+    /// Everything whose key is this one, a slash and more. No error where there is nothing.
+    async fn delete_below(&self, folder: &str) -> Result<()>;
+
     /// Keys of objects written at least `age` ago, in order, after `after`; at most `limit`.
     async fn list(&self, age: Duration, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
 }

@@ -131,6 +131,8 @@ impl Standing {
 pub struct OneGeneration {
     /// The model that makes its vectors.
     pub model: String,
+    /// It misses vectors since another model made them for a while: it is not to be searched by meaning again.
+    pub lapsed: bool,
     pub text: Arc<dyn TextIndex>,
     pub vectors: Arc<dyn VectorIndex>,
 }

@@ -24,7 +24,8 @@ pub async fn advance(ports: &Ports, scope: SystemScope) -> Result<usize> {
     let (mut begun, mut after) = (0, None);
     loop {
         let page = ports.schedules.due(scope, after, PAGE).await?;
-        after = page.last().map(|due| due.schedule.id);
+        let Some(last) = page.last() else { return Ok(begun) };
+        after = Some(last.schedule.id);
         for due in &page {
             // One that is in trouble holds up no other.
             match advance_one(ports, scope, due).await {
@@ -35,16 +36,13 @@ pub async fn advance(ports: &Ports, scope: SystemScope) -> Result<usize> {
                 }
             }
         }
-        if page.len() < PAGE {
-            return Ok(begun);
-        }
     }
 }
 
 async fn advance_one(ports: &Ports, scope: SystemScope, due: &DueSchedule) -> Result<bool> {
     let DueSchedule { schedule, is_busy, now } = due;
     let Some(at) = schedule.next_run_at else { return Ok(false) };
-    let timing = match Timing::read(&schedule.cron, &schedule.time_zone) {
+    let timing = match Timing::check(&schedule.cron, &schedule.time_zone) {
         Ok(timing) => timing,
         // Read by other rules, or in a zone that there was, when it was made.
         Err(error) => {

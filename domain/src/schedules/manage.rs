@@ -75,7 +75,7 @@ async fn new(ports: &Ports, actor: &Actor, input: CreateInput) -> Result<Settled
     actor.require(Role::Admin)?;
     let CreateInput { name, cron, time_zone, missed, is_enabled, mut work, dry_run: _ } = input;
     let name = check_name("name", &name)?;
-    let timing = Timing::read(&cron, &time_zone)?;
+    let timing = Timing::check(&cron, &time_zone)?;
     work.filter.tags = check_tags(&work.filter.tags).map_err(of_batch)?;
     check_work(ports, &work)?;
     let now = ports.schedules.now().await?;
@@ -145,7 +145,10 @@ async fn changed(
     schedule.time_zone = time_zone.map_or(schedule.time_zone, |zone| zone.trim().to_owned());
     schedule.missed = missed.unwrap_or(schedule.missed);
     schedule.is_enabled = is_enabled.unwrap_or(schedule.is_enabled);
-    let timing = Timing::read(&schedule.cron, &schedule.time_zone)?;
+    let timing = match schedule.cron == before.cron {
+        true => Timing::read(&schedule.cron, &schedule.time_zone)?,
+        false => Timing::check(&schedule.cron, &schedule.time_zone)?,
+    };
     let now = ports.schedules.now().await?;
     let moves = (&schedule.cron, &schedule.time_zone, schedule.is_enabled)
         != (&before.cron, &before.time_zone, before.is_enabled);
@@ -228,6 +231,14 @@ fn check_possible(work: &Work) -> Result<()> {
             let message = format!("{field} is 1 to {MAX_DAYS} days");
             return Err(Error::invalid(field, "INVALID_DAYS", message));
         }
+    }
+    if let (Some(within), Some(older)) = (work.created_within_days, work.created_older_than_days)
+        && within <= older
+    {
+        let message = format!(
+            "nothing is at most {within} and more than {older} days old; createdWithinDays must be the greater one"
+        );
+        return Err(Error::invalid("createdWithinDays", "INVALID_DAYS", message));
     }
     let by_days = days.iter().any(|(_, days)| days.is_some());
     match (by_days, work.all) {
@@ -320,6 +331,14 @@ mod tests {
             let days = Work { all: false, created_older_than_days: Some(days), ..work.clone() };
             assert_eq!(code(&days), Some("INVALID_DAYS"));
         }
+        let between = |within, older| {
+            let days = Work { all: false, created_within_days: Some(within), ..work.clone() };
+            code(&Work { created_older_than_days: Some(older), ..days })
+        };
+        assert_eq!(
+            [between(1, 2), between(2, 2), between(2, 1)],
+            [Some("INVALID_DAYS"), Some("INVALID_DAYS"), None]
+        );
         let tagged = ConversationFilter { tags: vec!["pay".to_owned()], ..ConversationFilter::default() };
         assert_eq!(code(&Work { filter: tagged.clone(), ..work.clone() }), Some("FILTER_AND_ALL"));
         assert_eq!(

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use chrono::{DurationRound, TimeDelta};
+use chrono::{Datelike, DurationRound, TimeDelta};
 use chrono_tz::Tz;
 use croner::{
     Cron,
@@ -23,30 +23,39 @@ pub const GRACE: TimeDelta = TimeDelta::minutes(2);
 pub const MADE_UP: usize = 24;
 /// Times to come that can be asked for at once.
 pub const MAX_UPCOMING: usize = 20;
+/// How far ahead times to come are told. Looking for them takes as long as there are years.
+const HORIZON_YEARS: i32 = 10;
 
 const MAX_LINE_CHARS: usize = 100;
 const MAX_ZONE_CHARS: usize = 64;
 const NAMES: [&str; 6] = ["@hourly", "@daily", "@weekly", "@monthly", "@yearly", "@annually"];
 
-/// A line that fires, in its zone.
+/// A line in its zone.
 #[derive(Debug, Clone)]
 pub struct Timing {
+    line: String,
     cron: Cron,
     zone: Tz,
 }
 
 impl Timing {
-    /// Refuses what cannot be read, fires more often than once a minute, or never.
+    /// Refuses what cannot be read, or fires more often than once a minute.
     pub fn read(line: &str, zone: &str) -> Result<Self> {
         let zone = read_zone(zone)?;
-        let cron = read_line(line)?;
+        Ok(Self { line: line.to_owned(), cron: read_line(line)?, zone })
+    }
+
+    /// As [`read`](Self::read), for a line that somebody sets or that is due: it takes milliseconds to find that one never fires, and
+    /// that is refused, too.
+    pub fn check(line: &str, zone: &str) -> Result<Self> {
+        let timing = Self::read(line, zone)?;
         if !fires(line)? {
             let message = format!(
                 "`{line}` never fires: no month that it names has such a day; look at its third, fourth and fifth field"
             );
             return Err(Error::invalid("cron", "CRON_NEVER_FIRES", message));
         }
-        Ok(Self { cron, zone })
+        Ok(timing)
     }
 
     /// The first time after this moment; `None` where there is none any more that a calendar can name.
@@ -56,10 +65,13 @@ impl Timing {
         Some(found.to_utc())
     }
 
-    /// The next few times after this moment.
+    /// The next few times after this moment, in ten years.
     pub fn upcoming(&self, after: Timestamp, number: usize) -> Vec<Timestamp> {
-        let first = self.next_after(after);
-        std::iter::successors(first, |at| self.next_after(*at)).take(number).collect()
+        // The year before: it may still be that one in the zone.
+        let near = bounded(&self.line, after.year() - 1, after.year() + HORIZON_YEARS);
+        let near = Self { cron: near.unwrap_or_else(|_named| self.cron.clone()), ..self.clone() };
+        let first = near.next_after(after);
+        std::iter::successors(first, |at| near.next_after(*at)).take(number).collect()
     }
 
     /// The newest `number` of the times from `first`, which is one of them, to `now`, the oldest first. It looks
@@ -123,10 +135,14 @@ fn fires(line: &str) -> Result<bool> {
     if line.trim().starts_with('@') {
         return Ok(true);
     }
+    Ok(bounded(line, 2000, 2027)?.find_next_occurrence(&Timestamp::UNIX_EPOCH.naive_utc(), true).is_ok())
+}
+
+/// The same line in these years alone. A name cannot be bounded, and need not: it comes round each year.
+fn bounded(line: &str, first: i32, last: i32) -> Result<Cron> {
     let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Required).build();
-    let bounded = parser.parse(&format!("0 {line} 2000-2027"));
-    let bounded = bounded.map_err(|error| Error::internal("bound a cron line", error))?;
-    Ok(bounded.find_next_occurrence(&Timestamp::UNIX_EPOCH.naive_utc(), true).is_ok())
+    let bounded = parser.parse(&format!("0 {line} {first}-{last}"));
+    bounded.map_err(|error| Error::internal("bound a cron line", error))
 }
 
 /// What is to happen when a schedule is due.
@@ -163,17 +179,25 @@ mod tests {
     fn times(line: &str, zone: &str, after: &str, number: usize) -> Vec<String> {
         let timing = Timing::read(line, zone).unwrap();
         let times = timing.upcoming(at(after), number);
+        let unbounded = std::iter::successors(timing.next_after(at(after)), |at| timing.next_after(*at));
+        assert_eq!(times, unbounded.take(number).collect::<Vec<_>>());
         times.into_iter().map(|time| time.format("%m-%d %H:%M").to_string()).collect()
     }
 
     fn refusal(line: &str, zone: &str) -> (&'static str, String) {
-        let error = Timing::read(line, zone).err().unwrap_or_else(|| panic!("{line} is taken"));
+        let error = Timing::check(line, zone).err().unwrap_or_else(|| panic!("{line} is taken"));
         (error.code(), error.to_string())
     }
 
     #[test]
     fn a_line_that_never_fires_or_too_often_or_says_nothing_is_refused_in_words() {
-        assert!(Timing::read("0 0 29 2 +MON", "UTC").is_ok(), "rare is not never");
+        let rare = Timing::check("0 0 29 2 +MON", "UTC").expect("rare is not never");
+        assert_eq!(rare.next_after(at("2026-01-01T00:00:00Z")), Some(at("2044-02-29T00:00:00Z")));
+        assert!(
+            rare.upcoming(at("2026-01-01T00:00:00Z"), MAX_UPCOMING).is_empty(),
+            "nobody waits for centuries"
+        );
+        assert_eq!(rare.upcoming(at("2034-06-01T00:00:00Z"), MAX_UPCOMING), [at("2044-02-29T00:00:00Z")]);
         for never in ["0 0 30 2 *", "* * 31 2,4,6,9,11 *", "0 0 30-31 FEB ?"] {
             let (code, message) = refusal(never, "UTC");
             assert_eq!(code, "CRON_NEVER_FIRES", "{never}");
@@ -357,7 +381,7 @@ mod tests {
         #[test]
         fn no_line_is_too_strange_to_be_answered(line in "\\PC{0,120}|[-0-9*/,#LW?+@A-Z \t]{1,40}", zone in "\\PC{0,80}") {
             for zone in [zone.as_str(), "Africa/Casablanca"] {
-                if let Ok(timing) = Timing::read(&line, zone) {
+                if let Ok(timing) = Timing::check(&line, zone) {
                     let now = Timestamp::from_timestamp(1_800_000_000, 0).unwrap();
                     prop_assert!(timing.upcoming(now, 3).windows(2).all(|pair| pair[0] < pair[1]));
                 }

@@ -45,7 +45,7 @@ pub(crate) enum BatchKind {
     Reanalyze,
     /// Reads the kept bytes again; another transcript is a new revision.
     Reimport,
-    /// Writes the transcript as JSON into the object store, at `exports/ORGANIZATION/BATCH/CONVERSATION.json`.
+    /// Writes the transcript as JSON into the object store, at `exports/ORGANIZATION/CONVERSATION/BATCH.json`.
     Export,
     /// Deletes, for good.
     Purge,

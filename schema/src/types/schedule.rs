@@ -243,7 +243,7 @@ impl Schedule {
         self.0.next_run_at
     }
 
-    /// The times to come, from now on; none while it is disabled. At most 20.
+    /// The times to come, from now on and in ten years; none while it is disabled. At most 20.
     #[graphql(complexity = "times_cost(first)")]
     async fn next_runs(
         &self,

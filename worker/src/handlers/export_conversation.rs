@@ -15,8 +15,8 @@ pub(crate) struct ExportConversation;
 impl Handler for ExportConversation {
     async fn run(&self, ctx: &JobContext, job: &ClaimedJob) -> Result<Outcome, JobError> {
         let tenant = tenant(job)?;
-        let (batch, conversation_id) = item(ctx, tenant, job).await?;
-        match export::export(&ctx.ports, tenant, batch.id, conversation_id).await? {
+        let (batch_id, conversation_id) = item(job)?;
+        match export::export(&ctx.ports, tenant, batch_id, conversation_id).await? {
             Some(_) => Ok(Outcome::nothing()),
             // Deleted since.
             None => Ok(Outcome::skipped()),

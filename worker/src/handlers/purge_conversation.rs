@@ -1,8 +1,10 @@
-//! Deletes a conversation for a batch, as `deleteConversation` does. A run that comes again finds nothing.
+//! Deletes a conversation for a batch, as `deleteConversation` does, if it still fits the batch's filter. A run that
+//! comes again finds nothing.
 
 use async_trait::async_trait;
 use colloquy_domain::{
     Error,
+    batches::control,
     conversations::delete,
     jobs::{ClaimedJob, retry::JobError},
 };
@@ -15,8 +17,9 @@ pub(crate) struct PurgeConversation;
 impl Handler for PurgeConversation {
     async fn run(&self, ctx: &JobContext, job: &ClaimedJob) -> Result<Outcome, JobError> {
         let tenant = tenant(job)?;
-        let (_, conversation_id) = item(ctx, tenant, job).await?;
-        match delete::delete_of(&ctx.ports, tenant, conversation_id).await {
+        let (batch_id, conversation_id) = item(job)?;
+        let batch = control::get(&ctx.ports, tenant, batch_id).await?;
+        match delete::purge(&ctx.ports, tenant, conversation_id, &batch.filter).await {
             Ok(_) => Ok(Outcome::nothing()),
             Err(Error::NotFound { .. }) => Ok(Outcome::skipped()),
             Err(error) => Err(error.into()),

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use colloquy_domain::{
     Error,
     analysis::{self, verify},
-    batches::plan::price,
+    batches::{control, plan::price},
     ids::AnalysisId,
     jobs::{ClaimedJob, retry::JobError},
     money::MicroDollars,
@@ -21,7 +21,8 @@ pub(crate) struct ReanalyzeConversation;
 impl Handler for ReanalyzeConversation {
     async fn run(&self, ctx: &JobContext, job: &ClaimedJob) -> Result<Outcome, JobError> {
         let tenant = tenant(job)?;
-        let (batch, conversation_id) = item(ctx, tenant, job).await?;
+        let (batch_id, conversation_id) = item(job)?;
+        let batch = control::get(&ctx.ports, tenant, batch_id).await?;
         let Some(talk) = ctx.ports.conversations.find_talk(tenant, conversation_id).await? else {
             return Ok(Outcome::skipped());
         };

@@ -15,7 +15,7 @@ pub(crate) struct ReimportConversation;
 impl Handler for ReimportConversation {
     async fn run(&self, ctx: &JobContext, job: &ClaimedJob) -> Result<Outcome, JobError> {
         let tenant = tenant(job)?;
-        let (_, conversation_id) = item(ctx, tenant, job).await?;
+        let (_, conversation_id) = item(job)?;
         match reimport::reimport(&ctx.ports, tenant, job.claim, conversation_id).await? {
             Reimported::Committed => Ok(Outcome::Committed),
             Reimported::Same | Reimported::Gone => Ok(Outcome::skipped()),

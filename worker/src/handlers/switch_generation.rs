@@ -57,8 +57,8 @@ impl Handler for SwitchGeneration {
             }
         }
         let live = check.generations.only(found.standing.live);
-        // One of another model misses whatever comes in from now on.
-        let keep = live.is_some_and(|live| live.model == built.model);
+        // One of another model misses whatever comes in from now on, and a lapsed one what came in meanwhile.
+        let keep = live.is_some_and(|live| live.model == built.model && !live.lapsed);
         match store.switch(SCOPE, tenant, job.claim, batch_id, keep).await {
             Ok(standing) => {
                 // The row has it already: where this fails, whoever looks next does it.

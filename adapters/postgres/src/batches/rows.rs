@@ -182,18 +182,6 @@ pub(super) async fn active(conn: &mut Connection) -> Step<Vec<Batch>> {
         columns!(),
         " FROM batches b WHERE state IN ('RUNNING', 'PAUSED', 'CANCELLING') ORDER BY id"
     );
-    read(diesel::sql_query(sql).prepared().load(conn).await?)
-}
-
-#[derive(QueryableByName)]
-struct IdRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-}
-
-pub(super) async fn exports(conn: &mut Connection, tenant: Tenant) -> Step<Vec<BatchId>> {
-    let sql = "SELECT id FROM batches WHERE organization_id = $1 AND kind = 'EXPORT' AND state <> 'PLANNED'";
-    let found: Vec<IdRow> =
-        diesel::sql_query(sql).bind::<SqlUuid, _>(tenant.0.0).prepared().load(conn).await?;
-    Ok(found.into_iter().map(|row| BatchId(row.id)).collect())
+    let found = diesel::sql_query(sql).prepared().load(conn).await?;
+    Ok(rows::readable("a batch", found, |row: &Row| row.id, Row::batch))
 }

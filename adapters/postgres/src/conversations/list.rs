@@ -7,12 +7,13 @@ use colloquy_domain::{
     ports::store::{PageBy, conversations::ConversationFilter},
 };
 use diesel::{
-    ExpressionMethods, QueryDsl, SelectableHelper,
+    ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
     dsl::{IntoBoxed, sql},
     pg::Pg,
     sql_types::{Array, Bool, Text},
 };
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::Row;
 use crate::{errors::Step, pool::Connection, rows, schema::conversations};
@@ -104,6 +105,29 @@ pub(super) async fn list(
         found.reverse();
     }
     found.into_iter().map(Row::conversation).collect()
+}
+
+/// Whether the conversation fits the filter. It is locked first, as everything locks it that could change that.
+pub(super) async fn holds(
+    conn: &mut Connection,
+    tenant: Tenant,
+    id: ConversationId,
+    filter: &ConversationFilter,
+) -> Step<bool> {
+    let locked: Option<Uuid> = conversations::table
+        .filter(conversations::id.eq(id.0))
+        .filter(conversations::organization_id.eq(tenant.0.0))
+        .select(conversations::id)
+        .for_update()
+        .first(conn)
+        .await
+        .optional()?;
+    if locked.is_none() {
+        return Ok(false);
+    }
+    let fitting: i64 =
+        filtered(tenant, filter).filter(conversations::id.eq(id.0)).count().get_result(conn).await?;
+    Ok(fitting > 0)
 }
 
 pub(super) async fn count(conn: &mut Connection, tenant: Tenant, filter: &ConversationFilter) -> Step<u64> {

@@ -1,5 +1,7 @@
 //! What was said and by whom, at the current revision, and how far its processing has come.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use colloquy_domain::{
     accounts::Tenant,
@@ -11,7 +13,7 @@ use colloquy_domain::{
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
     QueryDsl, Queryable, QueryableByName, Selectable, SelectableHelper,
-    dsl::count_star,
+    dsl::{count_star, exists},
     sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
@@ -89,10 +91,30 @@ pub(super) async fn participants(
     tenant: Tenant,
     ids: &[ConversationId],
 ) -> Step<Vec<Participant>> {
+    let speaks = segments::table
+        .filter(segments::participant_id.eq(participants::id.nullable()))
+        .filter(segments::organization_id.eq(tenant.0.0))
+        .filter(segments::valid_to.is_null());
     let found: Vec<ParticipantRow> = participants::table
         .filter(participants::organization_id.eq(tenant.0.0))
         .filter(participants::conversation_id.eq_any(ids.iter().map(|id| id.0)))
+        .filter(exists(speaks))
         .order((participants::conversation_id, participants::ordinal))
+        .select(ParticipantRow::as_select())
+        .load(conn)
+        .await?;
+    Ok(found.into_iter().map(ParticipantRow::participant).collect())
+}
+
+pub(super) async fn known_participants(
+    conn: &mut Connection,
+    tenant: Tenant,
+    id: ConversationId,
+) -> Step<Vec<Participant>> {
+    let found: Vec<ParticipantRow> = participants::table
+        .filter(participants::organization_id.eq(tenant.0.0))
+        .filter(participants::conversation_id.eq(id.0))
+        .order(participants::ordinal)
         .select(ParticipantRow::as_select())
         .load(conn)
         .await?;
@@ -247,7 +269,7 @@ pub(super) async fn talk(conn: &mut Connection, tenant: Tenant, id: Conversation
         .await
         .optional()?;
     let Some(revision) = revision else { return Ok(None) };
-    let participants = participants(conn, tenant, &[id]).await?;
+    let mut participants = known_participants(conn, tenant, id).await?;
     let segments: Vec<SegmentRow> = segments::table
         .filter(segments::organization_id.eq(tenant.0.0))
         .filter(segments::conversation_id.eq(id.0))
@@ -256,7 +278,9 @@ pub(super) async fn talk(conn: &mut Connection, tenant: Tenant, id: Conversation
         .select(SegmentRow::as_select())
         .load(conn)
         .await?;
-    let segments = segments.into_iter().map(SegmentRow::segment).collect();
+    let segments: Vec<_> = segments.into_iter().map(SegmentRow::segment).collect();
+    let speaking: HashSet<_> = segments.iter().filter_map(|segment| segment.participant_id).collect();
+    participants.retain(|participant| speaking.contains(&participant.id));
     Ok(Some(Talk { conversation_id: id, revision, participants, segments }))
 }
 

@@ -29,7 +29,7 @@ use crate::{
 #[derive(QueryableByName)]
 pub(super) struct Row {
     #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
+    pub(super) id: Uuid,
     #[diesel(sql_type = SqlUuid)]
     organization_id: Uuid,
     #[diesel(sql_type = Text)]
@@ -225,6 +225,9 @@ pub(super) async fn update(
     .execute(conn)
     .await?;
     if updated == 0 {
+        if find(conn, tenant, &[schedule.id]).await?.is_empty() {
+            return Err(Error::not_found("schedule", schedule.id).into());
+        }
         let message = "somebody else changed the schedule in the same moment; look at it and try again";
         return Err(Error::conflict("SCHEDULE_CHANGED", message).into());
     }

@@ -59,23 +59,36 @@ pub(super) async fn due(
     after: Option<ScheduleId>,
     limit: usize,
 ) -> Step<Vec<DueSchedule>> {
-    let found: Vec<DueRow> = diesel::sql_query(concat!(
+    let mut after = after.map_or(Uuid::nil(), Uuid::from);
+    loop {
+        let found = due_rows(conn, after, limit).await?;
+        let Some(last) = found.last() else { return Ok(Vec::new()) };
+        after = last.read.id;
+        let due = |found: DueRow| {
+            let DueRow { read, is_busy, now } = found;
+            Ok(DueSchedule { schedule: read.schedule()?, is_busy, now })
+        };
+        let due = rows::readable("a schedule", found, |row| row.read.id, due);
+        if !due.is_empty() {
+            return Ok(due);
+        }
+    }
+}
+
+async fn due_rows(conn: &mut Connection, after: Uuid, limit: usize) -> Step<Vec<DueRow>> {
+    let found = diesel::sql_query(concat!(
         "SELECT ",
         columns!(),
         ", ",
         busy!(),
         " AS is_busy, now() AS now FROM schedules s WHERE next_run_at <= now() AND id > $1 ORDER BY id LIMIT $2"
     ))
-    .bind::<SqlUuid, _>(after.map_or(Uuid::nil(), Uuid::from))
+    .bind::<SqlUuid, _>(after)
     .bind::<BigInt, _>(rows::limit(limit))
     .prepared()
     .load(conn)
     .await?;
-    let due = |found: DueRow| {
-        let DueRow { read, is_busy, now } = found;
-        Ok(DueSchedule { schedule: read.schedule()?, is_busy, now })
-    };
-    found.into_iter().map(due).collect()
+    Ok(found)
 }
 
 #[derive(QueryableByName)]

@@ -85,9 +85,6 @@ pub trait BatchStore: Send + Sync {
     /// Newest first.
     async fn list(&self, tenant: Tenant, page: PageBy<BatchId>) -> Result<Vec<Batch>>;
 
-    /// Those of the tenant that have written exports, or may have.
-    async fn exports(&self, tenant: Tenant) -> Result<Vec<BatchId>>;
-
     /// The conversations of a filter by id, after `after`.
     async fn items(
         &self,
@@ -120,7 +117,7 @@ pub trait BatchStore: Send + Sync {
         audit: NewAuditEntry,
     ) -> Result<Option<Batch>>;
 
-    /// Batches that are not at rest.
+    /// Batches that are not at rest, without those that this release cannot read.
     async fn active(&self, scope: SystemScope) -> Result<Vec<Batch>>;
 
     /// Brings waiting jobs to the batch's state: held while it is paused, cancelled when it is.

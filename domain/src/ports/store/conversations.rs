@@ -137,11 +137,13 @@ pub trait ConversationStore: Send + Sync {
         follow: Follow,
     ) -> Result<Option<Conversation>>;
 
-    /// Deletes the conversation with all that hangs on it; the object is the caller's. Returns what it was.
+    /// Deletes the conversation with all that hangs on it; the object is the caller's. Returns what it was. With a
+    /// filter it is left where it does not fit any more.
     async fn delete(
         &self,
         tenant: Tenant,
         id: ConversationId,
+        only: Option<&ConversationFilter>,
         follow: Follow,
     ) -> Result<Option<Conversation>>;
 
@@ -155,8 +157,11 @@ pub trait ConversationStore: Send + Sync {
     /// the name `after`.
     async fn list_tags(&self, tenant: Tenant, after: Option<&str>, limit: usize) -> Result<Vec<(Tag, u64)>>;
 
-    /// By ordinal.
+    /// Who speaks in the current revision, by ordinal.
     async fn participants(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Participant>>;
+
+    /// Who speaks in any revision, by ordinal: a label keeps its participant.
+    async fn known_participants(&self, tenant: Tenant, id: ConversationId) -> Result<Vec<Participant>>;
 
     async fn find_participants(&self, tenant: Tenant, ids: &[ParticipantId]) -> Result<Vec<Participant>>;
 

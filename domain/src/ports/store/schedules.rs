@@ -86,7 +86,8 @@ pub trait ScheduleStore: Send + Sync {
     /// Newest first.
     async fn list(&self, tenant: Tenant, page: PageBy<ScheduleId>) -> Result<Vec<Schedule>>;
 
-    /// Those whose time has come, by id, after `after`.
+    /// Those whose time has come, by id, after `after`: none only where none is left. One that this release cannot
+    /// read is left to one that can.
     async fn due(
         &self,
         scope: SystemScope,
