@@ -24,7 +24,7 @@ use crate::{
     batches::{feeding, now_as, started},
     support::{
         Database,
-        fixtures::{SCOPE, claim, ended, id, organization},
+        fixtures::{self, SCOPE, claim, ended, id, organization},
     },
 };
 
@@ -126,7 +126,11 @@ impl<'a> History<'a> {
             }
             Step::RetryFailures => {
                 let again = Steering::RetryFailures { cap: None };
-                let batch = store.steer(self.tenant, self.batch.id, again).await.unwrap().expect("it stands");
+                let batch = store
+                    .steer(self.tenant, self.batch.id, again, fixtures::entry(self.tenant))
+                    .await
+                    .unwrap()
+                    .expect("it stands");
                 let failed = store.failed(SCOPE, &batch, 10).await.unwrap();
                 let jobs: Vec<_> = failed.iter().map(|item| (item.job_id, MicroDollars(PRICE))).collect();
                 let fits = batch.left() >= Some(jobs.iter().map(|(_, price)| *price).sum());

@@ -121,7 +121,7 @@ async fn what_a_newer_release_has_written_holds_up_no_schedule_and_no_batch_of_o
         let batch = planned(org.tenant);
         BatchStore::insert(&db.store, org.tenant, &batch).await.unwrap();
         let steering = Steering::Start { cap: None, per_minute: None };
-        db.store.steer(org.tenant, batch.id, steering).await.unwrap();
+        db.store.steer(org.tenant, batch.id, steering, entry(org.tenant)).await.unwrap();
         running.push(batch.id);
     }
     let (newer, batch) = (schedules[0], running[1]);
