@@ -19,7 +19,11 @@ async fn jobs(world: &World, organization: &str, count: usize, columns: &str, va
         SELECT gen_random_uuid(), (SELECT id FROM organizations WHERE name = '{organization}'), 'default', '{{}}', 5, {values}
         FROM generate_series(1, {count})"
     );
-    world.sql().await.batch_execute(&sql).await.expect("jobs are written");
+    // Ids are by time, as the product draws them.
+    let dated =
+        "UPDATE jobs SET id = (lpad(to_hex((extract(epoch FROM created_at) * 1000)::bigint), 12, '0') || '7'
+        || substr(id::text, 16))::uuid WHERE substr(id::text, 15, 1) = '4'";
+    world.sql().await.batch_execute(&format!("{sql}; {dated}")).await.expect("jobs are written");
 }
 
 const REFUSED: &str =
@@ -139,6 +143,85 @@ async fn a_retry_says_how_many_it_leaves_to_the_batch_that_pays_for_them() {
     world.set("COLLOQUY_TOKEN", ada.token());
     let told = world.run(&["jobs", "retry", "--all", "--server", &server.url]).await.well();
     assert!(told.contains("0 jobs retried, 2 jobs left to the batch that pays for it"), "{told}");
+}
+
+#[tokio::test]
+async fn words_of_an_error_are_found_in_their_order_and_over_every_page() {
+    let world = world!();
+    let server = world.api().await;
+    let (ada, org) = owner(&server, "ada").await;
+    let dead = "kind, state, attempts, errors, finished_at";
+    let turned = REFUSED.replace("connection refused by smtp", "smtp refused connection by accident");
+    jobs(&world, &org, 2_345, dead, &format!("'send_email', 'DEAD', 5, {REFUSED}, now()")).await;
+    jobs(&world, &org, 7, dead, &format!("'send_email', 'DEAD', 5, {turned}, now()")).await;
+
+    let list = "query ($filter: JobFilter!, $first: Int, $after: String) {
+        jobs(filter: $filter, first: $first, after: $after) { nodes { id } pageInfo { endCursor } }
+    }";
+    let page = async |filter: &Value, after: &Value| {
+        let variables = json!({ "filter": filter, "first": 100, "after": after });
+        ada.data(list, variables).await["jobs"].clone()
+    };
+    let newest_first = async |filter: Value| {
+        let first = page(&filter, &Value::Null).await;
+        let next = page(&filter, &first["pageInfo"]["endCursor"]).await;
+        let both = [first, next].map(|page| page["nodes"].as_array().expect("a list").clone());
+        both.concat()
+    };
+    let by_error = newest_first(json!({ "error": "refused by" })).await;
+    let sql = "SELECT string_agg(translate(rtrim(encode('j'::bytea || uuid_send(id), 'base64'), '='), '+/', '-_'), ' ')
+        FROM (SELECT id FROM jobs WHERE errors::text LIKE '%refused by%' ORDER BY id DESC LIMIT 200) AS j";
+    let expected: String = world.sql().await.query_one(sql, &[]).await.expect("they are there").get(0);
+    let listed: Vec<_> = by_error.iter().filter_map(|node| node["id"].as_str()).collect();
+    assert_eq!(listed, expected.split(' ').collect::<Vec<_>>());
+    assert_eq!(
+        page(&json!({ "error": "connection by" }), &Value::Null).await["nodes"].as_array().unwrap().len(),
+        7
+    );
+
+    let mut input = json!({ "filter": { "error": "refused by" }, "dryRun": true });
+    let dry = ada.change("discardJobs", "matched discarded", input.clone()).await;
+    input["dryRun"] = json!(false);
+    let wet = ada.change("discardJobs", "matched discarded", input.clone()).await;
+    assert_eq!(wet, dry);
+    assert_eq!((&wet["matched"], &wet["discarded"]), (&json!(2_345), &json!(2_345)));
+    let left = "SELECT count(*) FROM jobs WHERE state = 'DEAD'";
+    assert_eq!(world.number(left).await, 7, "the words stand in another order there");
+    assert_eq!(ada.change("discardJobs", "matched", input).await["matched"], 0);
+    let entries = audit(&ada, "(filter: { actions: [\"jobs.discard\"], outcome: DONE })").await;
+    let done: Vec<_> =
+        entries.iter().map(|edge| edge["node"]["detail"]["done"]["discarded"].clone()).collect();
+    assert_eq!(done, [0, 345, 1_000, 1_000], "each transaction has its entry, and so has what finds nothing");
+}
+
+#[tokio::test]
+async fn a_time_is_when_jobs_were_made_also_by_a_clock_that_is_minutes_off() {
+    let world = world!();
+    let server = world.api().await;
+    let (ada, _) = owner(&server, "ada").await;
+    // Ids are drawn by clocks of other machines: here 40 minutes before and behind PostgreSQL's.
+    let sql = "INSERT INTO jobs (id, organization_id, queue, kind, payload, max_attempts, state, finished_at, created_at, batch_id)
+        SELECT (lpad(to_hex((extract(epoch FROM at + off * interval '40 minutes') * 1000)::bigint), 12, '0') || '7'
+            || substr(gen_random_uuid()::text, 16))::uuid,
+            (SELECT id FROM organizations), 'default', 'probe', '{}', 1, 'DONE', at, at, md5('batch')::uuid
+        FROM generate_series(timestamptz '2026-03-01 00:00Z', '2026-03-03 23:00Z', interval '1 hour') AS at,
+            generate_series(-1, 1) AS off";
+    world.sql().await.batch_execute(sql).await.expect("jobs are written");
+    let batch = "SELECT translate(rtrim(encode('b'::bytea || uuid_send(md5('batch')::uuid), 'base64'), '='), '+/', '-_')";
+    let batch: String = world.sql().await.query_one(batch, &[]).await.expect("an id").get(0);
+    let found = async |filter: Value| {
+        let query =
+            "query ($filter: JobFilter!) { jobs(filter: $filter, first: 100) { nodes { createdAt } } }";
+        ada.data(query, json!({ "filter": filter })).await["jobs"]["nodes"].as_array().expect("a list").len()
+    };
+    for batch_id in [Value::Null, json!(batch)] {
+        let day = |from: Value, before: Value| json!({ "createdFrom": from, "createdBefore": before, "batchId": batch_id });
+        let (second, third) = (json!("2026-03-02T00:00:00Z"), json!("2026-03-03T00:00:00Z"));
+        assert_eq!(found(day(second.clone(), third.clone())).await, 24 * 3);
+        assert_eq!(found(day(Value::Null, second)).await, 24 * 3);
+        assert_eq!(found(day(third, Value::Null)).await, 24 * 3);
+        assert_eq!(found(day(json!("2026-03-05T00:00:00Z"), Value::Null)).await, 0);
+    }
 }
 
 #[tokio::test]

@@ -179,8 +179,13 @@ pub(crate) struct Standalone {
 
 impl Standalone {
     pub(crate) async fn start(binary: &Binary, data: &Path) -> Result<Self> {
+        Self::start_with(binary, data, &[]).await
+    }
+
+    pub(crate) async fn start_with(binary: &Binary, data: &Path, arguments: &[&str]) -> Result<Self> {
         let started = Instant::now();
-        let mut process = binary.spawn(data, &["standalone", "--bind", "127.0.0.1:0"])?;
+        let arguments = [&["standalone", "--bind", "127.0.0.1:0"], arguments].concat();
+        let mut process = binary.spawn(data, &arguments)?;
         let pid = process.pid();
         let file = data.join("server.json");
         let left = process.until("standalone is there", async || {
@@ -217,12 +222,18 @@ pub(crate) struct Role {
 
 impl Role {
     pub(crate) async fn api(binary: &Binary, data: &Path) -> Result<Self> {
+        Ok(Self::api_with(binary, data, &[]).await?.0)
+    }
+
+    /// Also its URL, with a slash at its end.
+    pub(crate) async fn api_with(binary: &Binary, data: &Path, arguments: &[&str]) -> Result<(Self, String)> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.to_string();
         let started = Instant::now();
-        let mut process = binary.spawn(data, &["api", "--bind", &address])?;
-        let client = Client::new(&format!("http://{address}/"), "")?;
+        let mut process = binary.spawn(data, &[&["api", "--bind", &address], arguments].concat())?;
+        let url = format!("http://{address}/");
+        let client = Client::new(&url, "")?;
         process.until("the API is ready", async || client.is_ready().await.then_some(())).await?;
-        Ok(Self { process, start: started.elapsed() })
+        Ok((Self { process, start: started.elapsed() }, url))
     }
 
     pub(crate) async fn worker(binary: &Binary, data: &Path) -> Result<Self> {

@@ -1,7 +1,10 @@
 //! The queue beside others, on one machine in one run: `just bench-jobs`. Each section can be run alone. Fails where
 //! any job did not run, or ran twice.
 
+mod batch;
 mod cost;
+mod history;
+mod lists;
 mod orphans;
 mod ours;
 mod peers;
@@ -32,6 +35,8 @@ Sections, all where none is given:
   waiting      both with a thousand and with a million jobs waiting
   open         both beside a transaction left open
   orphans      how soon a job of a killed worker runs again
+  lists        what lists, retryJobs and discardJobs take among ten million finished jobs
+  batch        planning, feeding, pausing and cancelling a batch of a million conversations
 
   --quick           small counts: to see that it works, not how quick it is
   --tell            jobs are an organization's, so that their changes are events; else the system's
@@ -49,11 +54,21 @@ enum Section {
     Waiting,
     Open,
     Orphans,
+    Lists,
+    Batch,
 }
 
 impl Section {
-    const ALL: [Self; 6] =
-        [Self::Throughput, Self::Pickup, Self::Cost, Self::Waiting, Self::Open, Self::Orphans];
+    const ALL: [Self; 8] = [
+        Self::Throughput,
+        Self::Pickup,
+        Self::Cost,
+        Self::Waiting,
+        Self::Open,
+        Self::Orphans,
+        Self::Lists,
+        Self::Batch,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -63,6 +78,8 @@ impl Section {
             Self::Waiting => "waiting",
             Self::Open => "open",
             Self::Orphans => "orphans",
+            Self::Lists => "lists",
+            Self::Batch => "batch",
         }
     }
 }
@@ -129,6 +146,11 @@ struct Size {
     many_waiting: u64,
     /// For how long a transaction is left open.
     open_seconds: u64,
+    /// Finished jobs that lists are of.
+    finished: u64,
+    /// Conversations of a batch, and how many of them are fed before it is cancelled.
+    conversations: u64,
+    fed: u64,
 }
 
 impl Size {
@@ -144,6 +166,9 @@ impl Size {
         few_waiting: 1_000,
         many_waiting: 1_000_000,
         open_seconds: 120,
+        finished: 10_000_000,
+        conversations: 1_000_000,
+        fed: 100_000,
     };
     const QUICK: Self = Self {
         rounds: 1,
@@ -157,6 +182,9 @@ impl Size {
         few_waiting: 100,
         many_waiting: 5_000,
         open_seconds: 5,
+        finished: 10_000,
+        conversations: 2_000,
+        fed: 1_500,
     };
 }
 
@@ -209,6 +237,8 @@ pub(crate) async fn run(binary: Binary, asked: Asked) -> Result<()> {
             Section::Waiting => weight::waiting(&bench).await.context("`waiting` failed")?,
             Section::Open => weight::open(&bench).await.context("`open` failed")?,
             Section::Orphans => orphans::run(&bench).await.context("`orphans` failed")?,
+            Section::Lists => lists::run(&bench).await.context("`lists` failed")?,
+            Section::Batch => batch::run(&bench).await.context("`batch` failed")?,
         };
         println!("{text}");
     }

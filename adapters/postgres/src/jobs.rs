@@ -202,6 +202,14 @@ impl Ledger for Postgres {
         Ok(page)
     }
 
+    async fn find_ids(&self, tenant: Tenant, order: Order<'_>) -> Result<Vec<JobId>> {
+        let Order { action, filter, after, limit } = order;
+        let can = |state| action.touches(state);
+        let find =
+            async |conn: &mut Connection| query::matching(conn, tenant, filter, can, after, limit).await;
+        Ok(self.run("find jobs", find).await?.into_iter().map(JobId).collect())
+    }
+
     async fn count_changes(&self, tenant: Tenant, action: JobAction, filter: &JobFilter) -> Result<Changed> {
         self.run("count jobs", async |conn| query::count_changes(conn, tenant, action, filter).await).await
     }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     parts::jobs::{WAKE, backend, now},
     proc,
-    process::{Binary, Role},
+    process::{Binary, Role, Standalone},
 };
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -121,8 +121,7 @@ impl Servers {
 
     /// A worker of the queue of probes; of several, each has a name.
     pub(super) async fn worker(&self, name: &str, concurrency: usize) -> Result<Role> {
-        let data: PathBuf = self.folder.path().join(name);
-        fs::create_dir_all(&data)?;
+        let data = self.data(name)?;
         let settings = self.settings();
         let concurrency = concurrency.to_string();
         let mut arguments = vec!["--queues", "default", "--concurrency", &concurrency];
@@ -130,6 +129,28 @@ impl Servers {
         let worker = Role::worker_with(&self.binary, &data, &arguments).await?;
         sleep(SETTLE).await;
         Ok(worker)
+    }
+
+    /// The API alone: nothing that is put to work runs.
+    pub(super) async fn api(&self) -> Result<(Role, String)> {
+        let data = self.data("api")?;
+        let settings = self.settings();
+        let arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
+        Role::api_with(&self.binary, &data, &arguments).await
+    }
+
+    /// Everything in one process, on these servers.
+    pub(super) async fn standalone(&self, more: &[&str]) -> Result<Standalone> {
+        let data = self.data("standalone")?;
+        let settings = self.settings();
+        let arguments: Vec<&str> = settings.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        Standalone::start_with(&self.binary, &data, &arguments).await
+    }
+
+    fn data(&self, name: &str) -> Result<PathBuf> {
+        let data = self.folder.path().join(name);
+        fs::create_dir_all(&data)?;
+        Ok(data)
     }
 
     /// Without any job, as after a long calm.

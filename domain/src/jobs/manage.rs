@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Error, Result,
-    accounts::{Actor, Role},
+    accounts::{Actor, Role, Tenant},
     audit::{self, NewAuditEntry, Origin},
     ids::AuditEntryId,
     jobs::{JobKind, JobState, Queue},
@@ -17,6 +17,9 @@ use crate::{
 
 /// Jobs a transaction.
 const PAGE: usize = 1_000;
+
+/// Ids that are found at once where a page could not be found by itself.
+const FOUND: usize = 100_000;
 
 /// Ids that an audit entry names; of more it has the number.
 const NAMED_IDS: usize = 100;
@@ -105,6 +108,19 @@ pub async fn manage(
     if input.dry_run {
         return ports.ledger.count_changes(tenant, action, filter).await;
     }
+    if filter.error.is_some() && filter.ids.is_empty() {
+        return change_found(ports, tenant, action, filter, &entry).await;
+    }
+    change_all(ports, tenant, action, filter, &entry).await
+}
+
+async fn change_all(
+    ports: &Ports,
+    tenant: Tenant,
+    action: JobAction,
+    filter: &JobFilter,
+    entry: &NewAuditEntry,
+) -> Result<Changed> {
     let mut all = Changed::default();
     let mut after = None;
     loop {
@@ -115,6 +131,35 @@ pub async fn manage(
             Some(next) => after = Some(next),
             None => return Ok(all),
         }
+    }
+}
+
+/// Words of errors are looked up in no order, so that a page costs as much as all of them: they are found first, and
+/// then changed by id, if they fit still.
+async fn change_found(
+    ports: &Ports,
+    tenant: Tenant,
+    action: JobAction,
+    filter: &JobFilter,
+    entry: &NewAuditEntry,
+) -> Result<Changed> {
+    let mut all = Changed::default();
+    let mut after = None;
+    loop {
+        let found = ports.ledger.find_ids(tenant, Order { action, filter, after, limit: FOUND }).await?;
+        if found.is_empty() && after.is_none() {
+            // So that it is noted.
+            return change_all(ports, tenant, action, filter, entry).await;
+        }
+        for ids in found.chunks(PAGE) {
+            let filter = JobFilter { ids: ids.to_vec(), ..filter.clone() };
+            let order = Order { action, filter: &filter, after: None, limit: PAGE };
+            all += ports.ledger.change(tenant, order, entry.again(ports)).await?.changed;
+        }
+        if found.len() < FOUND {
+            return Ok(all);
+        }
+        after = found.last().copied();
     }
 }
 

@@ -323,6 +323,9 @@ pub trait Ledger: Send + Sync {
     /// job is not noted.
     async fn change(&self, tenant: Tenant, order: Order<'_>, audit: NewAuditEntry) -> Result<ChangedPage>;
 
+    /// The jobs of one page of [`change`](Self::change), which may be a large one; nothing changes.
+    async fn find_ids(&self, tenant: Tenant, order: Order<'_>) -> Result<Vec<JobId>>;
+
     /// What [`change`](Self::change) would do over all pages, at one moment; nothing changes.
     async fn count_changes(&self, tenant: Tenant, action: JobAction, filter: &JobFilter) -> Result<Changed>;
 

@@ -291,6 +291,10 @@ impl Ledger for MemoryLedger {
         unimplemented!("nothing here asks for it")
     }
 
+    async fn find_ids(&self, _: Tenant, _: Order<'_>) -> Result<Vec<JobId>> {
+        unimplemented!("nothing here asks for it")
+    }
+
     async fn count_changes(&self, _: Tenant, _: JobAction, _: &JobFilter) -> Result<Changed> {
         unimplemented!("nothing here asks for it")
     }

@@ -124,34 +124,88 @@ macro_rules! matching {
     };
 }
 
-/// The same where the filter names what few jobs have: ids, a conversation, a batch, an error's text.
-macro_rules! matching_few {
+/// What all others ask of a job besides.
+macro_rules! fits {
+    () => {
+        "j.kind = ANY($1) AND j.state = ANY($2) AND j.organization_id = $3 AND j.id < $4 AND j.id >= $5
+            AND ($6::timestamptz IS NULL OR j.created_at >= $6)
+            AND ($7::timestamptz IS NULL OR j.created_at < $7)"
+    };
+}
+
+macro_rules! has_error {
+    () => {
+        "($12::text IS NULL OR
+            j.errors <> '[]' AND to_tsvector('simple', j.errors) @@ phraseto_tsquery('simple', $12))"
+    };
+}
+
+/// Those of ids, which are looked up whatever else is said of them.
+macro_rules! matching_ids {
     ($columns:literal) => {
         concat!(
             "SELECT ",
             $columns,
-            " FROM jobs j
-            WHERE j.kind = ANY($1) AND j.state = ANY($2) AND j.organization_id = $3 AND j.id < $4 AND j.id >= $5
-                AND ($6::timestamptz IS NULL OR j.created_at >= $6)
-                AND ($7::timestamptz IS NULL OR j.created_at < $7)
-                AND ($9::uuid[] IS NULL OR j.id = ANY($9))
-                AND ($10::uuid IS NULL OR j.conversation_id = $10)
-                AND ($11::uuid IS NULL OR j.batch_id = $11)
-                AND ($12::text IS NULL OR
-                    j.errors <> '[]' AND to_tsvector('simple', j.errors) @@ phraseto_tsquery('simple', $12))
+            " FROM (SELECT * FROM jobs WHERE id = ANY($9) OFFSET 0) AS j WHERE ",
+            fits!(),
+            " AND ($10::uuid IS NULL OR j.conversation_id = $10) AND ($11::uuid IS NULL OR j.batch_id = $11) AND ",
+            has_error!(),
+            " ORDER BY j.id DESC LIMIT $8"
+        )
+    };
+}
+
+/// Those of a batch, which may be a million: from state to state, as its index has them.
+macro_rules! matching_batch {
+    ($columns:literal) => {
+        concat!(
+            "SELECT j.* FROM unnest($2) AS s (state) CROSS JOIN LATERAL (
+                SELECT ",
+            $columns,
+            " FROM jobs j WHERE j.batch_id = $11 AND j.state = s.state AND ",
+            fits!(),
+            " ORDER BY j.id DESC LIMIT $8
+            ) AS j
+            WHERE $9::uuid[] IS NULL AND $10::uuid IS NULL AND $12::text IS NULL
             ORDER BY j.id DESC LIMIT $8"
         )
     };
 }
 
-/// Binds what both need.
+/// Those of a conversation, or with words in an error. The index knows words and not their order, which the row has to
+/// say; that is dear, so no more rows are asked than the page takes.
+macro_rules! matching_few {
+    ($columns:literal) => {
+        concat!(
+            "SELECT j.* FROM (
+                SELECT j.id FROM jobs j WHERE ",
+            fits!(),
+            " AND $9::uuid[] IS NULL
+                AND ($10::uuid IS NULL OR j.conversation_id = $10)
+                AND ($11::uuid IS NULL OR j.batch_id = $11)
+                AND ($12::text IS NULL OR
+                    j.errors <> '[]' AND to_tsvector('simple', j.errors) @@ plainto_tsquery('simple', $12))
+                ORDER BY j.id DESC OFFSET 0
+            ) AS f CROSS JOIN LATERAL (
+                SELECT ",
+            $columns,
+            " FROM jobs j WHERE j.id = f.id AND ",
+            has_error!(),
+            " OFFSET 0
+            ) AS j
+            ORDER BY f.id DESC LIMIT $8"
+        )
+    };
+}
+
+/// Binds what all need.
 macro_rules! of {
     ($sql:expr, $tenant:expr, $filter:expr, $states:expr, $after:expr, $limit:expr) => {
         diesel::sql_query($sql)
             .bind::<Array<Text>, _>(kinds($filter))
             .bind::<Array<Text>, _>($states)
             .bind::<SqlUuid, _>($tenant.0.0)
-            .bind::<SqlUuid, _>($after.map_or(Uuid::max(), Uuid::from))
+            .bind::<SqlUuid, _>(newest($filter.created_before, $after))
             .bind::<SqlUuid, _>(oldest($filter.created_from))
             .bind::<Nullable<Timestamptz>, _>($filter.created_from)
             .bind::<Nullable<Timestamptz>, _>($filter.created_before)
@@ -168,15 +222,44 @@ macro_rules! of {
     };
 }
 
+/// The statement for what a filter names that few jobs have, made by `$make` around its part; `None` where it names
+/// nothing of the sort.
+macro_rules! naming {
+    ($filter:expr, $make:ident, $columns:literal) => {
+        match named($filter) {
+            Some(Named::Ids) => Some($make!(matching_ids!($columns))),
+            Some(Named::Batch) => Some($make!(matching_batch!($columns))),
+            Some(Named::Few) => Some($make!(matching_few!($columns))),
+            None => None,
+        }
+    };
+}
+
+macro_rules! plain {
+    ($matching:expr) => {
+        $matching
+    };
+}
+
 mod count;
 
 pub(super) use count::count_changes;
 
-fn names_few(filter: &JobFilter) -> bool {
-    !filter.ids.is_empty()
-        || filter.conversation_id.is_some()
-        || filter.batch_id.is_some()
-        || filter.error.is_some()
+/// What to look a filter up by.
+enum Named {
+    Ids,
+    Batch,
+    Few,
+}
+
+fn named(filter: &JobFilter) -> Option<Named> {
+    let few = filter.conversation_id.is_some() || filter.error.is_some();
+    match (filter.ids.is_empty(), few, filter.batch_id.is_some()) {
+        (false, ..) => Some(Named::Ids),
+        (true, true, _) => Some(Named::Few),
+        (true, false, true) => Some(Named::Batch),
+        (true, false, false) => None,
+    }
 }
 
 fn kinds(filter: &JobFilter) -> Vec<&'static str> {
@@ -190,12 +273,24 @@ fn states(filter: &JobFilter, can: impl Fn(JobState) -> bool) -> Vec<&'static st
     JobState::ALL.into_iter().filter(wanted).filter(|state| can(*state)).map(JobState::as_str).collect()
 }
 
-/// Ids grow with the time at which they were drawn, by the clock of whoever drew them: a day is for clocks.
+/// Ids grow with the time at which they were drawn, by the clock of whoever drew them: an hour is for clocks, and what
+/// was created in it is read in vain.
+const CLOCKS_MS: i64 = 3_600_000;
+
 fn oldest(from: Option<DateTime<Utc>>) -> Uuid {
-    const CLOCKS_MS: i64 = 86_400_000;
-    let Some(from) = from else { return Uuid::nil() };
-    let ms = from.timestamp_millis().saturating_sub(CLOCKS_MS).max(0);
-    Uuid::from_u128((ms as u128) << 80)
+    from.map_or(Uuid::nil(), |from| drawn_at(from.timestamp_millis().saturating_sub(CLOCKS_MS)))
+}
+
+fn newest(before: Option<DateTime<Utc>>, after: Option<JobId>) -> Uuid {
+    let drawn =
+        before.map_or(Uuid::max(), |before| drawn_at(before.timestamp_millis().saturating_add(CLOCKS_MS)));
+    after.map_or(drawn, |after| drawn.min(after.0))
+}
+
+/// The first that could be drawn in the millisecond.
+fn drawn_at(ms: i64) -> Uuid {
+    const LAST_MS: i64 = (1 << 48) - 1;
+    Uuid::from_u128((ms.clamp(0, LAST_MS) as u128) << 80)
 }
 
 pub(super) async fn list(
@@ -206,8 +301,7 @@ pub(super) async fn list(
     limit: usize,
 ) -> Step<Vec<Job>> {
     let states = states(filter, |_| true);
-    let found: Vec<Row> = if names_few(filter) {
-        let sql = matching_few!("j.*");
+    let found: Vec<Row> = if let Some(sql) = naming!(filter, plain, "j.*") {
         of!(few sql, tenant, filter, states, after, limit).load(conn).await?
     } else {
         let sql = matching!("j.*");
@@ -232,8 +326,8 @@ pub(super) async fn matching(
     limit: usize,
 ) -> Step<Vec<Uuid>> {
     let states = states(filter, can);
-    let found: Vec<Id> = if names_few(filter) {
-        of!(few matching_few!("j.id"), tenant, filter, states, after, limit).load(conn).await?
+    let found: Vec<Id> = if let Some(sql) = naming!(filter, plain, "j.id") {
+        of!(few sql, tenant, filter, states, after, limit).load(conn).await?
     } else {
         of!(matching!("j.id"), tenant, filter, states, after, limit).load(conn).await?
     };

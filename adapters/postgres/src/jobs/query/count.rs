@@ -11,7 +11,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlU
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::{super::manage::priced, kinds, names_few, oldest, states};
+use super::{super::manage::priced, Named, kinds, named, newest, oldest, states};
 use crate::{errors::Step, pool::Connection, rows};
 
 #[derive(diesel::QueryableByName)]
@@ -76,11 +76,11 @@ pub(crate) async fn count_changes(
     let states = states(filter, |state| action.touches(state));
     let (after, all): (Option<JobId>, _) = (None, usize::MAX);
     let is_retry = action == JobAction::Retry;
-    let counts: Counts = if names_few(filter) {
-        let sql = match is_retry {
-            true => retry!(matching_few!("j.id, j.kind, j.lane, j.unique_key, j.batch_id, j.reserved")),
-            false => cancel!(matching_few!("j.id")),
-        };
+    let few = match is_retry {
+        true => naming!(filter, retry, "j.id, j.kind, j.lane, j.unique_key, j.batch_id, j.reserved"),
+        false => naming!(filter, cancel, "j.id"),
+    };
+    let counts: Counts = if let Some(sql) = few {
         of!(few sql, tenant, filter, states, after, all).get_result(conn).await?
     } else {
         let sql = match is_retry {
