@@ -291,6 +291,11 @@ impl Shop {
         lane.enter();
         let now = self.clock.now();
         let taken: Vec<_> = jobs.into_iter().map(|job| (self.held.take(job.claim), job)).collect();
+        // A suspect has a claim of its own. Of the others none waits for one that comes between them.
+        let beside_others = match taken.iter().any(|(_, job)| job.is_suspect) {
+            true => None,
+            false => Some(self.company.read().await),
+        };
         for (stops, job) in taken {
             meters::picked_up(&job, now);
             let completion = if stops.lost.is_cancelled() {
@@ -300,7 +305,6 @@ impl Shop {
             } else if job.is_suspect {
                 self.execute_alone(&job, stops).await
             } else {
-                let _beside_others = self.company.read().await;
                 self.execute(&job, stops).await
             };
             match completion {
@@ -313,6 +317,7 @@ impl Shop {
                 None => self.held.release(job.claim),
             }
         }
+        drop(beside_others);
         lane.leave();
     }
 

@@ -35,7 +35,7 @@ use uuid::Uuid;
 use crate::{
     Postgres,
     follow::{self, Raised},
-    jobs::limits::Rooms,
+    jobs::{horizon::Next, limits::Rooms},
     pool::{self, Connection},
 };
 
@@ -48,6 +48,14 @@ fn known_kinds() -> Vec<&'static str> {
 }
 
 impl Postgres {
+    /// Looks where jobs wait, for dispatch to go by.
+    async fn look(&self) -> Result<()> {
+        let looking = self.horizon.begin();
+        let seen = self.run("look where jobs wait", async |conn| horizon::look(conn).await).await?;
+        looking.learn(seen);
+        Ok(())
+    }
+
     /// Cancels what waits of kinds that nothing does any more; how many. [`Ledger::reconcile`] does it with
     /// [`JobKind::RETIRED`].
     pub async fn retire(&self, kinds: &[&str]) -> Result<usize> {
@@ -81,10 +89,17 @@ impl Ledger for Postgres {
         limits: &JobLimits,
     ) -> Result<Dispatched> {
         const DOING: &str = "dispatch jobs";
-        if self.horizon.is_to_be_looked_at() {
-            let begun = Instant::now();
-            let seen = self.hasty("look where jobs wait", async |conn| horizon::look(conn).await).await?;
-            self.horizon.learn(seen, begun);
+        match self.horizon.next() {
+            Next::Go => {}
+            Next::LookFirst => self.look().await?,
+            Next::LookMeanwhile => {
+                let beside = self.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = beside.look().await {
+                        tracing::debug!(error = error.chain(), "could not look where jobs wait");
+                    }
+                });
+            }
         }
         let known = self.horizon.known();
         let begun = Instant::now();

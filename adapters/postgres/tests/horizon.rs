@@ -64,16 +64,17 @@ async fn beside_an_open_transaction_dispatch_passes_little_of_what_is_done() {
     other.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM jobs").await.unwrap();
     db.execute(
         "INSERT INTO jobs (id, queue, kind, payload, max_attempts, run_at)
-        SELECT gen_random_uuid(), 'default', 'probe', '{}', 5, now() - interval '1 minute' FROM generate_series(1, 5000);
-        UPDATE jobs SET state = 'DONE', finished_at = now();
-        ANALYZE jobs",
+        SELECT gen_random_uuid(), 'default', 'probe', '{}', 5, now() - interval '1 minute' FROM generate_series(1, 5000)",
     )
     .await;
+    // In a transaction of its own: what comes and goes within one nobody has ever seen.
+    db.execute("UPDATE jobs SET state = 'DONE', finished_at = now()").await;
+    db.execute("ANALYZE jobs").await;
     let passed = async |store: &Postgres| {
         store.enqueue(SCOPE, vec![probe(None)]).await.unwrap();
         assert_eq!(work_off(store).await, 1);
         let before = entries(&db, "jobs_ready").await;
-        for _ in 0..5 {
+        for _ in 0..20 {
             store.enqueue(SCOPE, vec![probe(None)]).await.unwrap();
             assert_eq!(work_off(store).await, 1);
         }
@@ -82,8 +83,8 @@ async fn beside_an_open_transaction_dispatch_passes_little_of_what_is_done() {
     let looking = passed(&db.store).await;
     let remembering = passed(&db.another().await.remembering(LONG)).await;
     other.batch_execute("ROLLBACK").await.unwrap();
-    assert!(looking >= 5_000, "whoever looks passes what is done: {looking}");
-    assert!(remembering < 1_000, "{remembering} entries were passed");
+    assert!(looking >= 50_000, "whoever looks passes what is done: {looking}");
+    assert!(remembering < 12_000, "{remembering} entries were passed");
 }
 
 #[tokio::test]

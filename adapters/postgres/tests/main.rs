@@ -23,9 +23,10 @@ mod schedules;
 mod support;
 mod tenants;
 mod tls;
+mod turns;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 20] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("audit.rs"),
@@ -45,4 +46,5 @@ const SOURCES: [&str; 19] = [
     include_str!("retired.rs"),
     include_str!("schedules.rs"),
     include_str!("tenants.rs"),
+    include_str!("turns.rs"),
 ];

@@ -22,7 +22,7 @@ const MARGIN: Duration = Duration::from_millis(500);
 const NOTED: Duration = Duration::from_millis(50);
 /// Of the time, whole passes take one part in so many, and one is at most so old.
 const SHARE: u32 = 20;
-const OLDEST: Duration = Duration::from_secs(5);
+const OLDEST: Duration = Duration::from_secs(60);
 
 /// SQL for the last position that was given, beside a row of `event_log`. It is not kept in that row: a row that is
 /// written with every event is slow to find as soon as its earlier versions cannot be vacuumed.

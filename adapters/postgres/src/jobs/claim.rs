@@ -20,7 +20,7 @@ use crate::{
     errors::Step,
     follow::{Raised, milliseconds, tell},
     jobs::{
-        dispatch::{fitting, no_streams, pick, rooms, running, streams},
+        dispatch::{fitting, no_streams, pick, rooms, running, streams, waiting},
         known_kinds,
         limits::{self, Picked, Rooms},
     },
@@ -139,7 +139,7 @@ pub(super) async fn claim(
                 ", ",
                 streams!(no_streams!(), "true", "SELECT $4 AS queue"),
                 ", picked AS MATERIALIZED (",
-                pick!("$4", "least($5, $11)", "$1", "$10", "SELECT NULL::uuid WHERE false"),
+                pick!("$4", "least($5, $11)", "$1", "$10", "SELECT NULL::uuid WHERE false", "true"),
                 "), due AS MATERIALIZED (",
                 fitting!("picked"),
                 "), wanted AS MATERIALIZED (

@@ -39,7 +39,7 @@ macro_rules! rooms {
             ", ",
             $provider_rooms,
             ") AS r (provider, room)), standing AS MATERIALIZED (
-                SELECT queue, job_ids, lanes, counts FROM dispatches WHERE deadline >= ",
+                SELECT queue, job_ids, lanes, counts, suspect FROM dispatches WHERE deadline >= ",
             $from,
             "), on_their_way AS MATERIALIZED (
                 SELECT queue, unnest(job_ids) AS id FROM standing
@@ -112,15 +112,38 @@ macro_rules! no_streams {
 }
 pub(super) use no_streams;
 
+/// SQL for the due jobs of a stream `o` that are meant.
+macro_rules! waiting {
+    ($queue:literal, $kinds:literal, $but:literal, $suspects:literal, $columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM jobs j WHERE j.queue = ",
+            $queue,
+            " AND j.state = 'READY' AND j.priority = o.priority AND j.lane = o.lane
+                AND j.provider = o.provider AND j.run_at >= o.run_at AND j.run_at <= now() AND j.kind = ANY(",
+            $kinds,
+            ") AND (NOT j.suspect OR ",
+            $suspects,
+            ") AND j.id NOT IN (",
+            $but,
+            ")"
+        )
+    };
+}
+pub(super) use waiting;
+
 /// Due jobs of one queue in the order in which they should run: by priority, then fairly between lanes, then by
 /// age; `turn` numbers them. The arguments are SQL for the queue, for how many, for the known kinds, for the room of
-/// a lane that [`rooms`] does not name, and for the ids of those that are not meant.
+/// a lane that [`rooms`] does not name, for the ids of those that are not meant, and for whether suspects are.
 ///
-/// From each of the [`streams`] no more is taken than is wanted in all: a tenant's hundred thousand waiting jobs cost
-/// no more than its first `limit`. A lane's turns are counted from what it has under way, so that it is fair also
-/// where one job is picked at a time.
+/// A priority's jobs are read when those above it have not filled `limit` (outer rows of a lateral join are taken as
+/// they are wanted). Of its [`streams`] each gives an even share, and of what that leaves those that have more share
+/// the rest, and one with less under way than the average gives so much more: what waits costs no more than a few times what is picked, however much it is and of however many. Where a
+/// stream may have more than it gave, its last job is `cut`. A lane's turns are counted from what it has under way, so
+/// that it is fair also where one job is picked at a time.
 macro_rules! pick {
-    ($queue:literal, $limit:literal, $kinds:literal, $any_lane:literal, $but:literal) => {
+    ($queue:literal, $limit:literal, $kinds:literal, $any_lane:literal, $but:literal, $suspects:literal) => {
         concat!(
             "WITH open AS (
                 SELECT s.*, coalesce(u.jobs, 0) AS under_way,
@@ -128,7 +151,10 @@ macro_rules! pick {
                         THEN NULL ELSE ",
             $any_lane,
             " END, 1000000000) AS lane_room,
-                    coalesce(pr.room, 1000000000) AS provider_room
+                    coalesce(pr.room, 1000000000) AS provider_room,
+                    ceil(",
+            $limit,
+            "::numeric / count(*) OVER (PARTITION BY s.priority))::bigint AS even
                 FROM streams s LEFT JOIN under_way u ON u.lane = s.lane AND u.queue = s.queue
                     LEFT JOIN lane_rooms lr ON lr.lane = s.lane
                     LEFT JOIN provider_rooms pr ON pr.provider = s.provider
@@ -138,30 +164,44 @@ macro_rules! pick {
                     SELECT FROM paused_queues p
                     WHERE p.queue = s.queue AND (p.lane IS NULL OR p.lane = s.lane)
                 )
+            ), sized AS MATERIALIZED (
+                SELECT o.*, (SELECT count(*) FROM (",
+            waiting!($queue, $kinds, $but, $suspects, "j.id"),
+            " ORDER BY j.run_at, j.id LIMIT least(o.even, o.lane_room, o.provider_room)
+                ) AS first) AS waits FROM open o
+            ), classes AS (
+                SELECT priority, max(even) + greatest(0, ceil((",
+            $limit,
+            " - sum(waits)) / greatest(1, count(*) FILTER (WHERE waits >= even))))::bigint AS share,
+                    avg(under_way)::bigint AS under_way
+                FROM sized GROUP BY priority ORDER BY priority DESC
             )
-            SELECT placed.*, row_number() OVER (
+            SELECT picked.*, row_number() OVER (
                 ORDER BY priority DESC, under_way + place, run_at, id) AS turn
             FROM (
+                SELECT fair.* FROM classes c CROSS JOIN LATERAL (
+                SELECT given.* FROM (
                 SELECT due.*, o.priority, o.lane, o.provider, o.under_way, o.lane_room, o.provider_room,
-                    row_number() OVER (PARTITION BY o.priority, o.lane ORDER BY due.run_at, due.id) AS place
-                FROM open o CROSS JOIN LATERAL (
-                    SELECT j.id, j.run_at, j.suspect FROM jobs j
-                    WHERE j.queue = ",
-            $queue,
-            " AND j.state = 'READY' AND j.priority = o.priority AND j.lane = o.lane
-                        AND j.provider = o.provider AND j.run_at >= o.run_at AND j.run_at <= now()
-                        AND j.kind = ANY(",
-            $kinds,
-            ") AND j.id NOT IN (",
-            $but,
-            ")
+                    row_number() OVER (PARTITION BY o.lane ORDER BY due.run_at, due.id) AS place,
+                    row_number() OVER (PARTITION BY o.lane, o.provider) >= o.share AS cut
+                FROM (
+                    SELECT *, c.share + greatest(0, c.under_way - under_way) AS share FROM sized
+                    WHERE priority = c.priority AND waits > 0
+                ) AS o CROSS JOIN LATERAL (",
+            waiting!($queue, $kinds, $but, $suspects, "j.id, j.run_at, j.suspect"),
+            "
                     ORDER BY j.run_at, j.id LIMIT least(",
             $limit,
-            ", o.lane_room, o.provider_room)
+            ", o.share, o.lane_room, o.provider_room)
                 ) AS due
-            ) AS placed
-            ORDER BY turn LIMIT ",
-            $limit
+                ) AS given ORDER BY under_way + place, run_at, id LIMIT ",
+            $limit,
+            "
+                ) AS fair LIMIT ",
+            $limit,
+            "
+            ) AS picked
+            ORDER BY turn"
         )
     };
 }
@@ -198,7 +238,8 @@ struct Row {
 }
 
 /// All queues in one statement, since each costs a turn of the relay. Chunks are full ones in order, and one of
-/// its own for a suspect. No job's row is touched: whoever takes a job meanwhile has it.
+/// its own for a suspect. Of a window's chunks suspects are four, or a quarter: each holds up all else in the process
+/// that runs it. No job's row is touched: whoever takes a job meanwhile has it.
 pub(super) async fn dispatch(
     conn: &mut Connection,
     plans: &[DispatchPlan],
@@ -223,7 +264,9 @@ pub(super) async fn dispatch(
         ),
         ", plan AS MATERIALIZED (
             SELECT p.queue, p.chunk, least(of_queue, p.places - (
-                SELECT count(*) FROM on_their_way w WHERE w.queue = p.queue)) AS room
+                SELECT count(*) FROM on_their_way w WHERE w.queue = p.queue)) AS room,
+                greatest(4, p.places / p.chunk / 4) - (
+                    SELECT count(*) FROM standing s WHERE s.queue = p.queue AND s.suspect) AS suspects
             FROM unnest($1, $2, $11, $3) AS p (queue, places, of_queue, chunk)
         ), ",
         streams!(
@@ -232,17 +275,19 @@ pub(super) async fn dispatch(
             "SELECT queue FROM plan WHERE room > 0"
         ),
         ", picked AS MATERIALIZED (
-            SELECT p.queue, p.chunk AS size, d.*
+            SELECT p.queue, p.chunk AS size, p.suspects, d.*
             FROM plan p CROSS JOIN LATERAL (",
-        pick!("p.queue", "p.room", "$5", "$10", "SELECT w.id FROM on_their_way w"),
+        pick!("p.queue", "p.room", "$5", "$10", "SELECT w.id FROM on_their_way w", "p.suspects > 0"),
         ") AS d
             WHERE p.room > 0
         ), fitting AS MATERIALIZED (",
         fitting!("picked"),
         "), due AS MATERIALIZED (
             SELECT queue, id, lane, provider, suspect, turn, CASE WHEN suspect THEN turn ELSE
-                (row_number() OVER (PARTITION BY queue, suspect ORDER BY turn) - 1) / size END AS chunk
-            FROM fitting
+                (of_kind - 1) / size END AS chunk
+            FROM (
+                SELECT f.*, row_number() OVER (PARTITION BY queue, suspect ORDER BY turn) AS of_kind FROM fitting f
+            ) AS f WHERE NOT suspect OR of_kind <= suspects
         ), chunks AS MATERIALIZED (
             SELECT gen_random_uuid() AS id, c.*, s.lanes, s.providers, s.counts
             FROM (
@@ -258,14 +303,16 @@ pub(super) async fn dispatch(
                 GROUP BY queue, suspect, chunk
             ) AS s USING (queue, suspect, chunk)
         ), sent AS (
-            INSERT INTO dispatches (id, queue, job_ids, lanes, providers, counts, deadline)
-            SELECT id, queue, job_ids, lanes, providers, counts, now() + $4 * interval '1 millisecond' FROM chunks
+            INSERT INTO dispatches (id, queue, job_ids, lanes, providers, counts, suspect, deadline)
+            SELECT id, queue, job_ids, lanes, providers, counts, suspect, now() + $4 * interval '1 millisecond'
+            FROM chunks
         )
         SELECT c.id, c.queue, c.jobs, state.* FROM (
             SELECT
                 EXISTS (
                     SELECT FROM plan p WHERE p.room <= (SELECT count(*) FROM picked d WHERE d.queue = p.queue)
-                ) AS full,
+                ) OR EXISTS (SELECT FROM picked WHERE cut OR suspect)
+                    OR EXISTS (SELECT FROM plan WHERE room > 0 AND suspects <= 0) AS full,
                 (SELECT (extract(epoch FROM w.run_at - now()) * 1000)::bigint FROM jobs w
                     WHERE w.state = 'READY' AND w.run_at > w.created_at AND w.run_at > now()
                     ORDER BY w.run_at LIMIT 1) AS wait_ms

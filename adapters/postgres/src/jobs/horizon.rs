@@ -37,7 +37,7 @@ const DEAR: Duration = Duration::from_millis(3);
 const IN_A_ROW: u32 = 2;
 /// Of the time, looks take one part in so many, and one is at most so old.
 const SHARE: u32 = 20;
-const OLDEST: Duration = Duration::from_secs(5);
+const OLDEST: Duration = Duration::from_secs(60);
 /// A job's time is that of its transaction's begin: one that commits within this is not overlooked.
 const MARGIN: Duration = Duration::from_millis(500);
 /// A stream in which nothing waits is remembered so long.
@@ -134,7 +134,7 @@ pub enum Remembering {
     #[default]
     WhereDear,
     Never,
-    /// From the first look to the next, which is this much later: for tests.
+    /// From the first look to the next, which is this much later and waited for: for tests.
     For(Duration),
 }
 
@@ -151,7 +151,35 @@ struct State {
     last_seen: HashMap<Stream, Instant>,
     looked_at: Option<Instant>,
     look_at: Option<Instant>,
+    is_looking: bool,
     dear_in_a_row: u32,
+}
+
+/// What a dispatch does first.
+pub(super) enum Next {
+    Go,
+    LookFirst,
+    /// It goes by what is known while somebody looks.
+    LookMeanwhile,
+}
+
+/// While somebody looks, nobody else does.
+pub(super) struct Looking<'a> {
+    horizon: &'a Horizon,
+    begun: Instant,
+}
+
+impl Looking<'_> {
+    pub(super) fn learn(self, seen: Seen) {
+        let remembering = self.horizon.remembering;
+        self.horizon.state().learn(remembering, seen, self.begun.elapsed(), Instant::now());
+    }
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.horizon.state().is_looking = false;
+    }
 }
 
 /// In statements of their own, so that each sees what was committed before it.
@@ -181,16 +209,25 @@ impl Horizon {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn is_to_be_looked_at(&self) -> bool {
-        self.state().look_at.is_some_and(|at| at <= Instant::now())
+    pub(super) fn next(&self) -> Next {
+        let mut state = self.state();
+        if state.is_looking || state.look_at.is_none_or(|at| at > Instant::now()) {
+            return Next::Go;
+        }
+        // Until the look has begun.
+        state.is_looking = true;
+        match self.remembering {
+            Remembering::For(_) => Next::LookFirst,
+            _ => Next::LookMeanwhile,
+        }
+    }
+
+    pub(super) fn begin(&self) -> Looking<'_> {
+        Looking { horizon: self, begun: Instant::now() }
     }
 
     pub(super) fn known(&self) -> Arc<Known> {
         self.state().known.clone()
-    }
-
-    pub(super) fn learn(&self, seen: Seen, begun: Instant) {
-        self.state().learn(self.remembering, seen, begun.elapsed(), Instant::now());
     }
 
     /// A dispatch has ended.
