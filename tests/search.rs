@@ -98,6 +98,8 @@ async fn quotes_must_stand_there_and_a_minus_must_not() {
         assert_eq!(find("meadow -tomatoes -\"so the cold bread\"").await, ["Harbour", "Kitchen"], "{mode}");
         assert_eq!(find("meadow -tomatoes -\"flat\"").await, ["Harbour"], "{mode}");
         assert_eq!(find("\"unheard-of words\"").await, [""; 0], "{mode}");
+        assert_eq!(find("meadow tomatoes OR \"bread stayed\"").await, ["Garden", "Kitchen"], "{mode}");
+        assert_eq!(find("unheard OR \"harbour wall\" -tomatoes").await, ["Harbour"], "{mode}");
     }
     for (query, code) in
         [("-only", "EMPTY_QUERY"), ("  ", "EMPTY_QUERY"), (&*"x".repeat(1_001), "QUERY_TOO_LONG")]
@@ -151,6 +153,43 @@ async fn filters_narrow_each_for_itself_and_together() {
             let found = client.titles(&format!("query: \"meadow\", mode: {mode}, filter: {filter}")).await;
             assert_eq!(sorted(found), *expected, "{mode} {filter}");
         }
+    }
+}
+
+#[tokio::test]
+async fn fields_in_the_query_narrow_as_filters_do_and_together_with_them() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    talks(&client).await;
+    let cases: [(&str, &str, &[&str]); 8] = [
+        ("meadow tag:boats", "{}", &["Garden", "Harbour"]),
+        ("tag:boats meadow kind:meeting", "{}", &["Garden"]),
+        ("meadow speaker:\"tobias\" after:2026-01-01", "{}", &["Harbour"]),
+        ("meadow before:2026-03-10", "{}", &["Harbour"]),
+        ("meadow kind:coaching kind:interview", "{}", &["Harbour", "Kitchen"]),
+        ("meadow kind:coaching kind:interview", "{ kinds: [INTERVIEW, MEETING] }", &["Kitchen"]),
+        ("meadow tag:boats", "{ tags: [\"plants\"] }", &[]),
+        ("meadow after:2026-02-01", "{ occurredFrom: \"2026-01-01T00:00:00Z\" }", &["Garden"]),
+    ];
+    for mode in MODES {
+        for (query, filter, expected) in cases {
+            let text = serde_json::to_string(query).unwrap();
+            let found = client.titles(&format!("query: {text}, mode: {mode}, filter: {filter}")).await;
+            assert_eq!(sorted(found), expected, "{mode} {query} {filter}");
+        }
+    }
+    let query = "query($q: String!) { search(query: $q) { edges { cursor } } }";
+    for (text, code, character) in [
+        ("meadow after:soon", "INVALID_FIELD", 14),
+        ("meadow OR", "MISPLACED_OR", 8),
+        ("meadow -kind:meeting", "FIELD_NOT_NEGATABLE", 8),
+    ] {
+        let answer = client.ask(query, json!({ "q": text })).await;
+        let error = &answer.body["errors"][0];
+        assert_eq!(error["extensions"]["code"], code, "{text}: {error}");
+        assert_eq!(error["extensions"]["character"], character, "{text}: {error}");
+        assert!(error["message"].as_str().unwrap().ends_with(&format!("(character {character})")), "{error}");
     }
 }
 

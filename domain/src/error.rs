@@ -17,16 +17,23 @@ pub struct Problem {
     pub field: Vec<&'static str>,
     /// The line of the uploaded text, from 1.
     pub line: Option<u32>,
+    /// The character of the argument, from 1.
+    pub character: Option<u32>,
 }
 
 impl Problem {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: Vec::new(), line: None }
+        Self { code, message: message.into(), field: Vec::new(), line: None, character: None }
     }
 
     /// The argument at fault, below `input`.
     pub fn at(mut self, field: &'static str) -> Self {
         self.field = vec!["input", field];
+        self
+    }
+
+    pub fn at_character(mut self, character: u32) -> Self {
+        self.character = Some(character);
         self
     }
 

@@ -3,4 +3,5 @@
 
 pub mod find;
 pub mod fusion;
+pub mod language;
 pub mod query;

@@ -17,6 +17,8 @@ pub(crate) struct UserError {
     pub(crate) field: Vec<String>,
     /// Line of the uploaded text, from 1, where the fault has a line.
     pub(crate) line: Option<u32>,
+    /// Character of the argument, from 1, where the fault has one.
+    pub(crate) character: Option<u32>,
 }
 
 impl From<Problem> for UserError {
@@ -26,6 +28,7 @@ impl From<Problem> for UserError {
             message: problem.message,
             field: problem.field.into_iter().map(str::to_owned).collect(),
             line: problem.line,
+            character: problem.character,
         }
     }
 }
@@ -47,6 +50,9 @@ pub(crate) fn fault(error: impl Borrow<Error>) -> async_graphql::Error {
     };
     async_graphql::Error::new(message).extend_with(|_, extensions| {
         extensions.set("code", error.code());
+        if let Some(character) = error.problem().and_then(|problem| problem.character) {
+            extensions.set("character", character);
+        }
         if error.retryable() {
             extensions.set("retryable", true);
         }

@@ -18,6 +18,7 @@ use crate::{
     },
     search::{
         fusion::{FusedHit, fuse, single},
+        language::{self, Asked},
         query::{Clause, SearchFilter, SearchMode, TextQuery},
     },
     time::Timestamp,
@@ -85,11 +86,15 @@ pub struct Found {
 
 pub async fn find(ports: &Ports, actor: &Actor, input: SearchInput) -> Result<Found> {
     actor.require(Role::Viewer)?;
-    let asked = TextQuery::parse(&input.query).map_err(Error::Invalid)?;
+    let Asked { text: asked, filter } = language::read(&input.query).map_err(Error::Invalid)?;
     if input.first == 0 || input.first > MAX_PAGE || input.skip >= MAX_DEPTH {
         let message = format!("`first` is 1 to {MAX_PAGE}, and a ranking ends after {MAX_DEPTH} places");
         return Err(Error::Invalid(Problem::new("PAGE_OUT_OF_RANGE", message)));
     }
+    let Some(filter) = input.filter.clone().and(filter) else {
+        return Ok(Found::default());
+    };
+    let input = SearchInput { filter, ..input };
     let started = Instant::now();
     let search = Search { ports, tenant: actor.tenant(), query: asked.without_frame(), asked, input };
     let found = search.run().await;
@@ -211,7 +216,7 @@ impl Search<'_> {
         Ok(hits)
     }
 
-    /// Quotes and minus mean what they say for hits by meaning, too.
+    /// Quotes, OR and minus mean what they say for hits by meaning, too.
     async fn keep_strict(&self, hits: &mut Vec<Hit>) -> Result<()> {
         let Some(engine) = &self.ports.search.text else {
             return Ok(());
@@ -219,10 +224,11 @@ impl Search<'_> {
         let texts: Vec<String> = hits.iter().map(|hit| hit.found.passage.text.clone()).collect();
         let mut stands = vec![true; hits.len()];
         let phrases = self.query.clauses.iter().filter(|clause| matches!(clause, Clause::Phrase(_)));
-        let strict =
-            phrases.map(|clause| (clause, true)).chain(self.query.not.iter().map(|not| (not, false)));
-        for (clause, must_stand) in strict {
-            let query = TextQuery { clauses: vec![clause.clone()], not: Vec::new() };
+        let wanted = phrases.map(std::slice::from_ref).chain(self.query.either.iter().map(Vec::as_slice));
+        let unwanted = self.query.not.iter().map(std::slice::from_ref);
+        let strict = wanted.map(|any| (any, true)).chain(unwanted.map(|any| (any, false)));
+        for (any, must_stand) in strict {
+            let query = TextQuery { clauses: any.to_vec(), ..TextQuery::default() };
             for (stands, marks) in stands.iter_mut().zip(engine.highlight(&query, &texts).await?) {
                 *stands &= marks.is_empty() != must_stand;
             }

@@ -1,11 +1,7 @@
 //! The query that every engine is given: words and phrases, what must not stand there, and filters.
 
-use crate::{
-    Problem, conversations::ConversationKind, ids::ConversationId, search::find::HitFacets, time::Timestamp,
-};
-
-/// Longest query text, in bytes.
-pub const MAX_QUERY_BYTES: usize = 1_000;
+use super::{find::HitFacets, language};
+use crate::{Problem, conversations::ConversationKind, ids::ConversationId, time::Timestamp};
 
 /// English words that a question is made of and an answer is not found by. They are passed over where other
 /// words remain; in a phrase and after a minus they count.
@@ -47,41 +43,30 @@ impl Clause {
     }
 }
 
-/// A passage matches when it holds every phrase, none of `not`, and (where there is a word) at least one of
-/// the words; more and rarer words rank higher.
+/// A passage matches when it holds every phrase, one or more of each of `either`, none of `not`, and (where there is a
+/// word) at least one of the words; more and rarer words rank higher.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TextQuery {
     pub clauses: Vec<Clause>,
+    /// What OR joins: two or more each.
+    pub either: Vec<Vec<Clause>>,
     pub not: Vec<Clause>,
 }
 
 impl TextQuery {
-    /// Reads `word "a phrase" -word -"a phrase"`. A quote that is not closed runs to the end.
+    /// The words and phrases of what [`language::read`] takes.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        if text.len() > MAX_QUERY_BYTES {
-            let message =
-                format!("the query has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len());
-            return Err(Problem::new("QUERY_TOO_LONG", message).at("query"));
-        }
-        let mut query = Self::default();
-        let mut rest = text.trim_start();
-        while !rest.is_empty() {
-            let negated = rest.starts_with('-') && rest[1..].starts_with(|c: char| !c.is_whitespace());
-            if negated {
-                rest = &rest[1..];
-            }
-            let clause;
-            (clause, rest) = next_clause(rest);
-            rest = rest.trim_start();
-            if clause.text().chars().any(char::is_alphanumeric) {
-                if negated { &mut query.not } else { &mut query.clauses }.push(clause);
-            }
-        }
-        if query.clauses.is_empty() {
-            let message = "the query has no word to look for; give at least one word or \"phrase\"";
-            return Err(Problem::new("EMPTY_QUERY", message).at("query"));
-        }
-        Ok(query)
+        language::read(text).map(|asked| asked.text)
+    }
+
+    /// Whether there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.clauses.is_empty() && self.either.is_empty()
+    }
+
+    /// All that is looked for, each by itself.
+    pub fn wanted(&self) -> impl Iterator<Item = &Clause> {
+        self.clauses.iter().chain(self.either.iter().flatten())
     }
 
     /// What engines of words look for: without the question's frame, where something remains.
@@ -94,24 +79,15 @@ impl TextQuery {
             Clause::Phrase(_) => true,
         };
         let clauses: Vec<Clause> = self.clauses.iter().filter(bears).cloned().collect();
-        let clauses = if clauses.is_empty() { self.clauses.clone() } else { clauses };
-        Self { clauses, not: self.not.clone() }
+        let remains = !clauses.is_empty() || !self.either.is_empty();
+        Self { clauses: if remains { clauses } else { self.clauses.clone() }, ..self.clone() }
     }
 
     /// What is asked for in plain words, for engines of meaning.
     pub fn plain(&self) -> String {
-        let words: Vec<&str> = self.clauses.iter().map(Clause::text).collect();
+        let words: Vec<&str> = self.wanted().map(Clause::text).collect();
         words.join(" ")
     }
-}
-
-fn next_clause(rest: &str) -> (Clause, &str) {
-    if let Some(quoted) = rest.strip_prefix('"') {
-        let (phrase, after) = quoted.split_once('"').unwrap_or((quoted, ""));
-        return (Clause::Phrase(phrase.trim().to_owned()), after);
-    }
-    let end = rest.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(rest.len());
-    (Clause::Word(rest[..end].to_owned()), &rest[end..])
 }
 
 /// Narrows a search. An empty list does not narrow; within a list any value will do, between lists all must
@@ -135,6 +111,21 @@ impl SearchFilter {
         *self == Self::default()
     }
 
+    /// Both at once; `None` where nothing can fit both.
+    pub fn and(self, other: Self) -> Option<Self> {
+        let same = |a: &String, b: &String| fold(a) == fold(b);
+        let latest = [self.occurred_from, other.occurred_from].into_iter().flatten().max();
+        let earliest = [self.occurred_before, other.occurred_before].into_iter().flatten().min();
+        Some(Self {
+            kinds: both(self.kinds, other.kinds, PartialEq::eq)?,
+            tags: both(self.tags, other.tags, same)?,
+            speakers: both(self.speakers, other.speakers, same)?,
+            occurred_from: latest,
+            occurred_before: earliest,
+            conversation_ids: both(self.conversation_ids, other.conversation_ids, PartialEq::eq)?,
+        })
+    }
+
     /// The same rule that engines apply, for PostgreSQL's last word.
     pub fn matches(&self, facets: &HitFacets<'_>) -> bool {
         let any_of = |wanted: &[String], have: &[&str]| {
@@ -148,6 +139,15 @@ impl SearchFilter {
             && self.occurred_before.is_none_or(|before| at.is_some_and(|at| at < before))
             && (self.conversation_ids.is_empty() || self.conversation_ids.contains(&facets.conversation_id))
     }
+}
+
+/// What stands in both lists, of which an empty one does not narrow; `None` where nothing does.
+fn both<T>(a: Vec<T>, b: Vec<T>, same: impl Fn(&T, &T) -> bool) -> Option<Vec<T>> {
+    if a.is_empty() || b.is_empty() {
+        return Some(if a.is_empty() { b } else { a });
+    }
+    let both: Vec<T> = a.into_iter().filter(|one| b.iter().any(|other| same(one, other))).collect();
+    (!both.is_empty()).then_some(both)
 }
 
 /// How labels and tags are compared: without case and outer white space.
@@ -164,21 +164,6 @@ mod tests {
     }
 
     #[test]
-    fn words_phrases_and_negations_are_told_apart() {
-        let query = parse(r#"salary "notice period" -bonus -"stock options" e-mail"#);
-        assert_eq!(
-            query.clauses,
-            [
-                Clause::Word("salary".into()),
-                Clause::Phrase("notice period".into()),
-                Clause::Word("e-mail".into())
-            ]
-        );
-        assert_eq!(query.not, [Clause::Word("bonus".into()), Clause::Phrase("stock options".into())]);
-        assert_eq!(query.plain(), "salary notice period e-mail");
-    }
-
-    #[test]
     fn the_frame_of_a_question_is_passed_over_unless_it_is_all_there_is() {
         let words = |text: &str| -> Vec<String> {
             parse(text).without_frame().clauses.iter().map(|clause| clause.text().to_owned()).collect()
@@ -186,18 +171,17 @@ mod tests {
         assert_eq!(words("how much pay does the candidate want?"), ["pay", "candidate", "want?"]);
         assert_eq!(words("to be or to be"), ["to", "be", "or", "to", "be"]);
         assert_eq!(words(r#"who said "to be""#), ["said", "to be"]);
+        assert!(words("who is ann OR ben").is_empty());
     }
 
     #[test]
-    fn an_open_quote_runs_to_the_end() {
-        assert_eq!(parse(r#"say "open end"#).clauses[1], Clause::Phrase("open end".into()));
-    }
-
-    #[test]
-    fn a_query_without_a_word_is_refused() {
-        for text in ["", "  ", "\"\"", "-", "--", "-only", "?!"] {
-            assert_eq!(TextQuery::parse(text).unwrap_err().code, "EMPTY_QUERY", "{text:?}");
-        }
-        assert_eq!(TextQuery::parse(&"x".repeat(1_001)).unwrap_err().code, "QUERY_TOO_LONG");
+    fn what_narrows_twice_narrows_to_what_both_allow() {
+        let tags = |tags: &[&str]| SearchFilter {
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            ..SearchFilter::default()
+        };
+        assert_eq!(tags(&["a", "B"]).and(tags(&["b", "c"])), Some(tags(&["B"])));
+        assert_eq!(tags(&[]).and(tags(&["c"])), Some(tags(&["c"])));
+        assert_eq!(tags(&["a"]).and(tags(&["c"])), None);
     }
 }

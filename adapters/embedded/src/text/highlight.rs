@@ -18,7 +18,7 @@ impl Highlighter {
     pub(crate) fn new(query: &TextQuery) -> Self {
         let mut analysis = Analysis::default();
         let (mut words, mut phrases) = (Vec::new(), Vec::new());
-        for clause in &query.clauses {
+        for clause in query.wanted() {
             let (analyzer, list) = match clause {
                 Clause::Word(_) => (&mut analysis.stemmed, &mut words),
                 Clause::Phrase(_) => (&mut analysis.exact, &mut phrases),

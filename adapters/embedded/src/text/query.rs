@@ -37,17 +37,12 @@ pub(crate) fn build(
     let mut clauses = vec![(Occur::Must, unscored(TermQuery::new(organization, IndexRecordOption::Basic)))];
     clauses.extend(filters(fields, tenant, filter).into_iter().map(|narrowed| (Occur::Must, narrowed)));
 
-    let mut words = Vec::new();
-    for clause in &query.clauses {
-        match clause {
-            Clause::Word(text) => words.push(word(fields, analysis, text)),
-            Clause::Phrase(text) => {
-                clauses.push((Occur::Must, sequence(fields.exact, &mut analysis.exact, text)));
-            }
-        }
-    }
-    if !words.is_empty() {
-        let any = words.into_iter().map(|word| (Occur::Should, word)).collect();
+    let (words, phrases): (Vec<_>, Vec<_>) =
+        query.clauses.iter().partition(|clause| matches!(clause, Clause::Word(_)));
+    clauses.extend(phrases.into_iter().map(|phrase| (Occur::Must, wanted(fields, analysis, phrase))));
+    let groups = query.either.iter().map(|group| group.iter().collect());
+    for any in groups.chain([words]).filter(|any: &Vec<&Clause>| !any.is_empty()) {
+        let any = any.into_iter().map(|clause| (Occur::Should, wanted(fields, analysis, clause))).collect();
         clauses.push((Occur::Must, Box::new(BooleanQuery::new(any))));
     }
     for clause in &query.not {
@@ -60,22 +55,28 @@ pub(crate) fn build(
     BooleanQuery::new(clauses)
 }
 
-/// The score of a passage of average length that holds every clause once.
+/// The score of a passage of average length that holds every clause once, and of each group the rarest.
 pub(crate) fn whole(
     fields: &Fields,
     analysis: &mut Analysis,
     query: &TextQuery,
     searcher: &Searcher,
 ) -> tantivy::Result<f32> {
-    let mut whole = 0.0;
-    for clause in &query.clauses {
+    let mut of = |clause: &Clause| -> tantivy::Result<f32> {
         let same_form = rarity(searcher, fields.exact, &mut analysis.exact, clause.text())?;
-        whole += match clause {
+        Ok(match clause {
             Clause::Word(text) => {
                 rarity(searcher, fields.stemmed, &mut analysis.stemmed, text)? + EXACT_BOOST * same_form
             }
             Clause::Phrase(_) => same_form,
-        };
+        })
+    };
+    let mut whole = 0.0;
+    for clause in &query.clauses {
+        whole += of(clause)?;
+    }
+    for group in &query.either {
+        whole += group.iter().try_fold(0.0, |most: f32, clause| Ok::<_, tantivy::TantivyError>(most.max(of(clause)?)))?;
     }
     Ok(whole)
 }
@@ -93,6 +94,13 @@ fn rarity(
         let holding = searcher.doc_freq(&Term::from_field_text(field, &token.text))? as f32;
         Ok(sum + ((all - holding + 0.5) / (holding + 0.5)).ln_1p())
     })
+}
+
+fn wanted(fields: &Fields, analysis: &mut Analysis, clause: &Clause) -> Box<dyn Query> {
+    match clause {
+        Clause::Word(text) => word(fields, analysis, text),
+        Clause::Phrase(text) => sequence(fields.exact, &mut analysis.exact, text),
+    }
 }
 
 fn word(fields: &Fields, analysis: &mut Analysis, text: &str) -> Box<dyn Query> {
