@@ -176,9 +176,11 @@ fn kind(value: &str) -> Result<ConversationKind, String> {
 /// A day begins at midnight UTC.
 fn moment(value: &str) -> Result<Timestamp, String> {
     let day = value.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
-    day.or_else(|_| DateTime::parse_from_rfc3339(value).map(|at| at.with_timezone(&Utc))).map_err(|_| {
-        format!("`{value}` is no date; write it as 2026-01-31, or with a time as 2026-01-31T09:00:00Z")
-    })
+    day.or_else(|_| DateTime::parse_from_rfc3339(value).map(|at| at.with_timezone(&Utc))).map_err(
+        |_neither| {
+            format!("`{value}` is no date; write it as 2026-01-31, or with a time as 2026-01-31T09:00:00Z")
+        },
+    )
 }
 
 fn misplaced_or(text: &str, at: usize) -> Problem {
@@ -246,7 +248,8 @@ mod tests {
         assert_eq!(asked.filter, filter);
         // Other words with a colon are words.
         assert_eq!(asked.text.clauses, [word("pay"), word("12:30"), word("https://a.b")]);
-        let narrower = read("x after:2026-01-01 after:2026-03-01 before:2026-09-01 before:2026-08-01").unwrap().filter;
+        let narrower =
+            read("x after:2026-01-01 after:2026-03-01 before:2026-09-01 before:2026-08-01").unwrap().filter;
         assert_eq!(narrower.occurred_from, "2026-03-01T00:00:00Z".parse().ok());
         assert_eq!(narrower.occurred_before, "2026-08-01T00:00:00Z".parse().ok());
     }
@@ -258,7 +261,9 @@ mod tests {
         assert_eq!(refused("pay tag: x"), ("INVALID_FIELD", Some(9)));
         assert_eq!(refused(r#"pay tag:"" x"#), ("INVALID_FIELD", Some(9)));
         assert_eq!(refused("pay -tag:x"), ("FIELD_NOT_NEGATABLE", Some(5)));
-        for (text, at) in [("OR pay", 1), ("pay OR", 5), ("pay OR OR x", 8), ("pay OR -x", 5), ("pay OR tag:x", 5)] {
+        for (text, at) in
+            [("OR pay", 1), ("pay OR", 5), ("pay OR OR x", 8), ("pay OR -x", 5), ("pay OR tag:x", 5)]
+        {
             assert_eq!(refused(text), ("MISPLACED_OR", Some(at)), "{text}");
         }
         let message = read("pay kind:party").unwrap_err().message;

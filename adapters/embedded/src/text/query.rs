@@ -76,7 +76,9 @@ pub(crate) fn whole(
         whole += of(clause)?;
     }
     for group in &query.either {
-        whole += group.iter().try_fold(0.0, |most: f32, clause| Ok::<_, tantivy::TantivyError>(most.max(of(clause)?)))?;
+        whole += group
+            .iter()
+            .try_fold(0.0, |most: f32, clause| Ok::<_, tantivy::TantivyError>(most.max(of(clause)?)))?;
     }
     Ok(whole)
 }
