@@ -113,6 +113,37 @@ async fn of_many_who_feed_the_same_page_one_does_and_the_cap_is_checked_where_it
 }
 
 #[tokio::test]
+async fn a_slow_pace_is_kept_also_where_the_feeder_comes_late_and_a_pause_makes_no_burst() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let batch = planned(org.tenant);
+    BatchStore::insert(&db.store, org.tenant, &batch).await.unwrap();
+    let start = Steering::Start { cap: None, per_minute: Some(10) };
+    db.store.steer(org.tenant, batch.id, start, entry(org.tenant)).await.unwrap();
+    let feed = async || {
+        let batch = now_as(&db, &batch).await;
+        let allowance = batch.allowance.expect("it has a pace");
+        if allowance > 0 {
+            let page = feeding(&batch, &[ConversationId(id())]);
+            assert!(db.store.feed(SCOPE, &batch, page).await.unwrap());
+        }
+        allowance
+    };
+    let pass = async |seconds: f64| {
+        let sql = format!("UPDATE batches SET paced_to = paced_to - {seconds} * interval '1 second'");
+        db.execute(&sql).await;
+    };
+    assert_eq!(feed().await, 1, "the first at once");
+    // One in six seconds, and what came late by less than two is made up for.
+    for (after, fed) in [(5.0, 0), (1.0, 1), (7.5, 1), (4.5, 1), (5.0, 0), (1.0, 1)] {
+        pass(after).await;
+        assert_eq!(feed().await, fed, "after {after} s more");
+    }
+    pass(3600.0).await;
+    assert_eq!((feed().await, feed().await), (1, 0), "after a pause");
+}
+
+#[tokio::test]
 async fn what_failed_runs_again_under_a_new_price_and_is_no_failure_of_its_conversation() {
     let Some(db) = Database::new().await else { return };
     let org = organization(&db.store).await;

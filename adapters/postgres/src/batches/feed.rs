@@ -121,17 +121,28 @@ pub(super) async fn run_time(conn: &mut Connection, tenant: Tenant, kind: JobKin
     Ok(ran.average_ms.map(|average_ms| RunTime { jobs: ran.jobs.unsigned_abs(), average_ms }))
 }
 
+/// How far the pace is used up by `$2` jobs more. Of the time that nothing was fed in, two seconds count, beyond the one
+/// job's time that a slow pace has to wait for: so a feeder that comes late loses nothing, and a pause makes no burst.
+macro_rules! paced_to {
+    () => {
+        "CASE WHEN per_minute IS NOT NULL THEN
+                greatest(coalesce(paced_to, now() - interval '1 minute' / per_minute),
+                    now() - interval '2 seconds' - interval '1 minute' / per_minute)
+                + $2 * interval '1 minute' / per_minute END"
+    };
+}
+
 /// The batch's row first: where it has moved, or its cap is too small, nothing is written.
 pub(super) async fn feed(conn: &mut Connection, batch: &Batch, feeding: &Feeding) -> Step<Raised> {
     let jobs = feeding.jobs.len() as i64;
-    let advanced = diesel::sql_query(
+    let advanced = diesel::sql_query(concat!(
         "UPDATE batches SET fed = fed + $2, reserved = reserved + $3, cursor = $4, fed_all = $5,
-            paced_to = CASE WHEN per_minute IS NOT NULL THEN
-                greatest(coalesce(paced_to, now()), now() - interval '2 seconds')
-                    + $2 * interval '1 minute' / per_minute END
+            paced_to = ",
+        paced_to!(),
+        "
         WHERE id = $1 AND state = 'RUNNING' AND NOT fed_all AND cursor IS NOT DISTINCT FROM $6
-            AND (cap IS NULL OR spent + reserved + $3 <= cap)",
-    )
+            AND (cap IS NULL OR spent + reserved + $3 <= cap)"
+    ))
     .bind::<SqlUuid, _>(batch.id.0)
     .bind::<BigInt, _>(jobs)
     .bind::<BigInt, _>(micros(feeding.reserved))
@@ -197,15 +208,15 @@ pub(super) async fn retry(conn: &mut Connection, batch: &Batch, retrying: &Retry
         return Err(moved());
     }
     let reserved = retrying.jobs.iter().map(|(_, price)| *price).sum();
-    let counted = diesel::sql_query(
+    let counted = diesel::sql_query(concat!(
         "UPDATE batches SET failed = failed - $2, reserved = reserved + $3,
             retry_before = CASE WHEN $4 THEN NULL ELSE retry_before END,
-            paced_to = CASE WHEN per_minute IS NOT NULL THEN
-                greatest(coalesce(paced_to, now()), now() - interval '2 seconds')
-                    + $2 * interval '1 minute' / per_minute END
+            paced_to = ",
+        paced_to!(),
+        "
         WHERE id = $1 AND state = 'RUNNING' AND retry_before = $5
-            AND (cap IS NULL OR spent + reserved + $3 <= cap)",
-    )
+            AND (cap IS NULL OR spent + reserved + $3 <= cap)"
+    ))
     .bind::<SqlUuid, _>(batch.id.0)
     .bind::<BigInt, _>(revived.count)
     .bind::<BigInt, _>(micros(reserved))
