@@ -10,9 +10,11 @@ pub mod progress;
 pub mod rebuild;
 pub mod start;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Result,
     accounts::{SystemScope, Tenant},
     analysis::{Analyzer, EXTRACTIVE, TEST_PRICED},
     ids::{BatchId, ConversationId, OrganizationId, ScheduleId, UserId},
@@ -24,6 +26,20 @@ use crate::{
     },
     time::Timestamp,
 };
+
+/// Batches of one organization that are under way: the feeder comes to each of them again and again.
+pub const MAX_ACTIVE: usize = 20;
+/// What another is refused with.
+pub const TOO_MANY: &str = "TOO_MANY_BATCHES";
+/// Days that a plan is kept which nobody starts.
+const KEEP_PLANS_DAYS: i64 = 30;
+const PRUNED: usize = 1000;
+
+/// Deletes plans that nobody has started; how many at most a page of them.
+pub async fn prune(ports: &Ports, scope: SystemScope) -> Result<usize> {
+    let before = ports.clock.now() - TimeDelta::days(KEEP_PLANS_DAYS);
+    ports.batches.prune(scope, before, PRUNED).await
+}
 
 /// What a batch does to each conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -21,6 +21,7 @@ use colloquy_domain::{
             conversations::ConversationFilter,
         },
     },
+    time::Timestamp,
 };
 
 use crate::{Postgres, errors::Failure, follow::Raised, pool::Connection};
@@ -135,6 +136,10 @@ impl BatchStore for Postgres {
             })
             .await;
         self.unless_moved(ended)
+    }
+
+    async fn prune(&self, _scope: SystemScope, before: Timestamp, limit: usize) -> Result<usize> {
+        self.run("delete old plans", async |conn| control::prune(conn, before, limit).await).await
     }
 
     async fn tell(&self, _scope: SystemScope) -> Result<usize> {

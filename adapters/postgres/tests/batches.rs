@@ -2,7 +2,7 @@
 
 use colloquy_domain::{
     accounts::Tenant,
-    batches::{Batch, BatchKind, BatchOptions, BatchState, Counts, Plan, Steering},
+    batches::{Batch, BatchKind, BatchOptions, BatchState, Counts, MAX_ACTIVE, Plan, Steering, TOO_MANY},
     ids::{BatchId, ClaimToken, ConversationId},
     jobs::{BatchShare, Claim, JobKind, NewJob, Payload, Queue},
     money::MicroDollars,
@@ -191,6 +191,51 @@ async fn what_failed_runs_again_under_a_new_price_and_is_no_failure_of_its_conve
         (MicroDollars(24), MicroDollars::ZERO, None)
     );
     assert!(db.store.end(SCOPE, &batch, BatchState::Done, None).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_organization_has_so_many_batches_under_way_and_plans_that_nobody_starts_go() {
+    let Some(db) = Database::new().await else { return };
+    let (org, other) = (organization(&db.store).await, organization(&db.store).await);
+    let plans: Vec<_> = (0..MAX_ACTIVE + 2).map(|_| planned(org.tenant)).collect();
+    for plan in &plans {
+        BatchStore::insert(&db.store, org.tenant, plan).await.unwrap();
+    }
+    let steer = async |id: BatchId, steering| {
+        let steered = db.store.steer(org.tenant, id, steering, entry(org.tenant)).await;
+        steered.err().map(|error| error.code())
+    };
+    let start = Steering::Start { cap: None, per_minute: None };
+    let starting = plans.iter().map(|plan| {
+        let steer = &steer;
+        async move { steer(plan.id, start).await }
+    });
+    let refused = futures::future::join_all(starting).await;
+    assert_eq!(refused.iter().filter(|code| code.is_none()).count(), MAX_ACTIVE, "{refused:?}");
+    assert!(refused.iter().flatten().all(|code| *code == TOO_MANY), "{refused:?}");
+    started(&db, other.tenant, 0).await;
+
+    // Nor does one that was at rest go on beyond it; what is under way is steered as before.
+    let active = plans.iter().zip(&refused).filter(|(_, code)| code.is_none());
+    let active: Vec<_> = active.map(|(plan, _)| plan.id).collect();
+    let left = plans.iter().zip(&refused).find(|(_, code)| code.is_some()).map(|(plan, _)| plan.id).unwrap();
+    assert_eq!(steer(active[0], Steering::Pause).await, None);
+    assert_eq!(steer(active[0], Steering::Resume { cap: None }).await, None);
+    db.execute(&format!("UPDATE batches SET state = 'STOPPED' WHERE id = '{}'", active[0])).await;
+    assert_eq!(steer(left, start).await, None, "room again");
+    assert_eq!(steer(active[0], Steering::Resume { cap: None }).await, Some(TOO_MANY));
+    assert_eq!(steer(active[0], Steering::RetryFailures { cap: None }).await, Some(TOO_MANY));
+    assert_eq!(steer(active[0], Steering::Cancel).await, None);
+
+    let new = planned(other.tenant);
+    BatchStore::insert(&db.store, other.tenant, &new).await.unwrap();
+    assert_eq!(db.number("SELECT count(*) FROM batches WHERE state = 'PLANNED'").await, 2);
+    db.execute(&format!("UPDATE batches SET created_at = now() - interval '40 days' WHERE id <> '{}'", new.id))
+        .await;
+    let before = now() - chrono::TimeDelta::days(30);
+    assert_eq!(db.store.prune(SCOPE, before, 100).await.unwrap(), 1);
+    assert_eq!(now_as(&db, &new).await.state, BatchState::Planned);
+    assert_eq!(db.number("SELECT count(*) FROM batches").await, MAX_ACTIVE as i64 + 3);
 }
 
 #[tokio::test]

@@ -127,7 +127,9 @@ impl BatchMutations {
     }
 
     /// Starts what was planned. Started twice, it is the same batch. Of rebuilds (`everywhere`) one runs at a time;
-    /// another is the user error REBUILD_RUNNING. Needs ADMIN, and OWNER for a rebuild.
+    /// another is the user error REBUILD_RUNNING. An organization has at most 20 batches that run, are paused or are
+    /// being cancelled; one more is TOO_MANY_BATCHES. A plan that nobody starts goes after 30 days. Needs ADMIN, and OWNER
+    /// for a rebuild.
     async fn start_batch(&self, ctx: &Context<'_>, input: StartBatchInput) -> Result<StartBatchPayload> {
         let (actor, origin) = (actor(ctx)?, origin(ctx));
         let started = async {

@@ -1,17 +1,19 @@
 //! Steering batches, bringing their jobs along, ending and telling them.
 
 use colloquy_domain::{
+    Error,
     accounts::Tenant,
     audit::NewAuditEntry,
-    batches::{Batch, BatchState, Failures, Report, Steering, progress::Progress},
+    batches::{Batch, BatchState, Failures, MAX_ACTIVE, Report, Steering, TOO_MANY, progress::Progress},
     events::{EventKind, NewEvent},
     ids::BatchId,
     money::MicroDollars,
     ports::jobs::Follow,
+    time::Timestamp,
 };
 use diesel::{
     QueryableByName,
-    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 
@@ -27,7 +29,7 @@ use crate::{
     generations,
     jobs::cancel_matching,
     pool::Connection,
-    rows,
+    rows::{self, Count},
     statement::Prepare,
 };
 
@@ -54,6 +56,41 @@ pub(super) async fn steer_and_note(
     Ok(batch)
 }
 
+/// Where the batch is at rest and would be under way: whether the organization may have one more of them.
+async fn make_room(conn: &mut Connection, tenant: Tenant, id: BatchId, from: &[&str]) -> Step<()> {
+    rows::hold(conn, tenant).await?;
+    let active: Count = diesel::sql_query(
+        "SELECT count(*) AS count FROM batches
+        WHERE organization_id = $1 AND state IN ('RUNNING', 'PAUSED', 'CANCELLING')
+            AND EXISTS (SELECT FROM batches WHERE id = $2 AND organization_id = $1 AND state = ANY($3)
+                AND state IN ('PLANNED', 'STOPPED', 'DONE'))",
+    )
+    .bind::<SqlUuid, _>(tenant.0.0)
+    .bind::<SqlUuid, _>(id.0)
+    .bind::<Array<Text>, _>(from)
+    .prepared()
+    .get_result(conn)
+    .await?;
+    if active.count >= MAX_ACTIVE as i64 {
+        let message = format!(
+            "an organization has at most {MAX_ACTIVE} batches that run, are paused or are being cancelled; wait until one of them has ended, or cancel one"
+        );
+        return Err(Error::conflict(TOO_MANY, message).into());
+    }
+    Ok(())
+}
+
+/// Plans that nobody has started.
+pub(super) async fn prune(conn: &mut Connection, before: Timestamp, limit: usize) -> Step<usize> {
+    let sql = "DELETE FROM batches WHERE id IN (
+        SELECT id FROM batches WHERE state = 'PLANNED' AND created_at < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    let pruned = diesel::sql_query(sql)
+        .bind::<Timestamptz, _>(before)
+        .bind::<BigInt, _>(rows::limit(limit))
+        .prepared();
+    Ok(pruned.execute(conn).await?)
+}
+
 /// The batch as it is then, and whether that is different from before.
 pub(crate) async fn steer(
     conn: &mut Connection,
@@ -68,6 +105,9 @@ pub(crate) async fn steer(
     };
     let begins = matches!(steering, Steering::Start { .. });
     let from: Vec<_> = steering.from().iter().map(|state| state.as_str()).collect();
+    if steering.to() == BatchState::Running {
+        make_room(conn, tenant, id, &from).await?;
+    }
     let steered = diesel::sql_query(
         "UPDATE batches SET state = $3, cap = coalesce($5, cap), per_minute = coalesce($6, per_minute),
             retry_before = CASE WHEN $7 THEN now() ELSE retry_before END,

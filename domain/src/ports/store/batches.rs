@@ -11,6 +11,7 @@ use crate::{
     jobs::{JobKind, NewJob},
     money::MicroDollars,
     ports::store::{PageBy, conversations::ConversationFilter},
+    time::Timestamp,
 };
 
 /// Whose conversations a batch is about.
@@ -108,7 +109,8 @@ pub trait BatchStore: Send + Sync {
 
     /// Changes the state where it is one of those that the steering is from; the batch as it is then. The start of
     /// a rebuild begins its generation of the search indexes with it, and is the CONFLICT `REBUILD_RUNNING` while
-    /// another is being built. The audit entry is written where the batch is then as it was wanted.
+    /// another is being built. What puts one more under way than [`MAX_ACTIVE`](crate::batches::MAX_ACTIVE) of the
+    /// organization is the CONFLICT [`TOO_MANY`](crate::batches::TOO_MANY). The audit entry is written where the batch is then as it was wanted.
     async fn steer(
         &self,
         tenant: Tenant,
@@ -141,6 +143,9 @@ pub trait BatchStore: Send + Sync {
         state: BatchState,
         reason: Option<String>,
     ) -> Result<bool>;
+
+    /// Deletes plans from before a moment that were never started; how many, at most `limit`.
+    async fn prune(&self, scope: SystemScope, before: Timestamp, limit: usize) -> Result<usize>;
 
     /// Leaves an event for every active batch that has moved since the last one; how many.
     async fn tell(&self, scope: SystemScope) -> Result<usize>;
