@@ -254,7 +254,7 @@ pub struct Counts {
     pub fed: u64,
     pub done: u64,
     pub failed: u64,
-    /// There was nothing to do.
+    /// There was nothing to do; or it failed, and somebody discarded its job.
     pub skipped: u64,
     pub cancelled: u64,
 }

@@ -194,6 +194,40 @@ async fn what_failed_runs_again_under_a_new_price_and_is_no_failure_of_its_conve
 }
 
 #[tokio::test]
+async fn failures_whose_jobs_were_discarded_are_no_more_once_the_rest_was_retried() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let batch = started(&db, org.tenant, 100).await;
+    let ids: Vec<_> = (0..4).map(|_| ConversationId(id())).collect();
+    let page = Feeding { fed_all: true, ..feeding(&batch, &ids) };
+    assert!(db.store.feed(SCOPE, &batch, page).await.unwrap());
+    let jobs = claim(&db.store, Queue::Batch, 4).await;
+    let fail = || Ending::Fail { message: "no".to_owned() };
+    db.store.complete(SCOPE, jobs.iter().map(|job| ended(job, fail())).collect()).await.unwrap();
+    let gone = format!("DELETE FROM jobs WHERE id IN ('{}', '{}')", jobs[1].claim.job_id, jobs[3].claim.job_id);
+    db.execute(&gone).await;
+    assert_eq!(now_as(&db, &batch).await.counts.failed, 4);
+
+    let again = Steering::RetryFailures { cap: None };
+    db.store.steer(org.tenant, batch.id, again, entry(org.tenant)).await.unwrap();
+    let batch = now_as(&db, &batch).await;
+    let dead = db.store.failed(SCOPE, &batch, 10).await.unwrap();
+    assert_eq!(dead.len(), 2);
+    let retry = |at: usize| vec![(dead[at].job_id, MicroDollars(10))];
+    assert!(db.store.retry(SCOPE, &batch, Retrying { jobs: retry(0), is_last: false }).await.unwrap());
+    let counts = now_as(&db, &batch).await.counts;
+    assert_eq!((counts.failed, counts.skipped), (3, 0), "more may follow");
+    assert!(db.store.retry(SCOPE, &batch, Retrying { jobs: retry(1), is_last: true }).await.unwrap());
+    let counts = now_as(&db, &batch).await.counts;
+    assert_eq!((counts.failed, counts.skipped, counts.unfinished()), (0, 2, 2));
+    let jobs = claim(&db.store, Queue::Batch, 4).await;
+    db.store.complete(SCOPE, jobs.iter().map(|job| ended(job, Ending::Done)).collect()).await.unwrap();
+    let batch = now_as(&db, &batch).await;
+    assert_eq!((batch.counts.done, batch.counts.unfinished()), (2, 0));
+    assert!(db.store.end(SCOPE, &batch, BatchState::Done, None).await.unwrap());
+}
+
+#[tokio::test]
 async fn an_organization_has_so_many_batches_under_way_and_plans_that_nobody_starts_go() {
     let Some(db) = Database::new().await else { return };
     let (org, other) = (organization(&db.store).await, organization(&db.store).await);

@@ -317,7 +317,8 @@ impl Batch {
         int(self.0.counts.failed)
     }
 
-    /// There was nothing to do: the analysis stands already, the transcript is the same, it is gone.
+    /// There was nothing to do: the analysis stands already, the transcript is the same, it is gone. Also what failed and
+    /// was discarded, once the other failures have been retried.
     async fn skipped(&self) -> i32 {
         int(self.0.counts.skipped)
     }

@@ -184,7 +184,8 @@ pub(super) async fn failed(conn: &mut Connection, batch: &Batch, limit: usize) -
     Ok(found.into_iter().map(item).collect())
 }
 
-/// The jobs first, in the order of ids; then the batch, as completions do it.
+/// The jobs first, in the order of ids; then the batch, as completions do it. Failures of which no job is left, since
+/// somebody discarded it, count as skipped once the rest has been brought back: no retry would ever find them.
 pub(super) async fn retry(conn: &mut Connection, batch: &Batch, retrying: &Retrying) -> Step<Raised> {
     let revived: Count = diesel::sql_query(concat!(
         "WITH chosen AS MATERIALIZED (
@@ -207,13 +208,21 @@ pub(super) async fn retry(conn: &mut Connection, batch: &Batch, retrying: &Retry
     if revived.count != retrying.jobs.len() as i64 {
         return Err(moved());
     }
+    // Whoever ends a job of it now counts after this, so that no failure is missed below.
+    diesel::sql_query("SELECT FROM batches WHERE id = $1 FOR NO KEY UPDATE")
+        .bind::<SqlUuid, _>(batch.id.0)
+        .prepared()
+        .execute(conn)
+        .await?;
     let reserved = retrying.jobs.iter().map(|(_, price)| *price).sum();
     let counted = diesel::sql_query(concat!(
-        "UPDATE batches SET failed = failed - $2, reserved = reserved + $3,
+        "UPDATE batches SET failed = CASE WHEN discarded THEN 0 ELSE failed - $2 END,
+            skipped = CASE WHEN discarded THEN skipped + failed - $2 ELSE skipped END, reserved = reserved + $3,
             retry_before = CASE WHEN $4 THEN NULL ELSE retry_before END,
             paced_to = ",
         paced_to!(),
         "
+        FROM (SELECT $4 AND NOT EXISTS (SELECT FROM jobs WHERE batch_id = $1 AND state = 'DEAD') AS discarded) AS left_over
         WHERE id = $1 AND state = 'RUNNING' AND retry_before = $5
             AND (cap IS NULL OR spent + reserved + $3 <= cap)"
     ))
