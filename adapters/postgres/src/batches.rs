@@ -17,7 +17,7 @@ use colloquy_domain::{
         jobs::JobFilter,
         store::{
             PageBy,
-            batches::{BatchStore, FailedItem, Feeding, Item, Measured, Reach, Retrying, RunTime},
+            batches::{BatchStore, FailedItem, Feeding, Item, Measured, Reach, Retrying, RunTime, Steered},
             conversations::ConversationFilter,
         },
     },
@@ -78,7 +78,7 @@ impl BatchStore for Postgres {
         id: BatchId,
         steering: Steering,
         audit: NewAuditEntry,
-    ) -> Result<Option<Batch>> {
+    ) -> Result<Option<Steered>> {
         self.transaction("steer a batch", async |conn| {
             control::steer_and_note(conn, tenant, id, steering, &audit).await
         })

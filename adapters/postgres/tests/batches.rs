@@ -54,7 +54,7 @@ pub async fn started(db: &Database, tenant: Tenant, cap: u64) -> Batch {
     let batch = planned(tenant);
     BatchStore::insert(&db.store, tenant, &batch).await.unwrap();
     let start = Steering::Start { cap: Some(MicroDollars(cap)), per_minute: None };
-    db.store.steer(tenant, batch.id, start, entry(tenant)).await.unwrap().expect("the batch stands")
+    db.store.steer(tenant, batch.id, start, entry(tenant)).await.unwrap().expect("the batch stands").batch
 }
 
 pub async fn now_as(db: &Database, batch: &Batch) -> Batch {
@@ -144,6 +144,35 @@ async fn a_slow_pace_is_kept_also_where_the_feeder_comes_late_and_a_pause_makes_
 }
 
 #[tokio::test]
+async fn a_new_cap_is_refused_where_more_was_held_back_since_it_was_checked() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let batch = started(&db, org.tenant, 100).await;
+    assert!(db.store.feed(SCOPE, &batch, feeding(&batch, &[ConversationId(id())])).await.unwrap());
+    let fed = now_as(&db, &batch).await;
+    let steer = async |steering: Steering| {
+        db.store.steer(org.tenant, batch.id, steering, entry(org.tenant)).await.unwrap().unwrap()
+    };
+    let retry = |cap| Steering::RetryFailures { cap: Some(MicroDollars(cap)) };
+    // The feeder holds the row while it holds back 30 more.
+    db.execute("BEGIN; UPDATE batches SET reserved = reserved + 30").await;
+    let commit = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        db.execute("COMMIT").await;
+    };
+    let (steered, ()) = tokio::join!(steer(retry(20)), commit);
+    assert!(!steered.changed);
+    assert_eq!(steered.batch, Batch { reserved: MicroDollars(40), ..fed });
+    let steered = steer(retry(40)).await;
+    assert!(steered.changed && steered.batch.cap == Some(MicroDollars(40)));
+    db.store.steer(org.tenant, batch.id, Steering::Pause, entry(org.tenant)).await.unwrap();
+    assert!(!steer(Steering::Resume { cap: Some(MicroDollars(39)) }).await.changed);
+    assert!(steer(Steering::Resume { cap: Some(MicroDollars(50)) }).await.changed);
+    let noted = db.number("SELECT count(*) FROM audit_entries WHERE detail->'changed' = 'true'").await;
+    assert_eq!(noted, 4, "start, retry, pause, resume");
+}
+
+#[tokio::test]
 async fn what_failed_runs_again_under_a_new_price_and_is_no_failure_of_its_conversation() {
     let Some(db) = Database::new().await else { return };
     let org = organization(&db.store).await;
@@ -173,7 +202,8 @@ async fn what_failed_runs_again_under_a_new_price_and_is_no_failure_of_its_conve
         .steer(org.tenant, batch.id, again, entry(org.tenant))
         .await
         .unwrap()
-        .expect("the batch stands");
+        .expect("the batch stands")
+        .batch;
     let items = db.store.failed(SCOPE, &batch, 10).await.unwrap();
     let characters: usize = new.segments.iter().map(|segment| segment.text.chars().count()).sum();
     assert_eq!((items.len(), items[0].characters), (1, characters as u64));

@@ -8,7 +8,7 @@ use crate::{
     batches::{Batch, BatchState, Steering},
     ids::BatchId,
     money::MicroDollars,
-    ports::Ports,
+    ports::{Ports, store::batches::Steered},
 };
 
 /// A batch that is paused already stays so.
@@ -85,11 +85,12 @@ async fn try_to_steer(
         return Ok(batch);
     }
     let steered = ports.batches.steer(actor.tenant(), id, steering, entry).await?;
-    let batch = steered.ok_or_else(|| Error::not_found("batch", id))?;
     // Somebody else may have been quicker: what counts is how it stands now.
-    if batch.state == steering.to() || steering.is_met_by(batch.state) {
+    let Steered { batch, changed } = steered.ok_or_else(|| Error::not_found("batch", id))?;
+    if changed || steering.is_met_by(batch.state) {
         return Ok(batch);
     }
+    check_cap(&batch, steering)?;
     Err(refusal(batch.state, steering))
 }
 

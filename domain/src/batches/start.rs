@@ -63,8 +63,8 @@ async fn try_to_start(
     check_cap(recount.price, input.cap, input.accept_partial)?;
     let steering = Steering::Start { cap: input.cap, per_minute: input.per_minute };
     let steered = ports.batches.steer(tenant, input.batch_id, steering, entry).await?;
-    let batch = steered.ok_or_else(|| Error::not_found("batch", input.batch_id))?;
-    Ok(Started { batch, recount: Some(recount), cursor })
+    let steered = steered.ok_or_else(|| Error::not_found("batch", input.batch_id))?;
+    Ok(Started { batch: steered.batch, recount: Some(recount), cursor })
 }
 
 pub(crate) fn check_cap(price: MicroDollars, cap: Option<MicroDollars>, accept_partial: bool) -> Result<()> {

@@ -8,7 +8,7 @@ use colloquy_domain::{
     events::{EventKind, NewEvent},
     ids::BatchId,
     money::MicroDollars,
-    ports::jobs::Follow,
+    ports::{jobs::Follow, store::batches::Steered},
     time::Timestamp,
 };
 use diesel::{
@@ -40,20 +40,20 @@ const FAILURES: i64 = 10_000;
 const MESSAGES: i64 = 10;
 const LONGEST_MESSAGE: usize = 300;
 
-/// As somebody wants it; what the batch's state does not allow is not noted here.
+/// As somebody wants it; what the batch's state or its cap does not allow is not noted here.
 pub(super) async fn steer_and_note(
     conn: &mut Connection,
     tenant: Tenant,
     id: BatchId,
     steering: Steering,
     entry: &NewAuditEntry,
-) -> Step<Option<Batch>> {
+) -> Step<Option<Steered>> {
     let (batch, changed) = steer(conn, tenant, id, steering).await?;
-    let is_as_wanted = |batch: &Batch| batch.state == steering.to() || steering.is_met_by(batch.state);
-    if batch.as_ref().is_some_and(is_as_wanted) {
+    let Some(batch) = batch else { return Ok(None) };
+    if changed || steering.is_met_by(batch.state) {
         audit::insert(conn, &entry.clone().changed(changed)).await?;
     }
-    Ok(batch)
+    Ok(Some(Steered { batch, changed }))
 }
 
 /// Where the batch is at rest and would be under way: whether the organization may have one more of them.
@@ -113,7 +113,7 @@ pub(crate) async fn steer(
             retry_before = CASE WHEN $7 THEN now() ELSE retry_before END,
             started_at = CASE WHEN $3 = 'RUNNING' THEN coalesce(started_at, now()) ELSE started_at END,
             finished_at = NULL, report = NULL, reason = NULL, rate = 0, told_at = NULL
-        WHERE id = $1 AND organization_id = $2 AND state = ANY($4)",
+        WHERE id = $1 AND organization_id = $2 AND state = ANY($4) AND ($5 IS NULL OR spent + reserved <= $5)",
     )
     .bind::<SqlUuid, _>(id.0)
     .bind::<SqlUuid, _>(tenant.0.0)
