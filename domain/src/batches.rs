@@ -98,7 +98,8 @@ pub enum BatchState {
     Planned,
     Running,
     Paused,
-    /// Its cap does not hold the next conversation.
+    /// Its cap does not hold the next conversation; or a rebuild is not whole, since conversations failed or were
+    /// cancelled. `reason` says which.
     Stopped,
     /// Somebody cancelled it, and the last of its jobs are ending.
     Cancelling,

@@ -63,7 +63,8 @@ pub(crate) enum BatchState {
     Planned,
     Running,
     Paused,
-    /// Its cap does not hold the next conversation: resume it with a higher one.
+    /// Its cap does not hold the next conversation: resume it with a higher one. Or it is a rebuild of which conversations
+    /// failed or were cancelled: retry them. `reason` says which.
     Stopped,
     /// Cancelled, and the last of its jobs are ending.
     Cancelling,
