@@ -24,7 +24,12 @@ use colloquy_domain::{
     time::Timestamp,
 };
 
-use crate::{Postgres, errors::Failure, follow::Raised, pool::Connection};
+use crate::{
+    Postgres,
+    errors::Failure,
+    follow::Raised,
+    pool::{self, Connection},
+};
 
 /// The batch was changed by somebody else, or its cap does not hold more: the transaction is rolled back.
 const MOVED: &str = "BATCH_MOVED";
@@ -96,10 +101,14 @@ impl BatchStore for Postgres {
                     .await?
             }
             BatchState::Paused => {
-                self.run("hold a batch's jobs", async |conn| control::hold(conn, batch).await).await?
+                let mut conn = pool::get(&self.ledger).await?;
+                let held = control::hold(&mut conn, batch).await;
+                held.map_err(|failure| failure.told("hold a batch's jobs"))?
             }
             BatchState::Running => {
-                self.run("release a batch's jobs", async |conn| control::release(conn, batch).await).await?
+                let mut conn = pool::get(&self.ledger).await?;
+                let released = control::release(&mut conn, batch).await;
+                released.map_err(|failure| failure.told("release a batch's jobs"))?
             }
             _ => Raised::default(),
         };

@@ -258,6 +258,43 @@ async fn failures_whose_jobs_were_discarded_are_no_more_once_the_rest_was_retrie
 }
 
 #[tokio::test]
+async fn what_waits_is_held_while_a_batch_is_paused_and_nothing_else_of_it_is_touched() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let (batch, other) = (started(&db, org.tenant, 100).await, started(&db, org.tenant, 100).await);
+    let ids: Vec<_> = (0..4).map(|_| ConversationId(id())).collect();
+    for batch in [&batch, &other] {
+        assert!(db.store.feed(SCOPE, batch, feeding(batch, &ids)).await.unwrap());
+    }
+    // One runs, and one waits for another.
+    let of_it = format!("SELECT id FROM jobs WHERE batch_id = '{}' ORDER BY id", batch.id);
+    db.execute(&format!(
+        "UPDATE jobs SET state = 'RUNNING', deadline = now() + interval '1 hour' WHERE id = ({of_it} LIMIT 1);
+        UPDATE jobs SET state = 'WAITING', waits_for = 1 WHERE id = ({of_it} OFFSET 1 LIMIT 1)"
+    ))
+    .await;
+    let states = async |batch: &Batch| {
+        let sql = format!("SELECT string_agg(state, ' ' ORDER BY id) FROM jobs WHERE batch_id = '{}'", batch.id);
+        db.text(&sql).await.unwrap()
+    };
+    let steer = async |steering| {
+        db.store.steer(org.tenant, batch.id, steering, entry(org.tenant)).await.unwrap().unwrap().batch
+    };
+    let paused = steer(Steering::Pause).await;
+    db.store.apply(SCOPE, &paused).await.unwrap();
+    assert_eq!(states(&batch).await, "RUNNING WAITING WAITING WAITING");
+    assert_eq!(states(&other).await, "READY READY READY READY");
+    let running = steer(Steering::Resume { cap: None }).await;
+    db.store.apply(SCOPE, &paused).await.unwrap();
+    db.store.apply(SCOPE, &running).await.unwrap();
+    assert_eq!(states(&batch).await, "RUNNING WAITING READY READY");
+    db.store.apply(SCOPE, &paused).await.unwrap();
+    assert_eq!(states(&batch).await, "RUNNING WAITING READY READY", "read before it went on");
+    let told = "SELECT count(*) FROM events WHERE detail->>'state' = 'WAITING'";
+    assert_eq!(db.number(told).await, 2, "each is told once");
+}
+
+#[tokio::test]
 async fn an_organization_has_so_many_batches_under_way_and_plans_that_nobody_starts_go() {
     let Some(db) = Database::new().await else { return };
     let (org, other) = (organization(&db.store).await, organization(&db.store).await);

@@ -7,6 +7,7 @@ use colloquy_domain::{
     batches::{Batch, BatchState, Failures, MAX_ACTIVE, Report, Steering, TOO_MANY, progress::Progress},
     events::{EventKind, NewEvent},
     ids::BatchId,
+    jobs::JobState,
     money::MicroDollars,
     ports::{jobs::Follow, store::batches::Steered},
     time::Timestamp,
@@ -136,37 +137,66 @@ pub(super) fn micros(amount: MicroDollars) -> i64 {
     i64::try_from(amount.0).unwrap_or(i64::MAX)
 }
 
+/// Changes the state of those jobs of a batch (`$1`) that are in one (`$2`), in the order of their ids, where the batch is
+/// as `$while` has it. The state that is looked for is a parameter: so no index but the batch's own answers to it,
+/// whatever the planner knew of the queue when it planned.
+macro_rules! shift {
+    ($to:literal, $which:literal, $while:literal) => {
+        concat!(
+            "WITH chosen AS MATERIALIZED (
+                SELECT id FROM jobs WHERE batch_id = $1 AND state = $2",
+            $which,
+            " ORDER BY id FOR UPDATE
+            ), shifted AS (
+                UPDATE jobs SET state = '",
+            $to,
+            "' WHERE id = ANY(ARRAY(SELECT id FROM chosen)) AND state || '' = $2
+                    AND EXISTS (SELECT FROM batches WHERE id = $1 AND state = '",
+            $while,
+            "')
+                RETURNING id, organization_id, kind, conversation_id, state
+            ) ",
+            tell!("shifted")
+        )
+    };
+}
+
 /// What nobody has claimed goes where nobody can.
 pub(super) async fn hold(conn: &mut Connection, batch: &Batch) -> Step<Raised> {
-    let held = diesel::sql_query(concat!(
-        "WITH held AS (
-            UPDATE jobs SET state = 'WAITING' WHERE batch_id = $1 AND state = 'READY'
-                AND EXISTS (SELECT FROM batches WHERE id = $1 AND state = 'PAUSED')
-            RETURNING id, organization_id, kind, conversation_id, state
-        ) ",
-        tell!("held")
-    ))
-    .bind::<SqlUuid, _>(batch.id.0)
-    .prepared()
-    .execute(conn)
-    .await?;
+    let held = diesel::sql_query(shift!("WAITING", "", "PAUSED"))
+        .bind::<SqlUuid, _>(batch.id.0)
+        .bind::<Text, _>(JobState::Ready.as_str())
+        .prepared()
+        .execute(conn)
+        .await?;
     Ok(Raised { jobs: false, events: held > 0 })
 }
 
-/// What was held waits for nothing but its turn again.
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Bool)]
+    held: bool,
+}
+
+/// What was held waits for nothing but its turn again. Almost always nothing is, which costs one look.
 pub(super) async fn release(conn: &mut Connection, batch: &Batch) -> Step<Raised> {
-    let released = diesel::sql_query(concat!(
-        "WITH released AS (
-            UPDATE jobs SET state = 'READY' WHERE batch_id = $1 AND state = 'WAITING' AND waits_for = 0
-                AND EXISTS (SELECT FROM batches WHERE id = $1 AND state = 'RUNNING')
-            RETURNING id, organization_id, kind, conversation_id, state
-        ) ",
-        tell!("released")
-    ))
-    .bind::<SqlUuid, _>(batch.id.0)
-    .prepared()
-    .execute(conn)
-    .await?;
+    let sql = "SELECT EXISTS (SELECT FROM jobs WHERE batch_id = $1 AND state = $2 AND waits_for = 0) AS held";
+    let waiting = JobState::Waiting.as_str();
+    let look: Held = diesel::sql_query(sql)
+        .bind::<SqlUuid, _>(batch.id.0)
+        .bind::<Text, _>(waiting)
+        .prepared()
+        .get_result(conn)
+        .await?;
+    if !look.held {
+        return Ok(Raised::default());
+    }
+    let released = diesel::sql_query(shift!("READY", " AND waits_for = 0", "RUNNING"))
+        .bind::<SqlUuid, _>(batch.id.0)
+        .bind::<Text, _>(waiting)
+        .prepared()
+        .execute(conn)
+        .await?;
     Ok(Raised { jobs: released > 0, events: released > 0 })
 }
 
