@@ -334,6 +334,7 @@ async fn cancelling_ends_what_waits_gives_back_what_was_held_back_and_tells_its_
     assert_eq!(world.number("SELECT count(*) FROM jobs WHERE state <> 'CANCELLED'").await, 0);
     assert_eq!(steer_or_code(&client, "cancelBatch", id).await, "CANCELLED");
     assert_eq!(steer_or_code(&client, "resumeBatch", id).await, "BATCH_STATE");
+    assert_eq!(steer_or_code(&client, "startBatch", id).await, "BATCH_STATE", "it is not a batch that runs");
 
     let events = live.rest().await;
     let last = events.last().expect("events");
@@ -433,6 +434,8 @@ async fn only_what_failed_runs_again_and_a_reimport_writes_a_revision_only_where
         "DONE",
         "nothing is left"
     );
+    let more = json!({ "batchId": id, "cap": 5 });
+    assert_eq!(client.refused("retryBatchFailures", more).await, "NOTHING_FAILED", "the cap is not forgotten");
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ impl Steering {
     pub fn is_met_by(self, state: BatchState) -> bool {
         use BatchState::{Cancelled, Cancelling, Paused, Planned, Running};
         match self {
-            Self::Start { .. } => state != Planned,
+            Self::Start { .. } => !matches!(state, Planned | Cancelling | Cancelled),
             Self::Pause => state == Paused,
             Self::Resume { .. } => state == Running,
             Self::Cancel => matches!(state, Cancelling | Cancelled),

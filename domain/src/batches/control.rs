@@ -80,7 +80,13 @@ async fn try_to_steer(
         actor.require(Role::Owner)?;
     }
     check_cap(&batch, steering)?;
-    if matches!(steering, Steering::RetryFailures { .. }) && batch.counts.failed == 0 {
+    if let Steering::RetryFailures { cap } = steering
+        && batch.counts.failed == 0
+    {
+        if cap.is_some() && cap != batch.cap {
+            let message = "nothing of the batch has failed, so nothing runs again and its cap stays as it is";
+            return Err(Error::conflict("NOTHING_FAILED", message));
+        }
         ports.audit.insert(entry.changed(false)).await?;
         return Ok(batch);
     }
@@ -107,7 +113,7 @@ fn check_cap(batch: &Batch, steering: Steering) -> Result<()> {
 }
 
 /// `reason` is the batch's own.
-fn refusal(state: BatchState, reason: Option<&str>, steering: Steering) -> Error {
+pub(super) fn refusal(state: BatchState, reason: Option<&str>, steering: Steering) -> Error {
     let message = match (steering, state) {
         (_, BatchState::Planned) => "the batch has not been started".to_owned(),
         (Steering::RetryFailures { .. }, BatchState::Paused) => {
@@ -152,7 +158,8 @@ mod tests {
 
     #[test]
     fn what_stands_still_says_why() {
-        let told = refusal(BatchState::Stopped, Some("2 conversations could not be written"), Steering::Pause);
+        let told =
+            refusal(BatchState::Stopped, Some("2 conversations could not be written"), Steering::Pause);
         assert_eq!(told.to_string(), "the batch stands still: 2 conversations could not be written");
     }
 }
