@@ -227,6 +227,7 @@ impl BatchOptions {
 
 /// What a batch would touch, as it was counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Plan {
     pub conversations: u64,
     pub segments: u64,

@@ -141,6 +141,8 @@ async fn a_slow_pace_is_kept_also_where_the_feeder_comes_late_and_a_pause_makes_
     }
     pass(3600.0).await;
     assert_eq!((feed().await, feed().await), (1, 0), "after a pause");
+    let active = db.store.active(SCOPE).await.unwrap();
+    assert_eq!(active, [now_as(&db, &batch).await], "read column by column it is the same");
 }
 
 #[tokio::test]
@@ -234,7 +236,8 @@ async fn failures_whose_jobs_were_discarded_are_no_more_once_the_rest_was_retrie
     let jobs = claim(&db.store, Queue::Batch, 4).await;
     let fail = || Ending::Fail { message: "no".to_owned() };
     db.store.complete(SCOPE, jobs.iter().map(|job| ended(job, fail())).collect()).await.unwrap();
-    let gone = format!("DELETE FROM jobs WHERE id IN ('{}', '{}')", jobs[1].claim.job_id, jobs[3].claim.job_id);
+    let gone =
+        format!("DELETE FROM jobs WHERE id IN ('{}', '{}')", jobs[1].claim.job_id, jobs[3].claim.job_id);
     db.execute(&gone).await;
     assert_eq!(now_as(&db, &batch).await.counts.failed, 4);
 
@@ -274,7 +277,8 @@ async fn what_waits_is_held_while_a_batch_is_paused_and_nothing_else_of_it_is_to
     ))
     .await;
     let states = async |batch: &Batch| {
-        let sql = format!("SELECT string_agg(state, ' ' ORDER BY id) FROM jobs WHERE batch_id = '{}'", batch.id);
+        let sql =
+            format!("SELECT string_agg(state, ' ' ORDER BY id) FROM jobs WHERE batch_id = '{}'", batch.id);
         db.text(&sql).await.unwrap()
     };
     let steer = async |steering| {
@@ -331,10 +335,13 @@ async fn an_organization_has_so_many_batches_under_way_and_plans_that_nobody_sta
     let new = planned(other.tenant);
     BatchStore::insert(&db.store, other.tenant, &new).await.unwrap();
     assert_eq!(db.number("SELECT count(*) FROM batches WHERE state = 'PLANNED'").await, 2);
-    db.execute(&format!("UPDATE batches SET created_at = now() - interval '40 days' WHERE id <> '{}'", new.id))
-        .await;
+    db.execute(&format!(
+        "UPDATE batches SET created_at = now() - interval '40 days' WHERE id <> '{}'",
+        new.id
+    ))
+    .await;
     let before = now() - chrono::TimeDelta::days(30);
-    assert_eq!(db.store.prune(SCOPE, before, 100).await.unwrap(), 1);
+    assert_eq!(BatchStore::prune(&db.store, SCOPE, before, 100).await.unwrap(), 1);
     assert_eq!(now_as(&db, &new).await.state, BatchState::Planned);
     assert_eq!(db.number("SELECT count(*) FROM batches").await, MAX_ACTIVE as i64 + 3);
 }

@@ -129,7 +129,7 @@ pub trait BatchStore: Send + Sync {
         audit: NewAuditEntry,
     ) -> Result<Option<Steered>>;
 
-    /// Batches that are not at rest, without those that this release cannot read.
+    /// Batches that are not at rest, without those that this release cannot read. Plan, reason and report are left out.
     async fn active(&self, scope: SystemScope) -> Result<Vec<Batch>>;
 
     /// Brings waiting jobs to the batch's state: held while it is paused, cancelled when it is.
