@@ -10,9 +10,11 @@ pub mod progress;
 pub mod rebuild;
 pub mod start;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Result,
     accounts::{SystemScope, Tenant},
     analysis::{Analyzer, EXTRACTIVE, TEST_PRICED},
     ids::{BatchId, ConversationId, OrganizationId, ScheduleId, UserId},
@@ -24,6 +26,20 @@ use crate::{
     },
     time::Timestamp,
 };
+
+/// Batches of one organization that are under way: the feeder comes to each of them again and again.
+pub const MAX_ACTIVE: usize = 20;
+/// What another is refused with.
+pub const TOO_MANY: &str = "TOO_MANY_BATCHES";
+/// Days that a plan is kept which nobody starts.
+const KEEP_PLANS_DAYS: i64 = 30;
+const PRUNED: usize = 1000;
+
+/// Deletes plans that nobody has started; how many at most a page of them.
+pub async fn prune(ports: &Ports, scope: SystemScope) -> Result<usize> {
+    let before = ports.clock.now() - TimeDelta::days(KEEP_PLANS_DAYS);
+    ports.batches.prune(scope, before, PRUNED).await
+}
 
 /// What a batch does to each conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,7 +98,8 @@ pub enum BatchState {
     Planned,
     Running,
     Paused,
-    /// Its cap does not hold the next conversation.
+    /// Its cap does not hold the next conversation; or a rebuild is not whole, since conversations failed or were
+    /// cancelled. `reason` says which.
     Stopped,
     /// Somebody cancelled it, and the last of its jobs are ending.
     Cancelling,
@@ -164,7 +181,7 @@ impl Steering {
     pub fn is_met_by(self, state: BatchState) -> bool {
         use BatchState::{Cancelled, Cancelling, Paused, Planned, Running};
         match self {
-            Self::Start { .. } => state != Planned,
+            Self::Start { .. } => !matches!(state, Planned | Cancelling | Cancelled),
             Self::Pause => state == Paused,
             Self::Resume { .. } => state == Running,
             Self::Cancel => matches!(state, Cancelling | Cancelled),
@@ -210,6 +227,7 @@ impl BatchOptions {
 
 /// What a batch would touch, as it was counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Plan {
     pub conversations: u64,
     pub segments: u64,
@@ -238,7 +256,7 @@ pub struct Counts {
     pub fed: u64,
     pub done: u64,
     pub failed: u64,
-    /// There was nothing to do.
+    /// There was nothing to do; or it failed, and somebody discarded its job.
     pub skipped: u64,
     pub cancelled: u64,
 }

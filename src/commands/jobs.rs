@@ -166,7 +166,7 @@ fn tell(counts: &Counts, dry_run: bool) -> String {
     let to_batches = left_to_batches.unwrap_or_default();
     if to_batches > 0 {
         parts.push(format!(
-            "{} left to the batch that pays for it: `colloquy batch retry` prices it anew and keeps to the cap",
+            "{} left to the batch: one that pays for it runs it again by `colloquy batch retry`, at today's price and within the cap, and one that was cancelled does not",
             count(to_batches, "job")
         ));
     }
@@ -242,7 +242,7 @@ mod tests {
             Counts { matched: Some(4), retried: Some(1), left_to_batches: Some(1), ..Counts::default() };
         assert_eq!(
             tell(&priced, true),
-            "1 job would be retried, 1 job left to the batch that pays for it: `colloquy batch retry` prices it anew and keeps to the cap, 2 jobs left, since another stands for the same work"
+            "1 job would be retried, 1 job left to the batch: one that pays for it runs it again by `colloquy batch retry`, at today's price and within the cap, and one that was cancelled does not, 2 jobs left, since another stands for the same work"
         );
         let cancelled =
             Counts { matched: Some(1), cancelled: Some(1_200), asked: Some(1), ..Counts::default() };

@@ -14,7 +14,11 @@ use colloquy_domain::{
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::{runner::SCOPE, trouble::Trouble};
+use crate::{
+    lasting::{PATIENCE, safely},
+    runner::SCOPE,
+    trouble::Trouble,
+};
 
 /// Dispatches a statement: a thousand jobs at most, of the quickest kinds.
 const BATCH: usize = 10;
@@ -48,16 +52,20 @@ impl Claimer {
     /// The dispatch's jobs that could be claimed; nothing while PostgreSQL is away.
     pub(crate) async fn dispatch(&self, dispatch: Uuid) -> Vec<ClaimedJob> {
         let (answer, jobs) = oneshot::channel();
-        // It fails only where the runtime is ending.
-        if self.wanted.send((dispatch, answer)).is_err() {
-            return Vec::new();
+        // Neither fails while there is a task that gathers; without one each claims by itself.
+        if self.wanted.send((dispatch, answer)).is_ok()
+            && let Ok(jobs) = jobs.await
+        {
+            return jobs;
         }
-        jobs.await.unwrap_or_default()
+        tracing::error!("nobody gathers claims");
+        self.claim(ClaimFrom::Dispatches(vec![dispatch])).await
     }
 
     /// What could be claimed; nothing while PostgreSQL is away.
     pub(crate) async fn claim(&self, from: ClaimFrom) -> Vec<ClaimedJob> {
-        let claimed = self.ledger.claim(SCOPE, from, &self.worker, self.lease, &self.limits).await;
+        let claim = self.ledger.claim(SCOPE, from, &self.worker, self.lease, &self.limits);
+        let claimed = safely("claim jobs", PATIENCE, claim).await;
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).note(claimed).unwrap_or_default()
     }
 }

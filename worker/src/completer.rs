@@ -12,7 +12,10 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use crate::held::Held;
+use crate::{
+    held::Held,
+    lasting::{PATIENCE, safely},
+};
 
 const SCOPE: SystemScope = SystemScope::because("completions of one process are of every organization");
 const BATCH: usize = 500;
@@ -78,7 +81,8 @@ impl Completer {
         let deadline = Instant::now() + GIVE_UP;
         let mut pause = Duration::from_millis(50);
         let written = loop {
-            match self.ledger.complete(SCOPE, batch.clone()).await {
+            let complete = self.ledger.complete(SCOPE, batch.clone());
+            match safely("complete jobs", PATIENCE, complete).await {
                 Err(error) if error.retryable() && Instant::now() < deadline => {
                     tracing::debug!(error = error.chain(), "could not complete jobs yet");
                     sleep(pause).await;

@@ -10,6 +10,7 @@ use colloquy_domain::{
 use tokio::time::sleep;
 
 use crate::{
+    lasting::{PATIENCE, safely},
     meters,
     runner::{SCOPE, Shop, pause},
     settings::WorkerSettings,
@@ -77,10 +78,13 @@ pub(crate) async fn watch_dispatch(
     let mut judges: HashMap<Queue, Judge> = HashMap::new();
     for round in 0_u32.. {
         sleep(PING).await;
-        let answers = trouble.note(dispatcher.ping().await).is_some();
+        let answers = trouble.note(safely("ping dispatch", PATIENCE, dispatcher.ping()).await).is_some();
         failed_pings = if answers { 0 } else { failed_pings + 1 };
         let waiting = match round % LOOK_EVERY {
-            0 => looking.note(shop.ledger.waiting_since(SCOPE, settings.stuck_after()).await),
+            0 => {
+                let look = shop.ledger.waiting_since(SCOPE, settings.stuck_after());
+                looking.note(safely("look at the queues", PATIENCE, look).await)
+            }
             _ => None,
         };
         for (queue, lane) in shop.lanes() {
@@ -88,9 +92,9 @@ pub(crate) async fn watch_dispatch(
                 is_away: failed_pings >= PINGS,
                 answers,
                 received: lane.received(),
-                is_stuck: waiting
-                    .as_ref()
-                    .map(|waiting| waiting.contains(&queue) && lane.idle_for() >= settings.stuck_after()),
+                brought: lane.brought(),
+                waits: waiting.as_ref().map(|waiting| waiting.contains(&queue)),
+                is_idle: lane.idle_for() >= settings.stuck_after(),
             };
             let direct = judges.entry(queue).or_default().judge(seen);
             let changed = lane.direct.send_if_modified(|now| std::mem::replace(now, direct) != direct);
@@ -111,8 +115,12 @@ struct Seen {
     /// The last ping was answered.
     answers: bool,
     received: usize,
-    /// Jobs wait although handlers are idle; `None` where it was not looked at.
-    is_stuck: Option<bool>,
+    /// Of those received, the dispatches that brought a job.
+    brought: usize,
+    /// Jobs have waited for long; `None` where it was not looked at.
+    waits: Option<bool>,
+    /// And a handler has had nothing to do for as long.
+    is_idle: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -121,8 +129,9 @@ enum Judge {
     Serves,
     /// Until the first ping that is answered.
     Away,
-    /// Until a dispatch arrives: an answer to a ping was there all along.
-    Stuck { received: usize },
+    /// Until a dispatch brings a job, or one arrives while none waits for long: an answer to a ping was there all
+    /// along, and dispatches that come too late say nothing.
+    Stuck { received: usize, brought: usize },
 }
 
 impl Judge {
@@ -130,9 +139,15 @@ impl Judge {
     fn judge(&mut self, seen: Seen) -> bool {
         *self = match *self {
             Self::Away if !seen.answers => Self::Away,
-            Self::Stuck { received } if seen.received == received => Self::Stuck { received },
+            Self::Stuck { received, brought }
+                if seen.brought == brought && (seen.received == received || seen.waits != Some(false)) =>
+            {
+                Self::Stuck { received, brought }
+            }
             _ if seen.is_away => Self::Away,
-            _ if seen.is_stuck == Some(true) => Self::Stuck { received: seen.received },
+            _ if seen.waits == Some(true) && seen.is_idle => {
+                Self::Stuck { received: seen.received, brought: seen.brought }
+            }
             _ => Self::Serves,
         };
         *self != Self::Serves
@@ -143,7 +158,9 @@ impl Judge {
 mod tests {
     use super::*;
 
-    const FINE: Seen = Seen { is_away: false, answers: true, received: 0, is_stuck: None };
+    const FINE: Seen =
+        Seen { is_away: false, answers: true, received: 0, brought: 0, waits: None, is_idle: false };
+    const STUCK: Seen = Seen { waits: Some(true), is_idle: true, ..FINE };
 
     #[test]
     fn an_outage_ends_with_the_first_answer() {
@@ -156,9 +173,19 @@ mod tests {
     #[test]
     fn a_stuck_lane_is_claimed_directly_until_dispatch_brings_something() {
         let mut judge = Judge::default();
-        assert!(judge.judge(Seen { is_stuck: Some(true), ..FINE }));
+        assert!(!judge.judge(Seen { is_idle: false, ..STUCK }));
+        assert!(judge.judge(STUCK));
         assert!(judge.judge(FINE));
-        assert!(judge.judge(Seen { is_stuck: Some(false), ..FINE }));
-        assert!(!judge.judge(Seen { received: 1, ..FINE }));
+        assert!(judge.judge(Seen { waits: Some(false), ..FINE }));
+        assert!(!judge.judge(Seen { received: 1, brought: 1, ..FINE }));
+    }
+
+    #[test]
+    fn dispatches_that_bring_nothing_do_not_end_it_while_jobs_wait() {
+        let mut judge = Judge::default();
+        assert!(judge.judge(STUCK));
+        assert!(judge.judge(Seen { received: 9, is_idle: false, ..STUCK }));
+        assert!(judge.judge(Seen { received: 10, ..FINE }));
+        assert!(!judge.judge(Seen { received: 10, waits: Some(false), ..FINE }));
     }
 }

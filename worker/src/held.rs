@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::trouble::Trouble;
+use crate::{lasting::safely, trouble::Trouble};
 
 const SCOPE: SystemScope = SystemScope::because("a worker's leases are over jobs of every organization");
 /// Claims a statement.
@@ -84,6 +84,11 @@ impl Held {
         self.lock().len()
     }
 
+    /// Gives the claim up when dropped, unless its end is on its way.
+    pub(crate) fn guard(self: &Arc<Self>, claim: Claim) -> Guard {
+        Guard { held: self.clone(), claim: Some(claim) }
+    }
+
     fn lose(&self, claim: Claim) {
         if let Some(holding) = self.lock().remove(&claim.token) {
             holding.stops.lost.cancel();
@@ -106,6 +111,27 @@ impl Held {
     }
 }
 
+/// A handler that panics past its bounds, or is dropped, keeps no lease for good.
+pub(crate) struct Guard {
+    held: Arc<Held>,
+    claim: Option<Claim>,
+}
+
+impl Guard {
+    /// Whoever writes the end releases the claim.
+    pub(crate) fn hand_over(mut self) {
+        self.claim = None;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim {
+            self.held.release(claim);
+        }
+    }
+}
+
 /// Extends leases three times as often as they run out, for good. While PostgreSQL is away nobody else can
 /// claim either, so handlers go on.
 pub(crate) async fn keep(held: Arc<Held>, ledger: Arc<dyn Ledger>, lease: Duration) {
@@ -115,7 +141,8 @@ pub(crate) async fn keep(held: Arc<Held>, ledger: Arc<dyn Ledger>, lease: Durati
     loop {
         ticks.tick().await;
         for claims in held.claims().chunks(PAGE) {
-            let Some(leases) = trouble.note(ledger.extend(SCOPE, claims, lease).await) else {
+            let extend = ledger.extend(SCOPE, claims, lease);
+            let Some(leases) = trouble.note(safely("extend leases", lease, extend).await) else {
                 break;
             };
             for (claim, lease) in claims.iter().zip(leases) {

@@ -11,6 +11,7 @@ mod handler;
 mod handlers;
 mod held;
 mod housekeeping;
+mod lasting;
 mod meters;
 mod numbering;
 mod reconciler;

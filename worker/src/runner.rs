@@ -35,6 +35,7 @@ use crate::{
     direct,
     execute::{self, Handlers, Limits, Work, execute},
     held::{self, Held, Stops},
+    lasting::{PATIENCE, lasting, safely},
     meters,
     settings::WorkerSettings,
     trouble::Trouble,
@@ -138,29 +139,54 @@ impl Worker {
     pub async fn run(self, stop: CancellationToken, grace: Duration) {
         let Self { name, queues, dispatcher, settings, shop, completer } = self;
         let ledger = shop.ledger.clone();
-        let completing = tokio::spawn(completer.run());
+        let mut completing = tokio::spawn(completer.run());
         // Ends with this function, however that ends.
         let mut background = JoinSet::new();
-        background.spawn(held::keep(shop.held.clone(), ledger.clone(), shop.lease));
+        let (held, extending, lease) = (shop.held.clone(), ledger.clone(), shop.lease);
+        background.spawn(async move {
+            let keep = || held::keep(held.clone(), extending.clone(), lease);
+            lasting("keep leases", &CancellationToken::new(), keep).await;
+        });
         let mut beating = JoinSet::new();
-        beating.spawn(beat(shop.clone(), name.clone(), queues.clone()));
+        let (heart, named, served) = (shop.clone(), name.clone(), queues.clone());
+        beating.spawn(async move {
+            let beat = || beat(heart.clone(), named.clone(), served.clone());
+            lasting("tell that the worker lives", &heart.stop, beat).await;
+        });
 
         let mut serving = JoinSet::new();
         for (queue, handlers) in &queues {
             let (dispatcher, handler) = (dispatcher.clone(), shop.clone());
-            let (queue, handlers, stop) = (*queue, *handlers, shop.stop.clone());
-            serving.spawn(async move { dispatcher.serve(queue, handlers, handler, stop).await });
-            serving.spawn(direct::run(shop.clone(), queue));
+            let (queue, handlers) = (*queue, *handlers);
+            serving.spawn(async move {
+                let serve = || dispatcher.serve(queue, handlers, handler.clone(), handler.stop.clone());
+                lasting("serve dispatches", &handler.stop, serve).await;
+            });
+            let shop = shop.clone();
+            serving.spawn(async move {
+                lasting("claim directly", &shop.stop, || direct::run(shop.clone(), queue)).await;
+            });
         }
-        background.spawn(direct::watch_dispatch(shop.clone(), dispatcher.clone(), settings));
+        let (watched, pinged) = (shop.clone(), dispatcher.clone());
+        background.spawn(async move {
+            let watch = || direct::watch_dispatch(watched.clone(), pinged.clone(), settings.clone());
+            lasting("watch dispatch", &watched.stop, watch).await;
+        });
         tracing::info!(worker = name, queues = ?queues, "the worker serves");
 
-        stop.cancelled().await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            ended = &mut completing => {
+                // What runs is given back when its lease ends; whoever runs the worker ends the process.
+                tracing::error!(worker = name, panicked = ended.is_err(), "nobody writes how jobs end");
+                return;
+            }
+        }
         tracing::info!(worker = name, running = shop.held.count(), "the worker drains");
         shop.stop.cancel();
         beating.shutdown().await;
         // Before the last handlers end, so that nothing more is dispatched on this worker's account.
-        if let Err(error) = ledger.leave(SCOPE, &name).await {
+        if let Err(error) = safely("sign off", LAST_WORDS, ledger.leave(SCOPE, &name)).await {
             tracing::warn!(error = error.chain(), "could not sign off, the silence will tell");
         }
         drain(serving, &shop, grace).await;
@@ -196,7 +222,8 @@ async fn beat(shop: Arc<Shop>, name: String, queues: Vec<(Queue, usize)>) {
         let ended: Vec<_> =
             shop.lanes().map(|(queue, lane)| (queue, lane.ended.swap(0, Ordering::Relaxed))).collect();
         let node = WorkerNode { name: name.clone(), queues: queues.clone(), ended };
-        if trouble.note(shop.ledger.beat(SCOPE, &node).await).is_none() {
+        let beat = shop.ledger.beat(SCOPE, &node);
+        if trouble.note(safely("tell that the worker lives", shop.lease, beat).await).is_none() {
             for (queue, jobs) in node.ended {
                 if let Some(lane) = shop.lane(queue) {
                     lane.ended.fetch_add(jobs, Ordering::Relaxed);
@@ -230,11 +257,15 @@ pub(crate) struct Shop {
 pub(crate) struct Lane {
     /// A running chunk holds one, whether dispatch brought it or it was claimed directly.
     pub(crate) slots: Arc<Semaphore>,
+    handlers: usize,
+    /// Chunks that run.
     busy: AtomicUsize,
-    /// When dispatch last brought something, or the lane was last busy.
+    /// When a chunk last began or ended here.
     lively: Mutex<Instant>,
-    /// Dispatches received since the start.
+    /// Dispatches received since the start …
     received: AtomicUsize,
+    /// … and those of them that brought a job.
+    brought: AtomicUsize,
     /// Jobs that have ended since the last heartbeat.
     ended: AtomicU64,
     /// Whether the queue is claimed from the ledger directly.
@@ -245,9 +276,11 @@ impl Lane {
     fn new(handlers: usize) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(handlers)),
+            handlers,
             busy: AtomicUsize::new(0),
             lively: Mutex::new(Instant::now()),
             received: AtomicUsize::new(0),
+            brought: AtomicUsize::new(0),
             ended: AtomicU64::new(0),
             direct: watch::Sender::new(false),
         }
@@ -257,21 +290,36 @@ impl Lane {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// How long nothing has run here.
+    pub(crate) fn brought(&self) -> usize {
+        self.brought.load(Ordering::Relaxed)
+    }
+
+    /// How long a handler has had nothing to do while nothing began or ended here.
     pub(crate) fn idle_for(&self) -> Duration {
-        if self.busy.load(Ordering::Relaxed) > 0 {
+        if self.busy.load(Ordering::Relaxed) >= self.handlers {
             return Duration::ZERO;
         }
         self.lively.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
-    fn enter(&self) {
+    fn enter(&self) -> Busy<'_> {
         self.busy.fetch_add(1, Ordering::Relaxed);
+        self.stir();
+        Busy(self)
     }
 
-    fn leave(&self) {
+    fn stir(&self) {
         *self.lively.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Until it is dropped, however that comes.
+struct Busy<'a>(&'a Lane);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.stir();
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -288,15 +336,16 @@ impl Shop {
     /// written, which this does not wait for.
     pub(crate) async fn run(&self, queue: Queue, jobs: Vec<ClaimedJob>) {
         let Some(lane) = self.lane(queue) else { return };
-        lane.enter();
+        let _busy = lane.enter();
         let now = self.clock.now();
-        let taken: Vec<_> = jobs.into_iter().map(|job| (self.held.take(job.claim), job)).collect();
+        let take = |job: ClaimedJob| (self.held.take(job.claim), self.held.guard(job.claim), job);
+        let taken: Vec<_> = jobs.into_iter().map(take).collect();
         // A suspect has a claim of its own. Of the others none waits for one that comes between them.
-        let beside_others = match taken.iter().any(|(_, job)| job.is_suspect) {
+        let beside_others = match taken.iter().any(|(_, _, job)| job.is_suspect) {
             true => None,
             false => Some(self.company.read().await),
         };
-        for (stops, job) in taken {
+        for (stops, claim, job) in taken {
             meters::picked_up(&job, now);
             let completion = if stops.lost.is_cancelled() {
                 None
@@ -307,18 +356,16 @@ impl Shop {
             } else {
                 self.execute(&job, stops).await
             };
-            match completion {
-                Some(completion) => {
-                    lane.ended.fetch_add(1, Ordering::Relaxed);
-                    self.held.end(job.claim);
-                    // It fails only when the completer is gone, and then the lease ends by itself.
-                    drop(self.completions.send(completion).await);
+            if let Some(completion) = completion {
+                lane.ended.fetch_add(1, Ordering::Relaxed);
+                self.held.end(job.claim);
+                // It fails only when the completer is gone, and then the lease ends by itself.
+                if self.completions.send(completion).await.is_ok() {
+                    claim.hand_over();
                 }
-                None => self.held.release(job.claim),
             }
         }
         drop(beside_others);
-        lane.leave();
     }
 
     async fn execute(&self, job: &ClaimedJob, stops: Stops) -> Option<Completion> {
@@ -338,7 +385,7 @@ impl Shop {
         let Ok(_alone) = timeout(SOLITUDE, alone).await else {
             return Some(execute::put_off(job, SOLITUDE));
         };
-        match self.ledger.begin(SCOPE, job.claim).await {
+        match safely("begin a job alone", PATIENCE, self.ledger.begin(SCOPE, job.claim)).await {
             Ok(true) => self.execute(job, stops).await,
             Ok(false) => None,
             Err(error) => {
@@ -361,7 +408,11 @@ impl OnDispatch for Shop {
             return;
         }
         let jobs = self.claimer.dispatch(dispatch).await;
-        self.run(queue, jobs).await;
+        // One that comes too late brings nothing, and must not look like work.
+        if !jobs.is_empty() {
+            lane.brought.fetch_add(1, Ordering::Relaxed);
+            self.run(queue, jobs).await;
+        }
     }
 }
 
@@ -370,5 +421,25 @@ pub(crate) async fn pause(stop: &CancellationToken, duration: Duration) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = sleep(duration) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lane_is_idle_while_a_handler_is_free_and_nothing_begins_or_ends() {
+        const A_WHILE: Duration = Duration::from_millis(30);
+        let lane = Lane::new(2);
+        let one = lane.enter();
+        sleep(A_WHILE).await;
+        assert!(lane.idle_for() >= A_WHILE, "one job may run for long");
+        let two = lane.enter();
+        assert_eq!(lane.idle_for(), Duration::ZERO);
+        sleep(A_WHILE).await;
+        drop(two);
+        assert!(lane.idle_for() < A_WHILE);
+        drop(one);
     }
 }

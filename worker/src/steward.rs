@@ -78,7 +78,7 @@ impl Steward {
             never = async {
                 tokio::join!(
                     relay::run(ports.ledger.as_ref(), ports.signals.as_ref(), dispatcher.as_ref(), deadline, limits),
-                    reconciler::run(ports, settings),
+                    reconciler::run(ports, dispatcher.as_ref(), settings),
                     numbering::run(ports),
                     housekeeping::run(ports, settings),
                     scheduler::run(ports),

@@ -9,8 +9,8 @@ use std::{
 };
 
 use colloquy_domain::{
-    jobs::JobState,
-    ports::jobs::{Signal, Signals},
+    jobs::{JobState, Queue},
+    ports::jobs::{Dispatcher, Signal, Signals},
 };
 
 use self::bench::{Act, Bench};
@@ -117,6 +117,40 @@ async fn while_dispatch_is_away_jobs_are_claimed_directly_and_then_no_more() {
     assert_eq!(bench.ledger.row(waiting).life.state, JobState::Ready, "dispatch serves again");
     bench.send(&[None; 3]).await;
     bench.until("dispatched ones done", || bench.ledger.count(JobState::Done) == 253).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_panics_ends_no_task_and_keeps_no_handler() {
+    let bench = Bench::begin(GRACE);
+    // One more than there are handlers.
+    for _ in 0..3 {
+        bench.ledger.panics.store(1, Ordering::Relaxed);
+        bench.send(&[None]).await;
+        bench.until("it panicked", || bench.ledger.panics.load(Ordering::Relaxed) == 0).await;
+    }
+    bench.send(&[None; 3]).await;
+    bench.until("later ones done", || bench.ledger.count(JobState::Done) >= 3).await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_claimed_directly_where_all_that_arrives_comes_too_late() {
+    let bench = Bench::begin(GRACE);
+    bench.ledger.waits.store(true, Ordering::Relaxed);
+    let jobs = bench.ledger.add(50);
+    let late = async {
+        loop {
+            // Of dispatches that were missed: nothing is known of them any more.
+            let dispatch = bench.ledger.send(&[]);
+            bench.line.push(Queue::Default, &[dispatch]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = bench.until("all done", || bench.ledger.count(JobState::Done) == jobs.len()) => {}
+        _ = late => {}
+    }
     bench.end().await;
 }
 

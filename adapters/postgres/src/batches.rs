@@ -17,13 +17,19 @@ use colloquy_domain::{
         jobs::JobFilter,
         store::{
             PageBy,
-            batches::{BatchStore, FailedItem, Feeding, Item, Measured, Reach, Retrying, RunTime},
+            batches::{BatchStore, FailedItem, Feeding, Item, Measured, Reach, Retrying, RunTime, Steered},
             conversations::ConversationFilter,
         },
     },
+    time::Timestamp,
 };
 
-use crate::{Postgres, errors::Failure, follow::Raised, pool::Connection};
+use crate::{
+    Postgres,
+    errors::Failure,
+    follow::Raised,
+    pool::{self, Connection},
+};
 
 /// The batch was changed by somebody else, or its cap does not hold more: the transaction is rolled back.
 const MOVED: &str = "BATCH_MOVED";
@@ -77,7 +83,7 @@ impl BatchStore for Postgres {
         id: BatchId,
         steering: Steering,
         audit: NewAuditEntry,
-    ) -> Result<Option<Batch>> {
+    ) -> Result<Option<Steered>> {
         self.transaction("steer a batch", async |conn| {
             control::steer_and_note(conn, tenant, id, steering, &audit).await
         })
@@ -95,10 +101,14 @@ impl BatchStore for Postgres {
                     .await?
             }
             BatchState::Paused => {
-                self.run("hold a batch's jobs", async |conn| control::hold(conn, batch).await).await?
+                let mut conn = pool::get(&self.ledger).await?;
+                let held = control::hold(&mut conn, batch).await;
+                held.map_err(|failure| failure.told("hold a batch's jobs"))?
             }
             BatchState::Running => {
-                self.run("release a batch's jobs", async |conn| control::release(conn, batch).await).await?
+                let mut conn = pool::get(&self.ledger).await?;
+                let released = control::release(&mut conn, batch).await;
+                released.map_err(|failure| failure.told("release a batch's jobs"))?
             }
             _ => Raised::default(),
         };
@@ -135,6 +145,10 @@ impl BatchStore for Postgres {
             })
             .await;
         self.unless_moved(ended)
+    }
+
+    async fn prune(&self, _scope: SystemScope, before: Timestamp, limit: usize) -> Result<usize> {
+        self.run("delete old plans", async |conn| control::prune(conn, before, limit).await).await
     }
 
     async fn tell(&self, _scope: SystemScope) -> Result<usize> {

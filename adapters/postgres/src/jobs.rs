@@ -184,8 +184,8 @@ impl Ledger for Postgres {
         }
         self.retire(&JobKind::RETIRED).await?;
         let missed = self.run(DOING, async |conn| reconcile::missed_dispatches(conn).await).await?;
+        self.announce(Raised { jobs: !missed.is_empty(), events: false });
         all.missed_dispatches = missed;
-        self.announce(Raised { jobs: missed > 0, events: false });
         Ok(all)
     }
 

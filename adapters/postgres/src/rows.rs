@@ -33,6 +33,16 @@ pub(crate) struct Count {
     pub(crate) count: i64,
 }
 
+/// Until the transaction ends nobody else counts what the organization has, so that two do not pass a limit together.
+pub(crate) async fn hold(conn: &mut Connection, tenant: Tenant) -> Step<()> {
+    diesel::sql_query("SELECT FROM organizations WHERE id = $1 FOR NO KEY UPDATE")
+        .bind::<SqlUuid, _>(tenant.0.0)
+        .prepared()
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub(crate) fn role(text: &str) -> Step<Role> {
     let found = Role::ALL.into_iter().find(|role| role.as_str() == text);
     Ok(found.ok_or_else(|| errors::unreadable("role", text))?)

@@ -130,7 +130,8 @@ impl<'a> History<'a> {
                     .steer(self.tenant, self.batch.id, again, fixtures::entry(self.tenant))
                     .await
                     .unwrap()
-                    .expect("it stands");
+                    .expect("it stands")
+                    .batch;
                 let failed = store.failed(SCOPE, &batch, 10).await.unwrap();
                 let jobs: Vec<_> = failed.iter().map(|item| (item.job_id, MicroDollars(PRICE))).collect();
                 let fits = batch.left() >= Some(jobs.iter().map(|(_, price)| *price).sum());

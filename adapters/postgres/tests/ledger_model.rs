@@ -261,7 +261,7 @@ impl<'a> Model<'a> {
             Step::Miss => {
                 self.db.execute("UPDATE dispatches SET deadline = now() - interval '1 s'").await;
                 let reconciled = store.reconcile(SCOPE).await.unwrap();
-                assert_eq!(reconciled.missed_dispatches, self.dispatched.len());
+                assert_eq!(reconciled.missed_dispatches.len(), self.dispatched.len());
                 self.dispatched.clear();
             }
             Step::Extend => {

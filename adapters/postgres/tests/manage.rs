@@ -188,6 +188,37 @@ async fn a_job_that_costs_money_of_a_batch_is_left_to_it_also_once_that_is_spent
 }
 
 #[tokio::test]
+async fn what_is_left_of_a_cancelled_batch_does_not_come_back() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let mut jobs = Vec::new();
+    for _ in ["RUNNING", "CANCELLING", "CANCELLED"] {
+        let batch = planned(org.tenant);
+        BatchStore::insert(&db.store, org.tenant, &batch).await.unwrap();
+        let share = BatchShare { batch_id: batch.id, reserved: MicroDollars::ZERO };
+        jobs.extend((0..2).map(|_| NewJob { batch: Some(share), ..probe(Some(org.tenant)) }));
+    }
+    db.store.enqueue(SCOPE, jobs.clone()).await.unwrap();
+    db.execute(
+        "UPDATE batches b SET fed = 2, state = (ARRAY['RUNNING', 'CANCELLING', 'CANCELLED'])[o.turn]
+        FROM (SELECT id, row_number() OVER (ORDER BY id) AS turn FROM batches) o WHERE o.id = b.id",
+    )
+    .await;
+    let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+    let cancelled = JobFilter { ids: ids.iter().copied().step_by(2).collect(), ..JobFilter::default() };
+    all(&db, &org, JobAction::Cancel, &cancelled).await;
+    let claimed = claim(&db.store, Queue::Default, 9).await;
+    let fail = || Ending::Fail { message: "gone".to_owned() };
+    db.store.complete(SCOPE, claimed.iter().map(|job| ended(job, fail())).collect()).await.unwrap();
+
+    let named = JobFilter { ids: ids.clone(), ..JobFilter::default() };
+    let done = all(&db, &org, JobAction::Retry, &named).await;
+    assert_eq!(done, Changed { matched: 6, retried: 2, left_to_batches: 4, ..Changed::default() });
+    let [dead, stopped, ready] = [JobState::Dead, JobState::Cancelled, JobState::Ready].map(Some);
+    assert_eq!(states(&db, &org, &ids).await, [ready, ready, stopped, dead, stopped, dead]);
+}
+
+#[tokio::test]
 async fn every_page_is_noted_with_what_came_of_it_and_entries_are_final() {
     let Some(db) = Database::new().await else { return };
     let org = organization(&db.store).await;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use colloquy_domain::{
     accounts::Tenant,
     audit::AuditFilter,
-    batches::{Batch, BatchKind, BatchOptions, BatchState, Steering},
+    batches::{Batch, BatchKind, BatchOptions, BatchState, MAX_ACTIVE, Steering, TOO_MANY},
     ids::ScheduleId,
     jobs::{ClaimedJob, JobKind, JobState, NewJob, Payload, Queue},
     money::MicroDollars,
@@ -334,4 +334,28 @@ async fn a_run_is_left_out_while_the_one_before_goes_and_says_so() {
     assert_eq!(db.number("SELECT count(*) FROM jobs WHERE state = 'DONE'").await, 5);
     let unheld = db.store.complete(SCOPE, vec![ended(&job, Ending::Done)]).await.unwrap();
     assert_eq!(unheld, [false], "it is completed");
+}
+
+#[tokio::test]
+async fn a_run_beyond_the_batches_that_an_organization_may_have_starts_none_and_can_be_refused() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let one = schedule(&org, "nightly", MissedRuns::Skip);
+    kept(&db, &org, &one).await;
+    for _ in 0..MAX_ACTIVE {
+        let batch = planned(org.tenant);
+        BatchStore::insert(&db.store, org.tenant, &batch).await.unwrap();
+        let steering = Steering::Start { cap: None, per_minute: None };
+        db.store.steer(org.tenant, batch.id, steering, entry(org.tenant)).await.unwrap();
+    }
+    let job = fired(&db, &one).await;
+    let end = started(&one, &job);
+    let refused = db.store.end_run(org.tenant, job.claim, end.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), TOO_MANY);
+    assert_eq!(db.number("SELECT count(*) FROM batches").await, MAX_ACTIVE as i64, "and no plan is left");
+    // The claim stands.
+    let end =
+        RunEnd { outcome: RunOutcome::Refused, reason: Some("too many".to_owned()), starting: None, ..end };
+    db.store.end_run(org.tenant, job.claim, end).await.unwrap();
+    assert_eq!(now_as(&db, org.tenant, one.id).await.last.unwrap().outcome, RunOutcome::Refused);
 }

@@ -19,13 +19,29 @@ const POLL: Duration = Duration::from_millis(200);
 /// After a ring the queue is looked at once more: a fetch that was under way then may have missed the message.
 const ECHO: Duration = Duration::from_millis(3);
 
-#[derive(Default)]
 pub(crate) struct Bell {
     rung: AtomicBool,
     waker: AtomicWaker,
+    /// When the queue was last looked at.
+    looked: Mutex<Instant>,
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self { rung: AtomicBool::new(false), waker: AtomicWaker::new(), looked: Mutex::new(Instant::now()) }
+    }
 }
 
 impl Bell {
+    pub(crate) fn look(&self) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// How long nobody has looked at the queue.
+    pub(crate) fn unheeded_for(&self) -> Duration {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
     pub(crate) fn ring(&self) {
         self.rung.store(true, Ordering::Release);
         self.waker.wake();
@@ -73,6 +89,7 @@ impl Armed {
 
 impl PollStrategy for Armed {
     fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
+        self.bell.look();
         self.bell.waker.register(cx.waker());
         let mut fired = self.bell.rung.swap(false, Ordering::AcqRel);
         if fired {

@@ -98,6 +98,14 @@ impl Dispatcher for RedisDispatcher {
         patiently("push to Redis", push::push(&self.lane(queue), dispatches)).await
     }
 
+    async fn withdraw(&self, queue: Queue, dispatches: &[Uuid]) -> Result<()> {
+        let lane = self.lane(queue);
+        let ids: Vec<_> = dispatches.iter().map(Uuid::to_string).collect();
+        let withdrawn = patiently("take back from Redis", upkeep::withdraw(&lane, &ids)).await?;
+        tracing::debug!(queue = queue.as_str(), withdrawn, "missed dispatches were taken back from redis");
+        Ok(())
+    }
+
     async fn serve(
         &self,
         queue: Queue,

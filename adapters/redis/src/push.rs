@@ -22,7 +22,7 @@ pub(crate) async fn push(lane: &Lane, dispatches: &[Uuid]) -> Result<(), Error> 
             tracing::warn!(
                 queue = lane.queue.as_str(),
                 dropped,
-                "nobody takes dispatches from redis, the oldest were dropped"
+                "dispatches wait in redis faster than workers take them, the oldest were dropped"
             );
         }
     }

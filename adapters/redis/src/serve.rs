@@ -3,6 +3,7 @@
 //! were running go on meanwhile.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -29,6 +30,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A worker that lived so long did not fail at its start.
 const HEALTHY: Duration = Duration::from_secs(10);
+/// A worker with a free handler that has not looked at its queue for so long hangs: it looks five times a second, and
+/// Redis has ten seconds to answer.
+const HANGS: Duration = Duration::from_secs(30);
 /// How long the last words to Redis may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Handled messages that are taken away in one call.
@@ -78,8 +82,7 @@ impl Server {
             if began.elapsed() >= HEALTHY {
                 pause = FIRST_PAUSE;
             }
-            let error =
-                ended.err().map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string());
+            let error = ended.err().unwrap_or_else(|| "it ended by itself".to_owned());
             let queue = self.lane.queue.as_str();
             if pause == FIRST_PAUSE {
                 tracing::warn!(queue, error, "a dispatch worker ended, another begins");
@@ -121,16 +124,27 @@ impl Server {
         name: &str,
         finished: mpsc::UnboundedSender<Taken>,
         stop: CancellationToken,
-    ) -> Result<(), WorkerError> {
-        let worker = self.worker(name, finished, stop.clone());
+    ) -> Result<(), String> {
+        self.bell.look();
+        let worker = AssertUnwindSafe(self.worker(name, finished, stop.clone())).catch_unwind();
         // Handlers are tasks of their own: they outlive a worker that Redis keeps from draining.
         let overdue = async {
             stop.cancelled().await;
             sleep(FAREWELL).await;
         };
         tokio::select! {
-            ended = worker => ended,
+            ended = worker => match ended {
+                Ok(ended) => ended.map_err(|error| error.to_string()),
+                Err(_panic) => Err("it panicked".to_owned()),
+            },
             () = overdue => Ok(()),
+            () = self.hung() => Err("it looks at its queue no more".to_owned()),
+        }
+    }
+
+    async fn hung(&self) {
+        while self.permits.available_permits() == 0 || self.bell.unheeded_for() < HANGS {
+            sleep(HANGS / 10).await;
         }
     }
 
@@ -232,8 +246,14 @@ impl Drop for Finish {
 async fn finish(lane: Lane, mut finishing: mpsc::UnboundedReceiver<Taken>) {
     let mut batch = Vec::with_capacity(FINISH_BATCH);
     while finishing.recv_many(&mut batch, FINISH_BATCH).await > 0 {
-        if let Err(error) = upkeep::finish(&lane, &batch).await {
-            tracing::debug!(queue = lane.queue.as_str(), error = %error, "handled messages stay in redis for now");
+        match AssertUnwindSafe(upkeep::finish(&lane, &batch)).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(queue = lane.queue.as_str(), error = %error, "handled messages stay in redis for now");
+            }
+            Err(_panic) => {
+                tracing::error!(queue = lane.queue.as_str(), "handled messages stay in redis: it panicked");
+            }
         }
         batch.clear();
     }

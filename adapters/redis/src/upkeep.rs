@@ -14,6 +14,9 @@ const BACKLOG: usize = 1000;
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/release.lua")));
 static FINISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/finish.lua")));
 static MEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/mend.lua")));
+static WITHDRAW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/withdraw.lua")));
+/// Messages a script call: Redis serves nobody else meanwhile.
+const WITHDRAWN: usize = 200;
 /// Pages of a sweep.
 const SWEEP_STEPS: usize = 20;
 
@@ -36,6 +39,17 @@ pub(crate) async fn release(lane: &Lane, ids: &[String]) -> Result<usize, RedisE
     let mut call = RELEASE.prepare_invoke();
     keys(&mut call, lane).arg(&lane.channel).arg(BACKLOG).arg(ids);
     call.invoke_async(&mut lane.connection.clone()).await
+}
+
+/// Takes back what no worker has taken; how many those were.
+pub(crate) async fn withdraw(lane: &Lane, ids: &[String]) -> Result<usize, RedisError> {
+    let mut withdrawn = 0;
+    for some in ids.chunks(WITHDRAWN) {
+        let mut call = WITHDRAW.prepare_invoke();
+        let call = keys(&mut call, lane).arg(some);
+        withdrawn += call.invoke_async::<usize>(&mut lane.connection.clone()).await?;
+    }
+    Ok(withdrawn)
 }
 
 /// Takes away all that apalis keeps of messages that have been handled.

@@ -131,6 +131,27 @@ async fn a_thousand_dispatches_arrive_once_each_and_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_back_never_arrives_and_leaves_nothing_behind() {
+    let Some(server) = Server::start("taken_back").await else {
+        return;
+    };
+    let notes = Arc::new(Notes::default());
+    let steward = RedisDispatcher::new(&server.settings(), "steward").unwrap();
+    let (missed, fresh) = (ids(300), ids(20));
+    push(&steward, &missed).await;
+    push(&steward, &fresh).await;
+    steward.withdraw(Queue::Default, &missed).await.unwrap();
+    let serving = Serving::begin(&server, "w", 4, &notes);
+    notes.await_all(&fresh).await;
+    // What is on its way already goes on, and what is not there does no harm.
+    steward.withdraw(Queue::Default, &fresh).await.unwrap();
+    serving.end().await;
+    assert_eq!(notes.seen.lock().unwrap().len(), fresh.len());
+    let left: HashSet<String> = server.keys().await.into_iter().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pick_up_takes_milliseconds() {
     let Some(server) = Server::start("pick_up").await else {
         return;

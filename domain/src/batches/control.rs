@@ -8,7 +8,7 @@ use crate::{
     batches::{Batch, BatchState, Steering},
     ids::BatchId,
     money::MicroDollars,
-    ports::Ports,
+    ports::{Ports, store::batches::Steered},
 };
 
 /// A batch that is paused already stays so.
@@ -16,7 +16,7 @@ pub async fn pause(ports: &Ports, actor: &Actor, origin: &Origin, id: BatchId) -
     steer(ports, actor, origin, id, Steering::Pause).await
 }
 
-/// Also one that its cap has stopped, under a new cap.
+/// Also one that its cap has stopped, under a new cap, and a rebuild whose gaps have been filled.
 pub async fn resume(
     ports: &Ports,
     actor: &Actor,
@@ -80,17 +80,24 @@ async fn try_to_steer(
         actor.require(Role::Owner)?;
     }
     check_cap(&batch, steering)?;
-    if matches!(steering, Steering::RetryFailures { .. }) && batch.counts.failed == 0 {
+    if let Steering::RetryFailures { cap } = steering
+        && batch.counts.failed == 0
+    {
+        if cap.is_some() && cap != batch.cap {
+            let message = "nothing of the batch has failed, so nothing runs again and its cap stays as it is";
+            return Err(Error::conflict("NOTHING_FAILED", message));
+        }
         ports.audit.insert(entry.changed(false)).await?;
         return Ok(batch);
     }
     let steered = ports.batches.steer(actor.tenant(), id, steering, entry).await?;
-    let batch = steered.ok_or_else(|| Error::not_found("batch", id))?;
     // Somebody else may have been quicker: what counts is how it stands now.
-    if batch.state == steering.to() || steering.is_met_by(batch.state) {
+    let Steered { batch, changed } = steered.ok_or_else(|| Error::not_found("batch", id))?;
+    if changed || steering.is_met_by(batch.state) {
         return Ok(batch);
     }
-    Err(refusal(batch.state, steering))
+    check_cap(&batch, steering)?;
+    Err(refusal(batch.state, batch.reason.as_deref(), steering))
 }
 
 fn check_cap(batch: &Batch, steering: Steering) -> Result<()> {
@@ -105,13 +112,17 @@ fn check_cap(batch: &Batch, steering: Steering) -> Result<()> {
     Ok(())
 }
 
-fn refusal(state: BatchState, steering: Steering) -> Error {
+/// `reason` is the batch's own.
+pub(super) fn refusal(state: BatchState, reason: Option<&str>, steering: Steering) -> Error {
     let message = match (steering, state) {
         (_, BatchState::Planned) => "the batch has not been started".to_owned(),
         (Steering::RetryFailures { .. }, BatchState::Paused) => {
             "the batch is paused; resume it first".to_owned()
         }
-        (_, BatchState::Stopped) => "the batch stands still since its cap is used up".to_owned(),
+        (_, BatchState::Stopped) => match reason {
+            Some(reason) => format!("the batch stands still: {reason}"),
+            None => "the batch stands still".to_owned(),
+        },
         (_, BatchState::Cancelling | BatchState::Cancelled) => "the batch was cancelled".to_owned(),
         (_, BatchState::Done) => "the batch is done".to_owned(),
         (_, state) => format!("the batch is {}", state.as_str()),
@@ -137,10 +148,18 @@ mod tests {
                 let changes = wish.from().contains(&state);
                 assert!(!(changes && wish.is_met_by(state)), "{wish:?} {state:?}");
                 if !changes && !wish.is_met_by(state) {
-                    assert!(refusal(state, wish).to_string().starts_with("the batch"), "{wish:?} {state:?}");
+                    let told = refusal(state, None, wish).to_string();
+                    assert!(told.starts_with("the batch"), "{wish:?} {state:?}");
                 }
             }
             assert!(!wish.from().contains(&BatchState::Cancelled), "what was cancelled does not begin again");
         }
+    }
+
+    #[test]
+    fn what_stands_still_says_why() {
+        let told =
+            refusal(BatchState::Stopped, Some("2 conversations could not be written"), Steering::Pause);
+        assert_eq!(told.to_string(), "the batch stands still: 2 conversations could not be written");
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{
     Result,
     accounts::{SystemScope, Tenant},
-    batches::{Batch, BatchState, plan::price},
+    batches::{Batch, BatchState, Counts, plan::price},
     jobs::{BatchShare, Job, JobKind, JobState, NewJob, Payload},
     money::MicroDollars,
     ports::{
@@ -85,14 +85,7 @@ async fn rebuilt(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<boo
         let why = why.unwrap_or_else(|| "the generation that it built is gone; plan another one".to_owned());
         return end(BatchState::Cancelled, Some(why)).await;
     }
-    if batch.counts.failed > 0 {
-        let failed = match batch.counts.failed {
-            1 => "1 conversation".to_owned(),
-            failed => format!("{failed} conversations"),
-        };
-        let reason = format!(
-            "{failed} could not be written, so searches stay with the generation they have; retry the failures, or cancel the batch, which drops what it built"
-        );
+    if let Some(reason) = unwritten(&batch.counts) {
         return end(BatchState::Stopped, Some(reason)).await;
     }
     let payload = Payload::Batch { batch_id: batch.id };
@@ -107,6 +100,33 @@ async fn rebuilt(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<boo
     };
     ports.ledger.enqueue(scope, vec![switch]).await?;
     Ok(false)
+}
+
+/// Why what was built is not whole, and what may be done.
+fn unwritten(counts: &Counts) -> Option<String> {
+    let number = |number: u64| match number {
+        1 => "1 conversation".to_owned(),
+        number => format!("{number} conversations"),
+    };
+    let (what, then) = match (counts.failed, counts.cancelled) {
+        (0, 0) => return None,
+        (failed, 0) => (format!("{} could not be written", number(failed)), "retry the failures"),
+        (0, cancelled) => (
+            format!("the jobs of {} were cancelled", number(cancelled)),
+            "retry these jobs and resume the batch",
+        ),
+        (failed, cancelled) => (
+            format!(
+                "{} could not be written, and the jobs of {} were cancelled",
+                number(failed),
+                number(cancelled)
+            ),
+            "retry the cancelled jobs and then the failures",
+        ),
+    };
+    Some(format!(
+        "{what}, so searches stay with the generation they have; {then}, or cancel the batch, which drops what it built"
+    ))
 }
 
 /// The job that was to check what the batch has built, where it is out of attempts: another one would fare no better.
@@ -225,6 +245,20 @@ async fn retry(ports: &Ports, scope: SystemScope, batch: &Batch) -> Result<bool>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rebuild_with_a_gap_is_not_checked_and_says_why() {
+        let told = |failed, cancelled| unwritten(&Counts { failed, cancelled, ..Counts::default() });
+        assert_eq!(told(0, 0), None);
+        for (failed, cancelled, words) in [
+            (1, 0, "1 conversation could not be written, so searches stay"),
+            (0, 2, "the jobs of 2 conversations were cancelled, so searches stay"),
+            (3, 1, "3 conversations could not be written, and the jobs of 1 conversation were cancelled"),
+        ] {
+            let told = told(failed, cancelled).expect("a reason");
+            assert!(told.contains(words) && told.contains("or cancel the batch"), "{told}");
+        }
+    }
 
     #[test]
     fn a_cap_holds_the_first_that_fit_and_skips_none_for_a_cheaper_one() {

@@ -4,11 +4,11 @@ use crate::{
     Error, Result,
     accounts::{Actor, Role},
     audit::{self, NewAuditEntry, Origin},
-    batches::{Batch, BatchState, Plan, Steering, plan},
+    batches::{Batch, BatchState, Plan, Steering, control::refusal, plan},
     events::LogPosition,
     ids::BatchId,
     money::MicroDollars,
-    ports::Ports,
+    ports::{Ports, store::batches::Steered},
 };
 
 pub struct StartInput {
@@ -28,7 +28,7 @@ pub struct Started {
     pub cursor: LogPosition,
 }
 
-/// Started twice, it is the same batch.
+/// Started twice, it is the same batch. One that was cancelled does not begin.
 pub async fn start(ports: &Ports, actor: &Actor, origin: &Origin, input: StartInput) -> Result<Started> {
     let entry = NewAuditEntry::new(ports, actor, origin, "batches.start")
         .on(input.batch_id)
@@ -52,7 +52,11 @@ async fn try_to_start(
     if batch.is_rebuild() {
         actor.require(Role::Owner)?;
     }
+    let steering = Steering::Start { cap: input.cap, per_minute: input.per_minute };
     if batch.state != BatchState::Planned {
+        if !steering.is_met_by(batch.state) {
+            return Err(refusal(batch.state, batch.reason.as_deref(), steering));
+        }
         ports.audit.insert(entry.changed(false)).await?;
         return Ok(Started { batch, recount: None, cursor });
     }
@@ -61,10 +65,13 @@ async fn try_to_start(
     }
     let recount = plan::count(ports, tenant, batch.kind, &batch.filter, batch.options).await?;
     check_cap(recount.price, input.cap, input.accept_partial)?;
-    let steering = Steering::Start { cap: input.cap, per_minute: input.per_minute };
     let steered = ports.batches.steer(tenant, input.batch_id, steering, entry).await?;
-    let batch = steered.ok_or_else(|| Error::not_found("batch", input.batch_id))?;
-    Ok(Started { batch, recount: Some(recount), cursor })
+    // Somebody else may have been quicker.
+    let Steered { batch, changed } = steered.ok_or_else(|| Error::not_found("batch", input.batch_id))?;
+    if !changed && !steering.is_met_by(batch.state) {
+        return Err(refusal(batch.state, batch.reason.as_deref(), steering));
+    }
+    Ok(Started { batch, recount: changed.then_some(recount), cursor })
 }
 
 pub(crate) fn check_cap(price: MicroDollars, cap: Option<MicroDollars>, accept_partial: bool) -> Result<()> {

@@ -69,7 +69,8 @@ pub struct Changed {
     /// Fit the filter, and are in a state in which the action does something.
     pub matched: u64,
     pub retried: u64,
-    /// Would cost money of a batch, which runs them again itself, at today's price and within its cap.
+    /// Would cost money of a batch, which runs them again itself, at today's price and within its cap; or are of a batch
+    /// that was cancelled, and are not wanted any more.
     pub left_to_batches: u64,
     pub cancelled: u64,
     /// Run still, and stop soon.

@@ -115,12 +115,12 @@ pub enum Lease {
     Lost,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reconciled {
     /// Leases that ran out, whose jobs went back to READY or died.
     pub expired_leases: usize,
     /// Dispatches that nobody claimed in time.
-    pub missed_dispatches: usize,
+    pub missed_dispatches: Vec<(Queue, Uuid)>,
 }
 
 /// One queue in numbers.
@@ -356,6 +356,10 @@ pub trait OnDispatch: Send + Sync {
 #[async_trait]
 pub trait Dispatcher: Send + Sync {
     async fn push(&self, queue: Queue, dispatches: &[Uuid]) -> Result<()>;
+
+    /// Takes back what nobody has received yet and would bring nothing any more, so that nobody works through it
+    /// before what came later.
+    async fn withdraw(&self, queue: Queue, dispatches: &[Uuid]) -> Result<()>;
 
     /// Receives until `stop` is cancelled, then until what was received has been handled. It never fails for
     /// good: it reconnects.

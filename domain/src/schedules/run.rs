@@ -5,7 +5,7 @@ use super::{RunOutcome, Work, manage};
 use crate::{
     Error, Result,
     accounts::Tenant,
-    batches::{Batch, Steering, plan, start::check_cap},
+    batches::{Batch, Steering, TOO_MANY, plan, start::check_cap},
     ids::{ScheduleId, UserId},
     jobs::Claim,
     ports::{
@@ -36,7 +36,18 @@ pub async fn run(
         }
         Err(error) => return Err(error),
     };
-    ports.schedules.end_run(tenant, claim, end).await?;
+    let refused = |message| RunEnd {
+        outcome: RunOutcome::Refused,
+        reason: Some(message),
+        starting: None,
+        ..end.clone()
+    };
+    match ports.schedules.end_run(tenant, claim, end.clone()).await {
+        Err(error @ Error::Conflict(_)) if error.code() == TOO_MANY => {
+            ports.schedules.end_run(tenant, claim, refused(error.to_string())).await?;
+        }
+        ended => ended?,
+    }
     Ok(true)
 }
 

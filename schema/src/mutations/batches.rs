@@ -126,8 +126,10 @@ impl BatchMutations {
         BatchPayload::from(planned.await)
     }
 
-    /// Starts what was planned. Started twice, it is the same batch. Of rebuilds (`everywhere`) one runs at a time;
-    /// another is the user error REBUILD_RUNNING. Needs ADMIN, and OWNER for a rebuild.
+    /// Starts what was planned. Started twice, it is the same batch; one that was cancelled is BATCH_STATE. Of rebuilds
+    /// (`everywhere`) one runs at a time; another is the user error REBUILD_RUNNING. An organization has at most 20 batches
+    /// that run, are paused or are being cancelled; one more is TOO_MANY_BATCHES. A plan that nobody starts goes after 30
+    /// days. Needs ADMIN, and OWNER for a rebuild.
     async fn start_batch(&self, ctx: &Context<'_>, input: StartBatchInput) -> Result<StartBatchPayload> {
         let (actor, origin) = (actor(ctx)?, origin(ctx));
         let started = async {
@@ -168,7 +170,7 @@ impl BatchMutations {
         BatchPayload::from(steered.await)
     }
 
-    /// Goes on with a batch that is paused, or that its cap has stopped. Needs ADMIN.
+    /// Goes on with a batch that is paused, or that was stopped. Needs ADMIN.
     async fn resume_batch(&self, ctx: &Context<'_>, input: ResumeBatchInput) -> Result<BatchPayload> {
         let (actor, origin) = (actor(ctx)?, origin(ctx));
         let cap = input.cap.map(|cap| cap.0);
@@ -188,7 +190,8 @@ impl BatchMutations {
         BatchPayload::from(steered.await)
     }
 
-    /// Runs what failed again, and nothing else; priced anew, and within the cap. Needs ADMIN.
+    /// Runs what failed again, and nothing else; priced anew, and within the cap. A new cap where nothing has failed is
+    /// NOTHING_FAILED. Needs ADMIN.
     async fn retry_batch_failures(
         &self,
         ctx: &Context<'_>,

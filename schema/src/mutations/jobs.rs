@@ -60,7 +60,7 @@ struct RetryJobsPayload {
     /// The rest was left alone: to a batch, or since an unfinished job stands for the same work already.
     retried: Option<i32>,
     /// Would cost money of their batch, which prices them anew and keeps to its cap: `retryBatchFailures` runs them
-    /// again.
+    /// again. Or their batch was cancelled: those are not run again.
     left_to_batches: Option<i32>,
     user_errors: Vec<UserError>,
 }
@@ -119,7 +119,8 @@ struct ResumeQueuePayload {
 
 #[Object]
 impl JobMutations {
-    /// Gives all dead or cancelled jobs that fit their attempts anew, except those that a batch pays for. Needs ADMIN.
+    /// Gives all dead or cancelled jobs that fit their attempts anew, except those that a batch pays for and those of a
+    /// cancelled batch. Needs ADMIN.
     async fn retry_jobs(&self, ctx: &Context<'_>, input: RetryJobsInput) -> Result<RetryJobsPayload> {
         let RetryJobsInput { filter, all, dry_run } = input;
         let (changed, user_errors) = change(ctx, JobAction::Retry, filter, all, dry_run).await?;

@@ -37,6 +37,23 @@ impl ScalarType for MicroDollars {
     }
 }
 
+/// A whole number from 0 on, which may be beyond `Int`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Long(pub(crate) u64);
+
+#[Scalar]
+impl ScalarType for Long {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::Number(number) = &value else { return Err(InputValueError::expected_type(value)) };
+        let strange = || InputValueError::custom("a whole number from 0 on");
+        number.as_u64().map(Self).ok_or_else(strange)
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from(self.0)
+    }
+}
+
 /// What a batch does to each of its conversations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "DomainKind")]
@@ -63,7 +80,8 @@ pub(crate) enum BatchState {
     Planned,
     Running,
     Paused,
-    /// Its cap does not hold the next conversation: resume it with a higher one.
+    /// Its cap does not hold the next conversation: resume it with a higher one. Or it is a rebuild of which conversations
+    /// failed or were cancelled: retry them. `reason` says which.
     Stopped,
     /// Cancelled, and the last of its jobs are ending.
     Cancelling,
@@ -164,12 +182,12 @@ pub(crate) struct BatchPlan {
     conversations: i32,
     segments: i32,
     /// Of text.
-    characters: i32,
+    characters: Long,
     /// Estimated: a quarter of the characters.
-    tokens: i32,
+    tokens: Long,
     price: MicroDollars,
     price_per_1000_tokens: MicroDollars,
-    duration_ms: i32,
+    duration_ms: Long,
     /// Where the duration comes from.
     duration_basis: String,
     /// What cannot be done, and why.
@@ -188,11 +206,11 @@ impl From<batches::Plan> for BatchPlan {
         Self {
             conversations: int(plan.conversations),
             segments: int(plan.segments),
-            characters: int(plan.characters),
-            tokens: int(plan.tokens),
+            characters: Long(plan.characters),
+            tokens: Long(plan.tokens),
             price: MicroDollars(plan.price),
             price_per_1000_tokens: MicroDollars(plan.price_per_1000_tokens),
-            duration_ms: int(plan.duration_ms),
+            duration_ms: Long(plan.duration_ms),
             duration_basis: plan.duration_basis,
             impossible: impossible
                 .map(|one| Impossible { reason: one.reason, conversations: int(one.conversations) })
@@ -209,7 +227,7 @@ struct BatchReport {
     skipped: i32,
     cancelled: i32,
     spent: MicroDollars,
-    duration_ms: i32,
+    duration_ms: Long,
     /// The most frequent first; at most 10.
     failures: Vec<Failures>,
 }
@@ -229,7 +247,7 @@ impl From<&batches::Report> for BatchReport {
             skipped: int(report.counts.skipped),
             cancelled: int(report.counts.cancelled),
             spent: MicroDollars(report.spent),
-            duration_ms: int(report.duration_ms),
+            duration_ms: Long(report.duration_ms),
             failures: failures
                 .map(|one| Failures { message: one.message.clone(), conversations: int(one.conversations) })
                 .collect(),
@@ -317,7 +335,8 @@ impl Batch {
         int(self.0.counts.failed)
     }
 
-    /// There was nothing to do: the analysis stands already, the transcript is the same, it is gone.
+    /// There was nothing to do: the analysis stands already, the transcript is the same, it is gone. Also what failed and
+    /// was discarded, once the other failures have been retried.
     async fn skipped(&self) -> i32 {
         int(self.0.counts.skipped)
     }

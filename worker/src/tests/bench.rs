@@ -112,6 +112,10 @@ impl Dispatcher for Line {
         Ok(())
     }
 
+    async fn withdraw(&self, _: Queue, _: &[Uuid]) -> Result<()> {
+        Ok(())
+    }
+
     async fn serve(&self, queue: Queue, _: usize, handler: Arc<dyn OnDispatch>, stop: CancellationToken) {
         let mut received = self.received.lock().await;
         let mut handling = JoinSet::new();
@@ -182,7 +186,8 @@ impl Bench {
             is_broken: AtomicBool::new(false),
             longest: AtomicUsize::new(0),
         });
-        let mut settings = WorkerSettings { lease_ms: 1000, ..WorkerSettings::default() };
+        let mut settings =
+            WorkerSettings { lease_ms: 1000, stuck_after_ms: 1000, ..WorkerSettings::default() };
         settings.concurrency.default = 2;
         let worker = Worker::with_work(
             script.clone(),

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -45,6 +45,10 @@ pub(super) struct MemoryLedger {
     next: AtomicU64,
     /// Calls of `complete` that still fail.
     pub(super) outage: AtomicUsize,
+    /// Claims that panic yet.
+    pub(super) panics: AtomicUsize,
+    /// Whether looks say that jobs have waited for long.
+    pub(super) waits: AtomicBool,
     pub(super) completions: AtomicUsize,
     pub(super) beats: AtomicUsize,
     pub(super) left: AtomicUsize,
@@ -58,6 +62,8 @@ impl MemoryLedger {
             dispatches: Mutex::default(),
             next: AtomicU64::new(0),
             outage: AtomicUsize::new(0),
+            panics: AtomicUsize::new(0),
+            waits: AtomicBool::new(false),
             completions: AtomicUsize::new(0),
             beats: AtomicUsize::new(0),
             left: AtomicUsize::new(0),
@@ -113,6 +119,11 @@ impl Ledger for MemoryLedger {
         _: Duration,
         _: &JobLimits,
     ) -> Result<Vec<ClaimedJob>> {
+        let panics = self.panics.load(Ordering::Relaxed);
+        if panics > 0 {
+            self.panics.store(panics - 1, Ordering::Relaxed);
+            panic!("as told");
+        }
         let mut rows = self.rows();
         let (wanted, limit) = match &from {
             ClaimFrom::Dispatches(ids) => {
@@ -217,7 +228,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn waiting_since(&self, _: SystemScope, _: Duration) -> Result<Vec<Queue>> {
-        Ok(Vec::new())
+        Ok(if self.waits.load(Ordering::Relaxed) { vec![Queue::Default] } else { Vec::new() })
     }
 
     async fn enqueue(&self, _: SystemScope, _: Vec<NewJob>) -> Result<()> {

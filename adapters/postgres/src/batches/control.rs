@@ -1,17 +1,20 @@
 //! Steering batches, bringing their jobs along, ending and telling them.
 
 use colloquy_domain::{
+    Error,
     accounts::Tenant,
     audit::NewAuditEntry,
-    batches::{Batch, BatchState, Failures, Report, Steering, progress::Progress},
+    batches::{Batch, BatchState, Failures, MAX_ACTIVE, Report, Steering, TOO_MANY, progress::Progress},
     events::{EventKind, NewEvent},
     ids::BatchId,
+    jobs::JobState,
     money::MicroDollars,
-    ports::jobs::Follow,
+    ports::{jobs::Follow, store::batches::Steered},
+    time::Timestamp,
 };
 use diesel::{
     QueryableByName,
-    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 
@@ -27,7 +30,7 @@ use crate::{
     generations,
     jobs::cancel_matching,
     pool::Connection,
-    rows,
+    rows::{self, Count},
     statement::Prepare,
 };
 
@@ -38,20 +41,55 @@ const FAILURES: i64 = 10_000;
 const MESSAGES: i64 = 10;
 const LONGEST_MESSAGE: usize = 300;
 
-/// As somebody wants it; what the batch's state does not allow is not noted here.
+/// As somebody wants it; what the batch's state or its cap does not allow is not noted here.
 pub(super) async fn steer_and_note(
     conn: &mut Connection,
     tenant: Tenant,
     id: BatchId,
     steering: Steering,
     entry: &NewAuditEntry,
-) -> Step<Option<Batch>> {
+) -> Step<Option<Steered>> {
     let (batch, changed) = steer(conn, tenant, id, steering).await?;
-    let is_as_wanted = |batch: &Batch| batch.state == steering.to() || steering.is_met_by(batch.state);
-    if batch.as_ref().is_some_and(is_as_wanted) {
+    let Some(batch) = batch else { return Ok(None) };
+    if changed || steering.is_met_by(batch.state) {
         audit::insert(conn, &entry.clone().changed(changed)).await?;
     }
-    Ok(batch)
+    Ok(Some(Steered { batch, changed }))
+}
+
+/// Where the batch is at rest and would be under way: whether the organization may have one more of them.
+async fn make_room(conn: &mut Connection, tenant: Tenant, id: BatchId, from: &[&str]) -> Step<()> {
+    rows::hold(conn, tenant).await?;
+    let active: Count = diesel::sql_query(
+        "SELECT count(*) AS count FROM batches
+        WHERE organization_id = $1 AND state IN ('RUNNING', 'PAUSED', 'CANCELLING')
+            AND EXISTS (SELECT FROM batches WHERE id = $2 AND organization_id = $1 AND state = ANY($3)
+                AND state IN ('PLANNED', 'STOPPED', 'DONE'))",
+    )
+    .bind::<SqlUuid, _>(tenant.0.0)
+    .bind::<SqlUuid, _>(id.0)
+    .bind::<Array<Text>, _>(from)
+    .prepared()
+    .get_result(conn)
+    .await?;
+    if active.count >= MAX_ACTIVE as i64 {
+        let message = format!(
+            "an organization has at most {MAX_ACTIVE} batches that run, are paused or are being cancelled; wait until one of them has ended, or cancel one"
+        );
+        return Err(Error::conflict(TOO_MANY, message).into());
+    }
+    Ok(())
+}
+
+/// Plans that nobody has started.
+pub(super) async fn prune(conn: &mut Connection, before: Timestamp, limit: usize) -> Step<usize> {
+    let sql = "DELETE FROM batches WHERE id IN (
+        SELECT id FROM batches WHERE state = 'PLANNED' AND created_at < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    let pruned = diesel::sql_query(sql)
+        .bind::<Timestamptz, _>(before)
+        .bind::<BigInt, _>(rows::limit(limit))
+        .prepared();
+    Ok(pruned.execute(conn).await?)
 }
 
 /// The batch as it is then, and whether that is different from before.
@@ -68,12 +106,15 @@ pub(crate) async fn steer(
     };
     let begins = matches!(steering, Steering::Start { .. });
     let from: Vec<_> = steering.from().iter().map(|state| state.as_str()).collect();
+    if steering.to() == BatchState::Running {
+        make_room(conn, tenant, id, &from).await?;
+    }
     let steered = diesel::sql_query(
         "UPDATE batches SET state = $3, cap = coalesce($5, cap), per_minute = coalesce($6, per_minute),
             retry_before = CASE WHEN $7 THEN now() ELSE retry_before END,
             started_at = CASE WHEN $3 = 'RUNNING' THEN coalesce(started_at, now()) ELSE started_at END,
             finished_at = NULL, report = NULL, reason = NULL, rate = 0, told_at = NULL
-        WHERE id = $1 AND organization_id = $2 AND state = ANY($4)",
+        WHERE id = $1 AND organization_id = $2 AND state = ANY($4) AND ($5 IS NULL OR spent + reserved <= $5)",
     )
     .bind::<SqlUuid, _>(id.0)
     .bind::<SqlUuid, _>(tenant.0.0)
@@ -96,37 +137,66 @@ pub(super) fn micros(amount: MicroDollars) -> i64 {
     i64::try_from(amount.0).unwrap_or(i64::MAX)
 }
 
+/// Changes the state of those jobs of a batch (`$1`) that are in one (`$2`), in the order of their ids, where the batch is
+/// as `$while` has it. The state that is looked for is a parameter: so no index but the batch's own answers to it,
+/// whatever the planner knew of the queue when it planned.
+macro_rules! shift {
+    ($to:literal, $which:literal, $while:literal) => {
+        concat!(
+            "WITH chosen AS MATERIALIZED (
+                SELECT id FROM jobs WHERE batch_id = $1 AND state = $2",
+            $which,
+            " ORDER BY id FOR UPDATE
+            ), shifted AS (
+                UPDATE jobs SET state = '",
+            $to,
+            "' WHERE id = ANY(ARRAY(SELECT id FROM chosen)) AND state || '' = $2
+                    AND EXISTS (SELECT FROM batches WHERE id = $1 AND state = '",
+            $while,
+            "')
+                RETURNING id, organization_id, kind, conversation_id, state
+            ) ",
+            tell!("shifted")
+        )
+    };
+}
+
 /// What nobody has claimed goes where nobody can.
 pub(super) async fn hold(conn: &mut Connection, batch: &Batch) -> Step<Raised> {
-    let held = diesel::sql_query(concat!(
-        "WITH held AS (
-            UPDATE jobs SET state = 'WAITING' WHERE batch_id = $1 AND state = 'READY'
-                AND EXISTS (SELECT FROM batches WHERE id = $1 AND state = 'PAUSED')
-            RETURNING id, organization_id, kind, conversation_id, state
-        ) ",
-        tell!("held")
-    ))
-    .bind::<SqlUuid, _>(batch.id.0)
-    .prepared()
-    .execute(conn)
-    .await?;
+    let held = diesel::sql_query(shift!("WAITING", "", "PAUSED"))
+        .bind::<SqlUuid, _>(batch.id.0)
+        .bind::<Text, _>(JobState::Ready.as_str())
+        .prepared()
+        .execute(conn)
+        .await?;
     Ok(Raised { jobs: false, events: held > 0 })
 }
 
-/// What was held waits for nothing but its turn again.
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Bool)]
+    held: bool,
+}
+
+/// What was held waits for nothing but its turn again. Almost always nothing is, which costs one look.
 pub(super) async fn release(conn: &mut Connection, batch: &Batch) -> Step<Raised> {
-    let released = diesel::sql_query(concat!(
-        "WITH released AS (
-            UPDATE jobs SET state = 'READY' WHERE batch_id = $1 AND state = 'WAITING' AND waits_for = 0
-                AND EXISTS (SELECT FROM batches WHERE id = $1 AND state = 'RUNNING')
-            RETURNING id, organization_id, kind, conversation_id, state
-        ) ",
-        tell!("released")
-    ))
-    .bind::<SqlUuid, _>(batch.id.0)
-    .prepared()
-    .execute(conn)
-    .await?;
+    let sql = "SELECT EXISTS (SELECT FROM jobs WHERE batch_id = $1 AND state = $2 AND waits_for = 0) AS held";
+    let waiting = JobState::Waiting.as_str();
+    let look: Held = diesel::sql_query(sql)
+        .bind::<SqlUuid, _>(batch.id.0)
+        .bind::<Text, _>(waiting)
+        .prepared()
+        .get_result(conn)
+        .await?;
+    if !look.held {
+        return Ok(Raised::default());
+    }
+    let released = diesel::sql_query(shift!("READY", " AND waits_for = 0", "RUNNING"))
+        .bind::<SqlUuid, _>(batch.id.0)
+        .bind::<Text, _>(waiting)
+        .prepared()
+        .execute(conn)
+        .await?;
     Ok(Raised { jobs: released > 0, events: released > 0 })
 }
 

@@ -121,17 +121,28 @@ pub(super) async fn run_time(conn: &mut Connection, tenant: Tenant, kind: JobKin
     Ok(ran.average_ms.map(|average_ms| RunTime { jobs: ran.jobs.unsigned_abs(), average_ms }))
 }
 
+/// How far the pace is used up by `$2` jobs more. Of the time that nothing was fed in, two seconds count, beyond the one
+/// job's time that a slow pace has to wait for: so a feeder that comes late loses nothing, and a pause makes no burst.
+macro_rules! paced_to {
+    () => {
+        "CASE WHEN per_minute IS NOT NULL THEN
+                greatest(coalesce(paced_to, now() - interval '1 minute' / per_minute),
+                    now() - interval '2 seconds' - interval '1 minute' / per_minute)
+                + $2 * interval '1 minute' / per_minute END"
+    };
+}
+
 /// The batch's row first: where it has moved, or its cap is too small, nothing is written.
 pub(super) async fn feed(conn: &mut Connection, batch: &Batch, feeding: &Feeding) -> Step<Raised> {
     let jobs = feeding.jobs.len() as i64;
-    let advanced = diesel::sql_query(
+    let advanced = diesel::sql_query(concat!(
         "UPDATE batches SET fed = fed + $2, reserved = reserved + $3, cursor = $4, fed_all = $5,
-            paced_to = CASE WHEN per_minute IS NOT NULL THEN
-                greatest(coalesce(paced_to, now()), now() - interval '2 seconds')
-                    + $2 * interval '1 minute' / per_minute END
+            paced_to = ",
+        paced_to!(),
+        "
         WHERE id = $1 AND state = 'RUNNING' AND NOT fed_all AND cursor IS NOT DISTINCT FROM $6
-            AND (cap IS NULL OR spent + reserved + $3 <= cap)",
-    )
+            AND (cap IS NULL OR spent + reserved + $3 <= cap)"
+    ))
     .bind::<SqlUuid, _>(batch.id.0)
     .bind::<BigInt, _>(jobs)
     .bind::<BigInt, _>(micros(feeding.reserved))
@@ -173,7 +184,8 @@ pub(super) async fn failed(conn: &mut Connection, batch: &Batch, limit: usize) -
     Ok(found.into_iter().map(item).collect())
 }
 
-/// The jobs first, in the order of ids; then the batch, as completions do it.
+/// The jobs first, in the order of ids; then the batch, as completions do it. Failures of which no job is left, since
+/// somebody discarded it, count as skipped once the rest has been brought back: no retry would ever find them.
 pub(super) async fn retry(conn: &mut Connection, batch: &Batch, retrying: &Retrying) -> Step<Raised> {
     let revived: Count = diesel::sql_query(concat!(
         "WITH chosen AS MATERIALIZED (
@@ -196,16 +208,24 @@ pub(super) async fn retry(conn: &mut Connection, batch: &Batch, retrying: &Retry
     if revived.count != retrying.jobs.len() as i64 {
         return Err(moved());
     }
+    // Whoever ends a job of it now counts after this, so that no failure is missed below.
+    diesel::sql_query("SELECT FROM batches WHERE id = $1 FOR NO KEY UPDATE")
+        .bind::<SqlUuid, _>(batch.id.0)
+        .prepared()
+        .execute(conn)
+        .await?;
     let reserved = retrying.jobs.iter().map(|(_, price)| *price).sum();
-    let counted = diesel::sql_query(
-        "UPDATE batches SET failed = failed - $2, reserved = reserved + $3,
+    let counted = diesel::sql_query(concat!(
+        "UPDATE batches SET failed = CASE WHEN discarded THEN 0 ELSE failed - $2 END,
+            skipped = CASE WHEN discarded THEN skipped + failed - $2 ELSE skipped END, reserved = reserved + $3,
             retry_before = CASE WHEN $4 THEN NULL ELSE retry_before END,
-            paced_to = CASE WHEN per_minute IS NOT NULL THEN
-                greatest(coalesce(paced_to, now()), now() - interval '2 seconds')
-                    + $2 * interval '1 minute' / per_minute END
+            paced_to = ",
+        paced_to!(),
+        "
+        FROM (SELECT $4 AND NOT EXISTS (SELECT FROM jobs WHERE batch_id = $1 AND state = 'DEAD') AS discarded) AS left_over
         WHERE id = $1 AND state = 'RUNNING' AND retry_before = $5
-            AND (cap IS NULL OR spent + reserved + $3 <= cap)",
-    )
+            AND (cap IS NULL OR spent + reserved + $3 <= cap)"
+    ))
     .bind::<SqlUuid, _>(batch.id.0)
     .bind::<BigInt, _>(revived.count)
     .bind::<BigInt, _>(micros(reserved))

@@ -83,13 +83,19 @@ pub(super) struct Row {
     finished_at: Option<DateTime<Utc>>,
 }
 
-/// The columns of [`Row`]. What may be fed now is at most two seconds' worth, so that a pause is not made up
-/// for by a burst.
+/// The columns of [`Row`]: all of the batch, or `$these`, and what may be fed now. That is at most two seconds' worth, so
+/// that a pause is not made up for by a burst.
 macro_rules! columns {
     () => {
-        "b.*, CASE WHEN per_minute IS NOT NULL THEN least(
-            floor(extract(epoch FROM now() - coalesce(paced_to, now() - interval '1 minute')) * per_minute / 60),
-            greatest(per_minute / 30, 1))::bigint END AS allowance"
+        columns!("b.*")
+    };
+    ($these:literal) => {
+        concat!(
+            $these,
+            ", CASE WHEN per_minute IS NOT NULL THEN least(
+                floor(extract(epoch FROM now() - coalesce(paced_to, now() - interval '1 minute')) * per_minute / 60),
+                greatest(per_minute / 30, 1))::bigint END AS allowance"
+        )
     };
 }
 pub(super) use columns;
@@ -176,10 +182,15 @@ pub(super) async fn list(conn: &mut Connection, tenant: Tenant, page: PageBy<Bat
     read(rows::page(conn, tenant, page, rows::pages!(columns!(), "batches b")).await?)
 }
 
+/// Many times a second, so without what is long and the feeder does not ask for: plan, reason and report.
 pub(super) async fn active(conn: &mut Connection) -> Step<Vec<Batch>> {
     let sql = concat!(
         "SELECT ",
-        columns!(),
+        columns!(
+            "id, organization_id, schedule_id, kind, filter, options, state, '{}'::jsonb AS plan, cap, reserved,
+                spent, per_minute, fed, done, failed, skipped, cancelled, cursor, fed_all, retry_before, rate,
+                NULL::text AS reason, NULL::jsonb AS report, created_by, created_at, started_at, finished_at"
+        ),
         " FROM batches b WHERE state IN ('RUNNING', 'PAUSED', 'CANCELLING') ORDER BY id"
     );
     let found = diesel::sql_query(sql).prepared().load(conn).await?;

@@ -102,11 +102,17 @@ macro_rules! release {
 
 /// Of a WITH query of changed jobs, with the columns `cost`, `skipped` and `used` (of what was held back for the job,
 /// by its cost): their batches count them, and hold nothing back any more for those that have ended. What one has used
-/// that goes on is spent and not held back any more, so that both together stay within the cap.
+/// that goes on is spent and not held back any more, so that both together stay within the cap. Several batches are
+/// locked in the order of their ids, so that nobody waits in a circle.
 macro_rules! settle {
     ($changed:literal) => {
         concat!(
-            "settled AS (
+            "concerned AS MATERIALIZED (
+                SELECT id FROM batches
+                WHERE id = ANY(ARRAY(SELECT batch_id FROM ",
+            $changed,
+            " WHERE batch_id IS NOT NULL)) ORDER BY id FOR NO KEY UPDATE
+            ), settled AS (
                 UPDATE batches b SET done = b.done + s.done, skipped = b.skipped + s.skipped,
                     failed = b.failed + s.failed, cancelled = b.cancelled + s.cancelled,
                     reserved = b.reserved - s.released, spent = b.spent + s.cost
@@ -122,7 +128,7 @@ macro_rules! settle {
                     FROM ",
             $changed,
             " WHERE batch_id IS NOT NULL GROUP BY batch_id
-                ) s WHERE b.id = s.batch_id
+                ) s WHERE b.id = ANY(ARRAY(SELECT id FROM concerned)) AND b.id = s.batch_id
             )"
         )
     };

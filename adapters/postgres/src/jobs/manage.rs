@@ -40,19 +40,21 @@ struct Revived {
     left_to_batches: i64,
 }
 
-/// Whether a job (a row of this name) costs money of its batch. What was held back for it may be spent.
-macro_rules! priced {
+/// Whether a job (a row of this name) is its batch's to run again: it costs the batch money (what was held back for it
+/// may be spent), or the batch was cancelled, and then nobody wants it.
+macro_rules! batched {
     ($job:literal) => {
         concat!(
             "(",
             $job,
             ".reserved > 0 OR EXISTS (SELECT FROM batches b WHERE b.id = ",
             $job,
-            ".batch_id AND (b.plan->>'price_per_1000_tokens')::bigint > 0))"
+            ".batch_id AND (b.state IN ('CANCELLING', 'CANCELLED')
+                OR (b.plan->>'price_per_1000_tokens')::bigint > 0)))"
         )
     };
 }
-pub(super) use priced;
+pub(super) use batched;
 
 /// One page, and what came of it in the audit log.
 pub(super) async fn change(
@@ -146,7 +148,7 @@ async fn cancel_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
 }
 
 /// One whose unique key an unfinished job has by now stays as it is, and so does one that a batch would have to hold
-/// money back for: the batch retries it, within its cap. How many came back.
+/// money back for (the batch retries it, within its cap), or whose batch was cancelled. How many came back.
 pub(super) async fn revive(
     conn: &mut Connection,
     tenant: Tenant,
@@ -163,13 +165,13 @@ async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
     let revived: Revived = diesel::sql_query(concat!(
         "WITH dead AS MATERIALIZED (
             SELECT id, kind, lane, unique_key, batch_id, state, ",
-        priced!("j"),
-        " AS priced FROM jobs j
+        batched!("j"),
+        " AS is_left FROM jobs j
             WHERE id = ANY($1) AND organization_id = $2 AND state IN ('DEAD', 'CANCELLED')
             ORDER BY id FOR UPDATE OF j
         ), chosen AS MATERIALIZED (
             SELECT DISTINCT ON (kind, coalesce(unique_key, id::text)) * FROM dead d
-            WHERE NOT priced AND (unique_key IS NULL OR NOT EXISTS (
+            WHERE NOT is_left AND (unique_key IS NULL OR NOT EXISTS (
                 SELECT FROM jobs o WHERE o.lane = d.lane AND o.kind = d.kind AND o.unique_key = d.unique_key
                     AND o.state IN ('WAITING', 'READY', 'RUNNING')))
             ORDER BY kind, coalesce(unique_key, id::text), id DESC
@@ -178,7 +180,7 @@ async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
                 attempts = 0, suspect = false, cancel_requested_at = NULL, finished_at = NULL, run_at = now()
             FROM chosen c WHERE j.id = ANY(ARRAY(SELECT id FROM chosen)) AND j.id = c.id
             RETURNING j.*
-        ), batched AS (
+        ), recounted AS (
             UPDATE batches b SET failed = b.failed - s.failed, cancelled = b.cancelled - s.cancelled
             FROM (
                 SELECT batch_id, count(*) FILTER (WHERE state = 'DEAD') AS failed,
@@ -188,7 +190,7 @@ async fn revive_these(conn: &mut Connection, tenant: Tenant, ids: &[Uuid]) -> St
         ), told AS (",
         tell!("revived"),
         ") SELECT (SELECT count(*) FROM revived) AS revived,
-            (SELECT count(*) FROM dead WHERE priced) AS left_to_batches"
+            (SELECT count(*) FROM dead WHERE is_left) AS left_to_batches"
     ))
     .bind::<Array<SqlUuid>, _>(ids)
     .bind::<SqlUuid, _>(tenant.0.0)

@@ -1,8 +1,9 @@
 //! Giving back what nobody sees to any more: jobs whose lease ran out, dispatches that nobody claimed.
 
-use colloquy_domain::ports::jobs::Follow;
-use diesel::sql_types::{Array, BigInt, Text};
+use colloquy_domain::{jobs::Queue, ports::jobs::Follow};
+use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::complete::{After, after, failed, settle};
 use crate::{
@@ -98,8 +99,17 @@ pub(super) async fn retire(conn: &mut Connection, kinds: &[&str]) -> Step<(usize
     Ok((retired, Raised { jobs: false, events: retired > 0 }))
 }
 
-/// Their jobs wait again.
-pub(super) async fn missed_dispatches(conn: &mut Connection) -> Step<usize> {
-    let missed = diesel::sql_query("DELETE FROM dispatches WHERE deadline < now()").prepared();
-    Ok(missed.execute(conn).await?)
+#[derive(diesel::QueryableByName)]
+struct Missed {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    queue: String,
+}
+
+/// Their jobs wait again. A queue that only a later release knows is that one's to tidy up.
+pub(super) async fn missed_dispatches(conn: &mut Connection) -> Step<Vec<(Queue, Uuid)>> {
+    let sql = "DELETE FROM dispatches WHERE deadline < now() RETURNING id, queue";
+    let missed: Vec<Missed> = diesel::sql_query(sql).prepared().load(conn).await?;
+    Ok(missed.into_iter().filter_map(|row| Some((row.queue.parse().ok()?, row.id))).collect())
 }

@@ -133,7 +133,7 @@ pub(super) async fn insert(
     at_most: usize,
     audit: Option<&NewAuditEntry>,
 ) -> Step<()> {
-    hold(conn, tenant).await?;
+    rows::hold(conn, tenant).await?;
     let there: Count =
         diesel::sql_query("SELECT count(*) AS count FROM schedules WHERE organization_id = $1")
             .bind::<SqlUuid, _>(tenant.0.0)
@@ -169,15 +169,6 @@ pub(super) async fn insert(
     audit::insert(conn, audit).await
 }
 
-async fn hold(conn: &mut Connection, tenant: Tenant) -> Step<()> {
-    diesel::sql_query("SELECT FROM organizations WHERE id = $1 FOR NO KEY UPDATE")
-        .bind::<SqlUuid, _>(tenant.0.0)
-        .prepared()
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 async fn refuse_taken(conn: &mut Connection, tenant: Tenant, schedule: &Schedule) -> Step<()> {
     let same: Count = diesel::sql_query(
         "SELECT count(*) AS count FROM schedules WHERE organization_id = $1 AND lower(name) = lower($2) AND id <> $3",
@@ -202,7 +193,7 @@ pub(super) async fn update(
     moves: bool,
     audit: Option<&NewAuditEntry>,
 ) -> Step<()> {
-    hold(conn, tenant).await?;
+    rows::hold(conn, tenant).await?;
     refuse_taken(conn, tenant, schedule).await?;
     let Some(audit) = audit else { return Ok(()) };
     let updated = diesel::sql_query(

@@ -199,6 +199,10 @@ pub(super) async fn run_now(
 /// A schedule that was deleted meanwhile starts nothing any more.
 pub(super) async fn end(conn: &mut Connection, tenant: Tenant, claim: Claim, end: &RunEnd) -> Step<Raised> {
     let batch_id = end.starting.as_ref().map(|starting| starting.batch.id);
+    if batch_id.is_some() {
+        // Before the schedule, as whoever changes schedules does.
+        rows::hold(conn, tenant).await?;
+    }
     if noted(conn, tenant, end, batch_id).await?
         && let Some(Starting { batch, steering }) = &end.starting
     {

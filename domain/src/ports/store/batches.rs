@@ -11,6 +11,7 @@ use crate::{
     jobs::{JobKind, NewJob},
     money::MicroDollars,
     ports::store::{PageBy, conversations::ConversationFilter},
+    time::Timestamp,
 };
 
 /// Whose conversations a batch is about.
@@ -74,6 +75,15 @@ pub struct Retrying {
     pub is_last: bool,
 }
 
+/// A batch as it stands after somebody steered it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Steered {
+    pub batch: Batch,
+    /// False where it was in another state than the steering is from, or the new cap does not hold what is spent and
+    /// held back: nothing was written.
+    pub changed: bool,
+}
+
 #[async_trait]
 pub trait BatchStore: Send + Sync {
     /// As it was planned.
@@ -106,18 +116,20 @@ pub trait BatchStore: Send + Sync {
     /// Of the tenant's last jobs of the kind that ended well within an hour.
     async fn run_time(&self, tenant: Tenant, kind: JobKind) -> Result<Option<RunTime>>;
 
-    /// Changes the state where it is one of those that the steering is from; the batch as it is then. The start of
+    /// Changes the state where it is one of those that the steering is from, and a new cap is not below what is spent and
+    /// held back; the batch as it is then. The start of
     /// a rebuild begins its generation of the search indexes with it, and is the CONFLICT `REBUILD_RUNNING` while
-    /// another is being built. The audit entry is written where the batch is then as it was wanted.
+    /// another is being built. What puts one more under way than [`MAX_ACTIVE`](crate::batches::MAX_ACTIVE) of the
+    /// organization is the CONFLICT [`TOO_MANY`](crate::batches::TOO_MANY). The audit entry is written where the batch is then as it was wanted.
     async fn steer(
         &self,
         tenant: Tenant,
         id: BatchId,
         steering: Steering,
         audit: NewAuditEntry,
-    ) -> Result<Option<Batch>>;
+    ) -> Result<Option<Steered>>;
 
-    /// Batches that are not at rest, without those that this release cannot read.
+    /// Batches that are not at rest, without those that this release cannot read. Plan, reason and report are left out.
     async fn active(&self, scope: SystemScope) -> Result<Vec<Batch>>;
 
     /// Brings waiting jobs to the batch's state: held while it is paused, cancelled when it is.
@@ -141,6 +153,9 @@ pub trait BatchStore: Send + Sync {
         state: BatchState,
         reason: Option<String>,
     ) -> Result<bool>;
+
+    /// Deletes plans from before a moment that were never started; how many, at most `limit`.
+    async fn prune(&self, scope: SystemScope, before: Timestamp, limit: usize) -> Result<usize>;
 
     /// Leaves an event for every active batch that has moved since the last one; how many.
     async fn tell(&self, scope: SystemScope) -> Result<usize>;

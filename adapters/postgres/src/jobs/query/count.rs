@@ -11,7 +11,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlU
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::{super::manage::priced, Named, kinds, named, newest, oldest, states};
+use super::{super::manage::batched, Named, kinds, named, newest, oldest, states};
 use crate::{errors::Step, pool::Connection, rows};
 
 #[derive(diesel::QueryableByName)]
@@ -27,22 +27,22 @@ struct Counts {
 }
 
 /// Of jobs with one unique key one comes back, and none where an unfinished job has the key. Those that cost money of a
-/// batch are left to it.
+/// batch, or whose batch was cancelled, are left to it.
 macro_rules! retry {
     ($matching:expr) => {
         concat!(
             "WITH chosen AS (",
             $matching,
             ")
-            SELECT count(*) AS matched, 0::bigint AS asked, count(*) FILTER (WHERE priced) AS left_to_batches,
+            SELECT count(*) AS matched, 0::bigint AS asked, count(*) FILTER (WHERE is_left) AS left_to_batches,
                 count(DISTINCT (kind, coalesce(unique_key, id::text))) FILTER (
-                    WHERE NOT priced AND (unique_key IS NULL OR NOT EXISTS (
+                    WHERE NOT is_left AND (unique_key IS NULL OR NOT EXISTS (
                         SELECT FROM jobs o
                         WHERE o.lane = c.lane AND o.kind = c.kind AND o.unique_key = c.unique_key
                             AND o.state IN ('WAITING', 'READY', 'RUNNING')))) AS changed
             FROM (SELECT chosen.*, ",
-            priced!("chosen"),
-            " AS priced FROM chosen) AS c"
+            batched!("chosen"),
+            " AS is_left FROM chosen) AS c"
         )
     };
 }
