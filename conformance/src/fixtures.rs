@@ -88,7 +88,7 @@ impl Vectors {
         &mut self.rng
     }
 
-    pub fn next(&mut self) -> Vec<f32> {
+    pub fn draw(&mut self) -> Vec<f32> {
         let centre = self.rng.random_range(0..self.centres.len());
         let noise = self.noise();
         unit(self.centres[centre].iter().zip(noise).map(|(c, n)| c + 0.6 * n).collect())

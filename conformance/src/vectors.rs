@@ -192,7 +192,7 @@ pub async fn an_organization_may_lose_all_and_begin_again(index: Index<'_>, worl
     let mut vectors = Vectors::new(3);
     assert_eq!(find(index, world, &axis(0, 1, 0.0)).await, []);
     for round in 0..3 {
-        let many: Vec<_> = (0..40).map(|_| vectors.next()).collect();
+        let many: Vec<_> = (0..40).map(|_| vectors.draw()).collect();
         put(index, world, 1, round, &many).await;
         assert_eq!(find(index, world, &many[7]).await.len(), 40);
         assert_eq!(find(index, world, &many[7]).await[0], (round, 7));
@@ -319,7 +319,7 @@ async fn fill(
     for i in 0..count {
         let speaker = format!("Speaker {}", vectors.rng().random_range(0..12));
         let passage = world.passage(n, i, "", &[&speaker]);
-        let vector = vectors.next();
+        let vector = vectors.draw();
         mirror.0.insert(passage.id, (facets.clone(), passage.clone(), vector.clone()));
         passages.push((passage, vector));
     }
@@ -341,7 +341,7 @@ pub async fn filters_are_exact_against_brute_force(index: Index<'_>, world: &Wor
     }
     let (mut plain, mut filtered) = (0.0, 0.0);
     for _ in 0..100 {
-        let query = vectors.next();
+        let query = vectors.draw();
         plain += mirror.recall(index, world, &query, &SearchFilter::default()).await;
         let filter = random_filter(world, &mut vectors);
         filtered += mirror.recall(index, world, &query, &filter).await;
@@ -360,7 +360,7 @@ pub async fn recall_survives_churn(index: Index<'_>, world: &World) {
     }
     let mut recall = 0.0;
     for _ in 0..200 {
-        recall += mirror.recall(index, world, &vectors.next(), &SearchFilter::default()).await;
+        recall += mirror.recall(index, world, &vectors.draw(), &SearchFilter::default()).await;
     }
     assert!(recall / 200.0 >= 0.95, "recall@10 {}", recall / 200.0);
 }
