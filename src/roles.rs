@@ -29,7 +29,7 @@ use crate::{
 
 /// `colloquy api`: GraphQL and nothing else. It owns no search engine; words may be found on a server.
 pub(crate) async fn run_api(config: Config) -> Result<()> {
-    run_until_signal(start_api(config)).await
+    run_until_signal(Box::pin(start_api(config))).await
 }
 
 async fn start_api(config: Config) -> Result<Parts> {
@@ -67,7 +67,7 @@ pub(crate) async fn run_worker(
     concurrency: Option<usize>,
     supervised: bool,
 ) -> Result<()> {
-    run_until_signal(start_worker(config, queues, concurrency, supervised)).await
+    run_until_signal(Box::pin(start_worker(config, queues, concurrency, supervised))).await
 }
 
 async fn start_worker(
