@@ -11,6 +11,7 @@ use colloquy_domain::{
     conversations::ImportRules,
     jobs::{JobKind, limits::JobLimits, rules::JobRules},
 };
+use colloquy_elasticsearch::ElasticsearchSettings;
 use colloquy_postgres::DatabaseSettings;
 use colloquy_redis::RedisSettings;
 use colloquy_worker::{StewardSettings, WorkerSettings};
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub secrets: SecretSettings,
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
+    pub elasticsearch: ElasticsearchSettings,
     pub import: ImportRules,
     pub analysis: AnalysisRules,
     pub embedding: EmbeddingSettings,
@@ -222,6 +224,7 @@ pub(crate) fn masked_toml(config: &Config) -> Result<String> {
     let mut shown = config.clone();
     shown.jobs = config.jobs.in_full();
     shown.redis.url = config.redis.masked_url();
+    shown.elasticsearch.url = config.elasticsearch.url.as_deref().map(masked_url);
     shown.database.url = config.database.url.as_deref().map(masked_url);
     toml::to_string_pretty(&shown).context("could not write the configuration as TOML")
 }

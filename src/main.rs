@@ -29,6 +29,8 @@ use crate::{
 fn main() -> ExitCode {
     let cli = Cli::parse();
     output::set_color(cli.common.color);
+    // Two clients bring a provider of TLS each, and where there are two nobody guesses which. It fails where one is set.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let terminal = Terminal::save();
     let ended = run(cli);
     terminal.restore();

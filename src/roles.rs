@@ -1,6 +1,6 @@
 //! The roles of production: `api`, `worker`, `migrate`, and `doctor`, which looks at all they need.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use colloquy_domain::{
@@ -24,37 +24,50 @@ use crate::{
     services::find_program,
     standalone::ServerFile,
     supervisor::{self, Teller},
-    wiring::{self, Core, Parts, SystemIds, signalled},
+    wiring::{self, Core, Parts, SystemIds, Words, signalled},
 };
 
-/// `colloquy api`: GraphQL and nothing else. It owns no search engine.
+/// `colloquy api`: GraphQL and nothing else. It owns no search engine; words may be found on a server.
 pub(crate) async fn run_api(config: Config) -> Result<()> {
-    run_until_signal(start_api(config)).await
+    run_until_signal(Box::pin(start_api(config))).await
 }
 
 async fn start_api(config: Config) -> Result<Parts> {
     let listener = wiring::listen(&config).await?;
-    let core = connect(&config).await?;
-    tracing::warn!("no search engine is in the settings: `search` answers UNAVAILABLE here");
+    let mut core = connect(&config).await?;
+    let words = share_words(&mut core, &config);
+    if words.is_none() {
+        tracing::warn!("no search engine is in the settings: `search` answers UNAVAILABLE here");
+    }
     let mut parts = Parts::default();
     let address = listener.local_addr()?;
     let door = parts.door(&core, listener)?;
     tracing::info!(%address, "health and metrics are served");
     until_migrated(&core.postgres).await;
+    if let Some(words) = words {
+        parts.end_after(words.watch(&core.ports, false));
+    }
     parts.steward(&core, &config);
     parts.open_api(&door, &core, &config).await?;
     tracing::info!(%address, "the API is served");
     Ok(parts)
 }
 
-/// `colloquy worker`: jobs and nothing else. Queues of the search engines belong to their owner.
+/// Has the process search by word on the server of the settings, if there is one.
+fn share_words(core: &mut Core, config: &Config) -> Option<Arc<Words>> {
+    let words = Words::of(&config.elasticsearch, &core.ports)?;
+    core.ports.search = words.ports();
+    Some(words)
+}
+
+/// `colloquy worker`: jobs and nothing else. Queues of embedded search engines belong to their owner.
 pub(crate) async fn run_worker(
     config: Config,
     queues: Option<Vec<Queue>>,
     concurrency: Option<usize>,
     supervised: bool,
 ) -> Result<()> {
-    run_until_signal(start_worker(config, queues, concurrency, supervised)).await
+    run_until_signal(Box::pin(start_worker(config, queues, concurrency, supervised))).await
 }
 
 async fn start_worker(
@@ -67,11 +80,11 @@ async fn start_worker(
         true => Some((Teller::start()?, Box::pin(supervisor::orphaned()))),
         false => None,
     };
-    let plain = wiring::plain_queues();
-    let queues = queues.unwrap_or_else(|| plain.clone());
-    if let Some(queue) = queues.iter().find(|queue| !plain.contains(queue)) {
+    let served = wiring::queues_of_worker(&config);
+    let queues = queues.unwrap_or_else(|| served.clone());
+    if let Some(queue) = queues.iter().find(|queue| !served.contains(queue)) {
         bail!(
-            "the queue `{}` is served by the standalone that owns the embedded search engine; leave it out",
+            "the queue `{}` is served by the standalone that owns the embedded search engine; leave it out, or set elasticsearch.url and embedding.model = \"none\"",
             queue.as_str()
         );
     }
@@ -85,7 +98,8 @@ async fn start_worker(
         }
         None => None,
     };
-    let core = connect(&config).await?;
+    let mut core = connect(&config).await?;
+    let words = share_words(&mut core, &config).filter(|_| queues.contains(&Queue::Index));
     let mut parts = Parts::default();
     let door = match health {
         Some(listener) => {
@@ -103,6 +117,9 @@ async fn start_worker(
             () = orphaned => bail!("nobody watches any more"),
         },
         None => migrated.await,
+    }
+    if let Some(words) = words {
+        parts.end_after(words.watch(&core.ports, true));
     }
     parts.steward(&core, &config);
     let watch = parts.worker(&core, &config, &queues);
@@ -232,6 +249,13 @@ pub(crate) async fn doctor(config: Config) -> Result<Vec<Check>> {
                 "look at the dead jobs: `colloquy jobs list --state dead`",
             ));
             if migrations(&postgres).await.is_ok() {
+                if config.elasticsearch.url.is_some() {
+                    checks.push(Check::of(
+                        "text index",
+                        text_index(&config, &postgres).await,
+                        "is the server up, and is the section elasticsearch of the settings right?",
+                    ));
+                }
                 checks.push(Check::of(
                     "search index",
                     search_index(&config, &postgres).await,
@@ -324,6 +348,29 @@ async fn search_index(config: &Config, postgres: &Postgres) -> Result<String> {
         detail += &format!("; generation {previous} is kept as a way back");
     }
     Ok(detail)
+}
+
+/// The index on the search server of the settings.
+async fn text_index(config: &Config, postgres: &Postgres) -> Result<String> {
+    let found = colloquy_elasticsearch::report(&config.elasticsearch).await;
+    let found = found.map_err(|error| anyhow::anyhow!(error.chain()))?;
+    let scope = SystemScope::because("doctor compares the index with its database");
+    let live = GenerationStore::find(postgres, scope).await?.standing.live;
+    let (version, alias, behind) = (&found.version, &found.alias, found.behind.join(", "));
+    if found.behind.is_empty() {
+        return Ok(format!(
+            "version {version}; no alias {alias} yet: the first process that needs it makes it"
+        ));
+    }
+    if found.generation() != Some(live) {
+        bail!(
+            "version {version}; PostgreSQL has generation {live}, and {behind} is behind the alias {alias}"
+        );
+    }
+    let (passages, conversations) = (found.passages, found.conversations);
+    Ok(format!(
+        "version {version}; {behind} behind the alias {alias}, generation {live} as PostgreSQL has it: {passages} passages, {conversations} conversations written"
+    ))
 }
 
 fn embedding(config: &Config) -> Result<String> {

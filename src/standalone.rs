@@ -20,7 +20,7 @@ use url::Url;
 use crate::{
     config::Config,
     services::{Services, write_private},
-    wiring::{self, Core, Engines, Parts, signalled},
+    wiring::{self, Core, Engines, Parts, Words, signalled},
 };
 
 /// What a running standalone tells other commands on the same data folder, in `server.json`.
@@ -84,6 +84,9 @@ pub(crate) async fn start(config: Config) -> Result<Running> {
     parts.worker(&core, &config, &Queue::ALL);
     parts.api(&core, &config, listener).await?;
     parts.end_after(engines.watch(&core.ports));
+    if let Some(words) = engines.words() {
+        parts.end_after(words.watch(&core.ports, true));
+    }
     engines.fill(&core.ports).await?;
 
     let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
@@ -123,7 +126,8 @@ async fn assemble(
         tracing::info!(migrations = applied.len(), "the schema is current");
     }
     let mut core = wiring::core(config, postgres, &redis, key).await?;
-    let engines = Engines::open(data, &core.ports, embedder).await?;
+    let words = Words::of(&config.elasticsearch, &core.ports);
+    let engines = Engines::open(data, &core.ports, embedder, words).await?;
     core.ports.search = engines.ports();
     Ok((core, engines))
 }

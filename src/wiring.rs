@@ -3,6 +3,7 @@
 mod edge;
 mod search;
 mod system;
+mod words;
 
 use std::{
     io::ErrorKind,
@@ -31,9 +32,10 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use search::{Engines, embedder, index_folder};
 pub(crate) use system::{SystemClock, SystemIds, random_bytes};
+pub(crate) use words::Words;
 
 use crate::{
-    config::{Config, SecretSettings},
+    config::{Config, EmbeddingChoice, SecretSettings},
     services::{known_addresses, write_private},
     telemetry,
 };
@@ -296,9 +298,11 @@ pub(crate) fn required_signing_key(config: &Config) -> Result<Vec<u8>> {
     })
 }
 
-/// Queues that a process without search engines serves.
-pub(crate) fn plain_queues() -> Vec<Queue> {
-    Queue::ALL.into_iter().filter(|queue| !ENGINE_QUEUES.contains(queue)).collect()
+/// Queues that a `worker` serves: those of the search engines where words are found on a server that it shares and
+/// nobody has vectors. Vectors are embedded so far, and what is written of a conversation is written by their owner.
+pub(crate) fn queues_of_worker(config: &Config) -> Vec<Queue> {
+    let shares = config.elasticsearch.url.is_some() && config.embedding.model == EmbeddingChoice::None;
+    Queue::ALL.into_iter().filter(|queue| shares || !ENGINE_QUEUES.contains(queue)).collect()
 }
 
 /// At the first SIGINT or SIGTERM that comes after this call, be it before the future is awaited.

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use colloquy_domain::{
+    Result as DomainResult,
     accounts::{Actor, SystemScope},
     batches::rebuild,
     ids::ConversationId,
@@ -16,15 +17,17 @@ use colloquy_domain::{
         Ports, SearchPorts,
         jobs::Signal,
         models::{Embedder, EmbeddingModel},
+        search::{IndexGenerations, TextIndex},
     },
 };
 use colloquy_embedded::{EmbeddedIndex, EmbeddedSettings, Identity, Opened};
 use colloquy_models::{HashingEmbedder, MiniLm, MiniLmSettings};
 use colloquy_worker::Trouble;
 
+use super::words::{Joined, Words};
 use crate::config::{EmbeddingChoice, EmbeddingSettings};
 
-const SCOPE: SystemScope = SystemScope::because("the indexes of every tenant are built again");
+pub(super) const SCOPE: SystemScope = SystemScope::because("the indexes of every tenant are built again");
 const PAGE: usize = 500;
 
 /// Loads the model of the settings; it takes a moment.
@@ -55,6 +58,8 @@ pub(crate) fn index_folder(data: &Path) -> PathBuf {
 /// The engines of this process, with all that they need.
 pub(crate) struct Engines {
     index: EmbeddedIndex,
+    /// In the place of the embedded full text.
+    words: Option<Arc<Words>>,
     embedder: Option<Arc<dyn Embedder>>,
     found: Found,
 }
@@ -68,7 +73,7 @@ enum Found {
 }
 
 /// How often the owner of the indexes looks which generations are to stand. Jobs that write look for themselves.
-const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 impl Engines {
     /// Opens the indexes below `data`, which only one process can.
@@ -76,6 +81,7 @@ impl Engines {
         data: &Path,
         ports: &Ports,
         embedder: Option<Arc<dyn Embedder>>,
+        words: Option<Arc<Words>>,
     ) -> Result<Self> {
         let generations = ports.generations.find(SCOPE).await?;
         let none = EmbeddingModel { name: "none".to_owned(), dimensions: 1 };
@@ -92,7 +98,7 @@ impl Engines {
             Opened::Lapsed(_) => Found::Lapsed,
             Opened::Rebuilt(_) => Found::Nothing,
         };
-        let engines = Self { index: opened.into_index(), embedder, found };
+        let engines = Self { index: opened.into_index(), words, embedder, found };
         engines.align(ports).await?;
         Ok(engines)
     }
@@ -112,12 +118,24 @@ impl Engines {
     }
 
     pub(crate) fn ports(&self) -> SearchPorts {
+        let embedded = self.index.generations();
+        let (text, generations): (Arc<dyn TextIndex>, Arc<dyn IndexGenerations>) = match &self.words {
+            Some(words) => {
+                (words.clone(), Arc::new(Joined { words: words.clone(), embedded: Some(embedded) }))
+            }
+            None => (self.index.text(), embedded),
+        };
         SearchPorts {
             embedder: self.embedder.clone(),
-            text: Some(self.index.text()),
+            text: Some(text),
             vectors: self.embedder.is_some().then(|| self.index.vectors()),
-            generations: Some(self.index.generations()),
+            generations: Some(generations),
         }
+    }
+
+    /// The text index on a server, which wants to be watched by itself.
+    pub(crate) fn words(&self) -> Option<&Arc<Words>> {
+        self.words.as_ref()
     }
 
     /// Where the indexes began anew: enqueues every conversation for both. A crash in between begins again.
@@ -125,24 +143,10 @@ impl Engines {
         if self.found != Found::Nothing {
             return Ok(());
         }
-        let mut after: Option<ConversationId> = None;
-        let mut conversations = 0_usize;
-        loop {
-            let page = ports.conversations.scan(SCOPE, after, PAGE).await?;
-            let Some((_, last)) = page.last() else { break };
-            after = Some(*last);
-            conversations += page.len();
-            let jobs = page.iter().flat_map(|(organization, conversation)| {
-                [JobKind::IndexPassages, JobKind::EmbedPassages].map(|kind| {
-                    let payload = Payload::Conversation { conversation_id: *conversation };
-                    ports.new_job(kind, Some(*organization), payload)
-                })
-            });
-            ports.ledger.enqueue(SCOPE, jobs.collect()).await?;
-        }
+        let kinds = [JobKind::IndexPassages, JobKind::EmbedPassages];
+        let conversations = enqueue_all(ports, &kinds).await?;
         self.index.mark_complete().await?;
         if conversations > 0 {
-            ports.signals.raise(Signal::Jobs);
             tracing::info!(conversations, "the search index is being built again");
         }
         Ok(())
@@ -188,4 +192,26 @@ impl Engines {
     pub(crate) async fn close(self) {
         self.index.close().await;
     }
+}
+
+/// Jobs of these kinds for every conversation; how many those are.
+pub(super) async fn enqueue_all(ports: &Ports, kinds: &[JobKind]) -> DomainResult<usize> {
+    let (mut after, mut conversations): (Option<ConversationId>, usize) = (None, 0);
+    loop {
+        let page = ports.conversations.scan(SCOPE, after, PAGE).await?;
+        let Some((_, last)) = page.last() else { break };
+        after = Some(*last);
+        conversations += page.len();
+        let jobs = page.iter().flat_map(|(organization, conversation)| {
+            kinds.iter().map(|kind| {
+                let payload = Payload::Conversation { conversation_id: *conversation };
+                ports.new_job(*kind, Some(*organization), payload)
+            })
+        });
+        ports.ledger.enqueue(SCOPE, jobs.collect()).await?;
+    }
+    if conversations > 0 {
+        ports.signals.raise(Signal::Jobs);
+    }
+    Ok(conversations)
 }

@@ -25,7 +25,7 @@ async fn find(index: Index<'_>, world: &World, vector: &[f32]) -> Vec<(u32, u32)
     world.places(&hits)
 }
 
-pub(crate) async fn nearest_come_first_and_score_is_cosine(index: Index<'_>, world: &World) {
+pub async fn nearest_come_first_and_score_is_cosine(index: Index<'_>, world: &World) {
     let vectors = [axis(0, 1, 0.0), axis(0, 1, 0.5), axis(1, 0, 0.1), axis(2, 3, 0.0)];
     put(index, world, 1, 0, &vectors).await;
     let query = axis(0, 2, 0.05);
@@ -40,7 +40,7 @@ pub(crate) async fn nearest_come_first_and_score_is_cosine(index: Index<'_>, wor
     assert!((hits[3].score - cosine(&opposite, &vectors[0])).abs() < 1e-4);
 }
 
-pub(crate) async fn each_filter_narrows(index: Index<'_>, world: &World) {
+pub async fn each_filter_narrows(index: Index<'_>, world: &World) {
     let facets = |n, kind, tags: &[&str], occurred: Option<&str>| ConversationFacets {
         kind,
         tags: strings(tags),
@@ -90,7 +90,7 @@ pub(crate) async fn each_filter_narrows(index: Index<'_>, world: &World) {
     assert_eq!(search(span(Some("2026-12-31T00:00:00Z"), first)).await, []);
 }
 
-pub(crate) async fn tenants_never_see_each_other(index: Index<'_>, world: &World) {
+pub async fn tenants_never_see_each_other(index: Index<'_>, world: &World) {
     for n in 0..3 {
         let passages = vec![(world.passage(n, 0, "", &["Ann"]), axis(0, 1, 0.0))];
         index.replace(world.tenant(n), 1, world.facets(n), passages).await.unwrap();
@@ -110,14 +110,14 @@ pub(crate) async fn tenants_never_see_each_other(index: Index<'_>, world: &World
     }
 }
 
-pub(crate) async fn a_tenant_cannot_touch_anothers_conversation(index: Index<'_>, world: &World) {
+pub async fn a_tenant_cannot_touch_anothers_conversation(index: Index<'_>, world: &World) {
     put(index, world, 1, 0, &[axis(0, 1, 0.0)]).await;
     index.remove(world.tenant(1), world.conversation(0)).await.unwrap();
     index.replace(world.tenant(1), 9, world.facets(0), Vec::new()).await.unwrap();
     assert_eq!(find(index, world, &axis(0, 1, 0.0)).await, [(0, 0)]);
 }
 
-pub(crate) async fn later_versions_win(index: Index<'_>, world: &World) {
+pub async fn later_versions_win(index: Index<'_>, world: &World) {
     put(index, world, 5, 0, &[axis(0, 1, 0.0), axis(1, 0, 0.0), axis(2, 0, 0.0)]).await;
     put(index, world, 4, 0, &[axis(3, 0, 0.0)]).await;
     assert_eq!(find(index, world, &axis(0, 1, 0.3)).await, [(0, 0), (0, 1), (0, 2)]);
@@ -130,14 +130,14 @@ pub(crate) async fn later_versions_win(index: Index<'_>, world: &World) {
     assert_eq!(find(index, world, &axis(4, 0, 0.0)).await, []);
 }
 
-pub(crate) async fn the_same_version_may_be_written_again(index: Index<'_>, world: &World) {
+pub async fn the_same_version_may_be_written_again(index: Index<'_>, world: &World) {
     for _ in 0..3 {
         put(index, world, 1, 0, &[axis(0, 1, 0.0), axis(1, 0, 0.0)]).await;
         assert_eq!(find(index, world, &axis(0, 1, 0.2)).await, [(0, 0), (0, 1)]);
     }
 }
 
-pub(crate) async fn hits_say_which_revision_they_are_of(index: Index<'_>, world: &World) {
+pub async fn hits_say_which_revision_they_are_of(index: Index<'_>, world: &World) {
     let write = async |version, revision, second: Vec<f32>| {
         let facets = ConversationFacets { revision, ..world.facets(0) };
         let passages =
@@ -153,7 +153,7 @@ pub(crate) async fn hits_say_which_revision_they_are_of(index: Index<'_>, world:
     write(7, 2, axis(2, 0, 0.1)).await;
 }
 
-pub(crate) async fn facets_change_while_vectors_stay(index: Index<'_>, world: &World) {
+pub async fn facets_change_while_vectors_stay(index: Index<'_>, world: &World) {
     let write = async |version, tags: &[&str], speakers: &[&str], occurred: Option<&str>| {
         let facets =
             ConversationFacets { tags: strings(tags), occurred_at: occurred.map(at), ..world.facets(0) };
@@ -175,7 +175,7 @@ pub(crate) async fn facets_change_while_vectors_stay(index: Index<'_>, world: &W
     assert_eq!(hits(SearchFilter::default()).await, 1);
 }
 
-pub(crate) async fn a_removed_conversation_stays_out(index: Index<'_>, world: &World) {
+pub async fn a_removed_conversation_stays_out(index: Index<'_>, world: &World) {
     put(index, world, 1, 0, &[axis(0, 1, 0.0)]).await;
     put(index, world, 1, 1, &[axis(0, 1, 0.1)]).await;
     for _ in 0..2 {
@@ -188,11 +188,11 @@ pub(crate) async fn a_removed_conversation_stays_out(index: Index<'_>, world: &W
     assert_eq!(find(index, world, &axis(0, 1, 0.0)).await, [(1, 0)]);
 }
 
-pub(crate) async fn an_organization_may_lose_all_and_begin_again(index: Index<'_>, world: &World) {
+pub async fn an_organization_may_lose_all_and_begin_again(index: Index<'_>, world: &World) {
     let mut vectors = Vectors::new(3);
     assert_eq!(find(index, world, &axis(0, 1, 0.0)).await, []);
     for round in 0..3 {
-        let many: Vec<_> = (0..40).map(|_| vectors.next()).collect();
+        let many: Vec<_> = (0..40).map(|_| vectors.draw()).collect();
         put(index, world, 1, round, &many).await;
         assert_eq!(find(index, world, &many[7]).await.len(), 40);
         assert_eq!(find(index, world, &many[7]).await[0], (round, 7));
@@ -201,7 +201,7 @@ pub(crate) async fn an_organization_may_lose_all_and_begin_again(index: Index<'_
     }
 }
 
-pub(crate) async fn vectors_of_another_length_are_refused(index: Index<'_>, world: &World) {
+pub async fn vectors_of_another_length_are_refused(index: Index<'_>, world: &World) {
     let tenant = world.tenant(0);
     let short = vec![1.0; DIMENSIONS - 1];
     let passages = vec![(world.passage(0, 0, "", &[]), short.clone())];
@@ -214,7 +214,7 @@ pub(crate) async fn vectors_of_another_length_are_refused(index: Index<'_>, worl
     assert_eq!(refused.code(), "VECTOR_NOT_FINITE");
 }
 
-pub(crate) async fn a_vector_of_nothing_is_near_to_nothing(index: Index<'_>, world: &World) {
+pub async fn a_vector_of_nothing_is_near_to_nothing(index: Index<'_>, world: &World) {
     put(index, world, 1, 0, &[vec![0.0; DIMENSIONS], axis(0, 1, 0.0)]).await;
     assert_eq!(find(index, world, &axis(0, 1, 0.0)).await, [(0, 1)]);
     assert_eq!(find(index, world, &[0.0; DIMENSIONS]).await, []);
@@ -319,7 +319,7 @@ async fn fill(
     for i in 0..count {
         let speaker = format!("Speaker {}", vectors.rng().random_range(0..12));
         let passage = world.passage(n, i, "", &[&speaker]);
-        let vector = vectors.next();
+        let vector = vectors.draw();
         mirror.0.insert(passage.id, (facets.clone(), passage.clone(), vector.clone()));
         passages.push((passage, vector));
     }
@@ -327,7 +327,7 @@ async fn fill(
 }
 
 /// About 2,000 vectors, some rewritten, some removed, under random filters.
-pub(crate) async fn filters_are_exact_against_brute_force(index: Index<'_>, world: &World) {
+pub async fn filters_are_exact_against_brute_force(index: Index<'_>, world: &World) {
     let (mut vectors, mut mirror) = (Vectors::new(11), Mirror::default());
     for n in 0..110 {
         fill(index, world, &mut vectors, &mut mirror, 1, n).await;
@@ -341,7 +341,7 @@ pub(crate) async fn filters_are_exact_against_brute_force(index: Index<'_>, worl
     }
     let (mut plain, mut filtered) = (0.0, 0.0);
     for _ in 0..100 {
-        let query = vectors.next();
+        let query = vectors.draw();
         plain += mirror.recall(index, world, &query, &SearchFilter::default()).await;
         let filter = random_filter(world, &mut vectors);
         filtered += mirror.recall(index, world, &query, &filter).await;
@@ -351,7 +351,7 @@ pub(crate) async fn filters_are_exact_against_brute_force(index: Index<'_>, worl
 }
 
 /// Every conversation is rewritten several times over.
-pub(crate) async fn recall_survives_churn(index: Index<'_>, world: &World) {
+pub async fn recall_survives_churn(index: Index<'_>, world: &World) {
     let (mut vectors, mut mirror) = (Vectors::new(5), Mirror::default());
     for version in 1..=4 {
         for n in 0..50 {
@@ -360,7 +360,7 @@ pub(crate) async fn recall_survives_churn(index: Index<'_>, world: &World) {
     }
     let mut recall = 0.0;
     for _ in 0..200 {
-        recall += mirror.recall(index, world, &vectors.next(), &SearchFilter::default()).await;
+        recall += mirror.recall(index, world, &vectors.draw(), &SearchFilter::default()).await;
     }
     assert!(recall / 200.0 >= 0.95, "recall@10 {}", recall / 200.0);
 }

@@ -11,25 +11,25 @@ use colloquy_domain::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use uuid::Uuid;
 
-pub(crate) const DIMENSIONS: usize = 32;
+pub const DIMENSIONS: usize = 32;
 
 /// Ids that are the same in every run and differ from test to test.
-pub(crate) struct World(Uuid);
+pub struct World(Uuid);
 
 impl World {
-    pub(crate) fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
     }
 
-    pub(crate) fn tenant(&self, n: u32) -> Tenant {
+    pub fn tenant(&self, n: u32) -> Tenant {
         Tenant(OrganizationId(Uuid::new_v5(&self.0, &n.to_le_bytes())))
     }
 
-    pub(crate) fn conversation(&self, n: u32) -> ConversationId {
+    pub fn conversation(&self, n: u32) -> ConversationId {
         ConversationId(Uuid::new_v5(&self.0, format!("conversation {n}").as_bytes()))
     }
 
-    pub(crate) fn facets(&self, n: u32) -> ConversationFacets {
+    pub fn facets(&self, n: u32) -> ConversationFacets {
         ConversationFacets {
             conversation_id: self.conversation(n),
             revision: 1,
@@ -39,7 +39,7 @@ impl World {
         }
     }
 
-    pub(crate) fn passage(&self, n: u32, ordinal: u32, text: &str, speakers: &[&str]) -> PassageDocument {
+    pub fn passage(&self, n: u32, ordinal: u32, text: &str, speakers: &[&str]) -> PassageDocument {
         PassageDocument {
             id: PassageId::of(self.conversation(n), ordinal),
             text: text.to_owned(),
@@ -47,12 +47,12 @@ impl World {
         }
     }
 
-    pub(crate) fn passages(&self, n: u32, texts: &[&str]) -> Vec<PassageDocument> {
+    pub fn passages(&self, n: u32, texts: &[&str]) -> Vec<PassageDocument> {
         (0..).zip(texts).map(|(ordinal, text)| self.passage(n, ordinal, text, &[])).collect()
     }
 
     /// The conversation and ordinal of each hit.
-    pub(crate) fn places(&self, hits: &[EngineHit]) -> Vec<(u32, u32)> {
+    pub fn places(&self, hits: &[EngineHit]) -> Vec<(u32, u32)> {
         let place = |hit: &EngineHit| {
             let of = |n: &u32| self.conversation(*n) == hit.conversation_id;
             let n = (0..1_000).find(of).expect("a conversation of this world");
@@ -63,32 +63,32 @@ impl World {
     }
 }
 
-pub(crate) fn at(text: &str) -> Timestamp {
+pub fn at(text: &str) -> Timestamp {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
-pub(crate) fn strings(list: &[&str]) -> Vec<String> {
+pub fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
 }
 
 /// Vectors in bunches, as texts on few subjects have them.
-pub(crate) struct Vectors {
+pub struct Vectors {
     rng: StdRng,
     centres: Vec<Vec<f32>>,
 }
 
 impl Vectors {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let mut vectors = Self { rng: StdRng::seed_from_u64(seed), centres: Vec::new() };
         vectors.centres = (0..24).map(|_| vectors.noise()).collect();
         vectors
     }
 
-    pub(crate) fn rng(&mut self) -> &mut StdRng {
+    pub fn rng(&mut self) -> &mut StdRng {
         &mut self.rng
     }
 
-    pub(crate) fn next(&mut self) -> Vec<f32> {
+    pub fn draw(&mut self) -> Vec<f32> {
         let centre = self.rng.random_range(0..self.centres.len());
         let noise = self.noise();
         unit(self.centres[centre].iter().zip(noise).map(|(c, n)| c + 0.6 * n).collect())
@@ -99,19 +99,19 @@ impl Vectors {
     }
 }
 
-pub(crate) fn unit(vector: Vec<f32>) -> Vec<f32> {
+pub fn unit(vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     vector.into_iter().map(|x| x / length).collect()
 }
 
 /// A unit vector along one axis, leaning towards another.
-pub(crate) fn axis(main: usize, lean: usize, by: f32) -> Vec<f32> {
+pub fn axis(main: usize, lean: usize, by: f32) -> Vec<f32> {
     let mut vector = vec![0.0; DIMENSIONS];
     vector[main] = 1.0;
     vector[lean] += by;
     unit(vector)
 }
 
-pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -6,6 +6,7 @@ use colloquy_domain::{
     ports::search::{ConversationFacets, TextIndex},
     search::query::{SearchFilter, TextQuery},
 };
+use futures::future::join_all;
 
 use crate::fixtures::{World, at, strings};
 
@@ -37,7 +38,7 @@ async fn found(index: Index<'_>, world: &World, query: &str) -> Vec<(u32, u32)> 
     places
 }
 
-pub(crate) async fn words_match_in_any_form(index: Index<'_>, world: &World) {
+pub async fn words_match_in_any_form(index: Index<'_>, world: &World) {
     put(
         index,
         world,
@@ -53,7 +54,7 @@ pub(crate) async fn words_match_in_any_form(index: Index<'_>, world: &World) {
     assert_eq!(found(index, world, "absent").await, []);
 }
 
-pub(crate) async fn any_word_will_do_and_more_rank_higher(index: Index<'_>, world: &World) {
+pub async fn any_word_will_do_and_more_rank_higher(index: Index<'_>, world: &World) {
     put(
         index,
         world,
@@ -69,13 +70,13 @@ pub(crate) async fn any_word_will_do_and_more_rank_higher(index: Index<'_>, worl
     assert_eq!(find(index, world, "planned").await, [(1, 1), (1, 0)]);
 }
 
-pub(crate) async fn no_word_is_too_common(index: Index<'_>, world: &World) {
+pub async fn no_word_is_too_common(index: Index<'_>, world: &World) {
     put(index, world, 0, &["to be or not to be", "something else"]).await;
     assert_eq!(found(index, world, "to be").await, [(0, 0)]);
     assert_eq!(found(index, world, "\"or not to\"").await, [(0, 0)]);
 }
 
-pub(crate) async fn words_of_several_terms_stand_together(index: Index<'_>, world: &World) {
+pub async fn words_of_several_terms_stand_together(index: Index<'_>, world: &World) {
     put(index, world, 0, &["send an e-mail", "mail me the e", "growth of 3.5 percent", "5 or 3"]).await;
     assert_eq!(found(index, world, "e-mail").await, [(0, 0)]);
     assert_eq!(found(index, world, "3.5").await, [(0, 2)]);
@@ -83,7 +84,7 @@ pub(crate) async fn words_of_several_terms_stand_together(index: Index<'_>, worl
     assert_eq!(found(index, world, "don't").await, [(1, 0)]);
 }
 
-pub(crate) async fn phrases_match_as_they_stand(index: Index<'_>, world: &World) {
+pub async fn phrases_match_as_they_stand(index: Index<'_>, world: &World) {
     let texts =
         ["a notice period of three months", "the period of notice", "notice periods", "Notice: period!"];
     put(index, world, 0, &texts).await;
@@ -93,7 +94,7 @@ pub(crate) async fn phrases_match_as_they_stand(index: Index<'_>, world: &World)
     assert_eq!(found(index, world, "\"months three\"").await, []);
 }
 
-pub(crate) async fn what_is_not_wanted_is_left_out(index: Index<'_>, world: &World) {
+pub async fn what_is_not_wanted_is_left_out(index: Index<'_>, world: &World) {
     put(index, world, 0, &["salary and bonuses", "salary and stock options", "salary, options of stock"])
         .await;
     assert_eq!(found(index, world, "salary -bonus").await, [(0, 1), (0, 2)]);
@@ -101,7 +102,7 @@ pub(crate) async fn what_is_not_wanted_is_left_out(index: Index<'_>, world: &Wor
     assert_eq!(found(index, world, "salary -bonus -stock").await, []);
 }
 
-pub(crate) async fn unspaced_scripts_are_found_by_any_part(index: Index<'_>, world: &World) {
+pub async fn unspaced_scripts_are_found_by_any_part(index: Index<'_>, world: &World) {
     put(index, world, 0, &["来週の会議は火曜日です", "議会の会期", "다음 주 회의를 준비", "ประชุมสัปดาห์หน้า"])
         .await;
     assert_eq!(found(index, world, "会議").await, [(0, 0)]);
@@ -145,7 +146,7 @@ async fn conversations(index: Index<'_>, world: &World, filter: SearchFilter) ->
     conversations
 }
 
-pub(crate) async fn each_filter_narrows(index: Index<'_>, world: &World) {
+pub async fn each_filter_narrows(index: Index<'_>, world: &World) {
     varied(index, world).await;
     let any = SearchFilter::default;
     assert_eq!(conversations(index, world, any()).await, [0, 1, 2, 3]);
@@ -180,7 +181,7 @@ pub(crate) async fn each_filter_narrows(index: Index<'_>, world: &World) {
     assert_eq!(conversations(index, world, span(early, early)).await, NONE);
 }
 
-pub(crate) async fn filters_combine(index: Index<'_>, world: &World) {
+pub async fn filters_combine(index: Index<'_>, world: &World) {
     varied(index, world).await;
     let filter = SearchFilter {
         kinds: vec![Coaching, Interview, Advice],
@@ -194,7 +195,7 @@ pub(crate) async fn filters_combine(index: Index<'_>, world: &World) {
     assert_eq!(places, [(1, 0)]);
 }
 
-pub(crate) async fn tenants_never_see_each_other(index: Index<'_>, world: &World) {
+pub async fn tenants_never_see_each_other(index: Index<'_>, world: &World) {
     for n in 0..3 {
         let passages = world.passages(n, &["shared secret"]);
         index.replace(world.tenant(n), 1, world.facets(n), passages).await.unwrap();
@@ -209,14 +210,14 @@ pub(crate) async fn tenants_never_see_each_other(index: Index<'_>, world: &World
     assert_eq!(find_in(index, world, world.tenant(3), "secret", &by_id).await, []);
 }
 
-pub(crate) async fn a_tenant_cannot_touch_anothers_conversation(index: Index<'_>, world: &World) {
+pub async fn a_tenant_cannot_touch_anothers_conversation(index: Index<'_>, world: &World) {
     put(index, world, 0, &["mine"]).await;
     index.remove(world.tenant(1), world.conversation(0)).await.unwrap();
     index.replace(world.tenant(1), 9, world.facets(0), Vec::new()).await.unwrap();
     assert_eq!(found(index, world, "mine").await, [(0, 0)]);
 }
 
-pub(crate) async fn later_versions_win(index: Index<'_>, world: &World) {
+pub async fn later_versions_win(index: Index<'_>, world: &World) {
     let tenant = world.tenant(0);
     let write = async |version, texts: &[&str]| {
         index.replace(tenant, version, world.facets(0), world.passages(0, texts)).await.unwrap();
@@ -234,7 +235,43 @@ pub(crate) async fn later_versions_win(index: Index<'_>, world: &World) {
     assert_eq!(found(index, world, "six").await, []);
 }
 
-pub(crate) async fn hits_say_which_revision_they_are_of(index: Index<'_>, world: &World) {
+/// Earlier versions have longer tails, which must not be left behind.
+pub async fn writers_that_race_leave_the_latest(index: Index<'_>, world: &World) {
+    const LATEST: u32 = 6;
+    for n in 0..4 {
+        let write = |version: u32| async move {
+            let texts = vec![format!("word v{version}"); (LATEST + 1 - version) as usize];
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let passages = world.passages(n, &texts);
+            index.replace(world.tenant(0), version.into(), world.facets(n), passages).await.unwrap();
+        };
+        // The order in which they begin differs from round to round.
+        let versions = (1..=LATEST).map(|version| (version * 5 + n) % LATEST + 1);
+        join_all(versions.map(write)).await;
+        let filter =
+            SearchFilter { conversation_ids: vec![world.conversation(n)], ..SearchFilter::default() };
+        assert_eq!(find_in(index, world, world.tenant(0), "word", &filter).await, [(n, 0)]);
+        assert_eq!(find_in(index, world, world.tenant(0), "v6", &filter).await, [(n, 0)]);
+    }
+}
+
+pub async fn a_removal_that_races_is_the_last(index: Index<'_>, world: &World) {
+    for n in 0..4 {
+        let write = |version| async move {
+            let passages = world.passages(n, &["word", "word", "word"]);
+            index.replace(world.tenant(0), version, world.facets(n), passages).await.unwrap();
+        };
+        let remove = || async move { index.remove(world.tenant(0), world.conversation(n)).await.unwrap() };
+        if n % 2 == 0 {
+            futures::join!(write(1), remove(), write(2));
+        } else {
+            futures::join!(remove(), write(1), write(2));
+        }
+        assert_eq!(found(index, world, "word").await, []);
+    }
+}
+
+pub async fn hits_say_which_revision_they_are_of(index: Index<'_>, world: &World) {
     let revisions = async || -> Vec<_> {
         let query = TextQuery::parse("word").unwrap();
         let hits = index.search(world.tenant(0), &query, &SearchFilter::default(), 10).await.unwrap().hits;
@@ -253,7 +290,7 @@ pub(crate) async fn hits_say_which_revision_they_are_of(index: Index<'_>, world:
     assert_eq!(revisions().await, [3, 3]);
 }
 
-pub(crate) async fn the_whole_is_what_every_word_once_scores(index: Index<'_>, world: &World) {
+pub async fn the_whole_is_what_every_word_once_scores(index: Index<'_>, world: &World) {
     let texts = ["amber birch cedar", "amber birch dune", "amber ebony fjord", "grove heath inlet"];
     put(index, world, 0, &texts).await;
     let find = async |query: &str| {
@@ -272,14 +309,14 @@ pub(crate) async fn the_whole_is_what_every_word_once_scores(index: Index<'_>, w
     assert_eq!((found.hits.len(), found.whole), (0, 0.0));
 }
 
-pub(crate) async fn the_same_version_may_be_written_again(index: Index<'_>, world: &World) {
+pub async fn the_same_version_may_be_written_again(index: Index<'_>, world: &World) {
     for _ in 0..3 {
         put(index, world, 0, &["again", "and again"]).await;
         assert_eq!(found(index, world, "again").await, [(0, 0), (0, 1)]);
     }
 }
 
-pub(crate) async fn a_removed_conversation_stays_out(index: Index<'_>, world: &World) {
+pub async fn a_removed_conversation_stays_out(index: Index<'_>, world: &World) {
     put(index, world, 0, &["gone"]).await;
     put(index, world, 1, &["gone but not this"]).await;
     for _ in 0..2 {
@@ -294,7 +331,7 @@ pub(crate) async fn a_removed_conversation_stays_out(index: Index<'_>, world: &W
     assert_eq!(found(index, world, "gone").await, [(1, 0)]);
 }
 
-pub(crate) async fn a_limit_cuts_the_same_list(index: Index<'_>, world: &World) {
+pub async fn a_limit_cuts_the_same_list(index: Index<'_>, world: &World) {
     for n in 0..5 {
         let text = "filler ".repeat(n as usize) + "needle";
         put(index, world, n, &[&text, "needle", "needle in the hay"]).await;
@@ -309,7 +346,7 @@ pub(crate) async fn a_limit_cuts_the_same_list(index: Index<'_>, world: &World) 
     }
 }
 
-pub(crate) async fn equal_scores_have_one_order(index: Index<'_>, world: &World) {
+pub async fn equal_scores_have_one_order(index: Index<'_>, world: &World) {
     for n in 0..20 {
         put(index, world, n, &["the same words"]).await;
     }
@@ -326,7 +363,7 @@ pub(crate) async fn equal_scores_have_one_order(index: Index<'_>, world: &World)
     assert_eq!(ids(&before), ids(&after));
 }
 
-pub(crate) async fn highlights_show_what_matched(index: Index<'_>, _world: &World) {
+pub async fn highlights_show_what_matched(index: Index<'_>, _world: &World) {
     let texts = strings(&[
         "We negotiated the notice period; a Notice   PERIOD.",
         "period of notice, negotiating",
@@ -353,7 +390,31 @@ pub(crate) async fn highlights_show_what_matched(index: Index<'_>, _world: &Worl
     );
 }
 
-pub(crate) async fn odd_text_does_no_harm(index: Index<'_>, world: &World) {
+/// Marks are made from the text, hits from the index: a text is marked if, and only if, it is found.
+pub async fn what_is_found_is_what_is_marked(index: Index<'_>, world: &World) {
+    let texts = strings(&[
+        "Straße nach Łódź, ÆTHER und Ångström; NAÏVE coöperation",
+        "strasse nach lodz, aether und angstrom; naive cooperation",
+        "ΤΆΞΗ και τάξη, Йод и йод",
+        "We're running; runs, ran, runner. It's the dogs' generously GENERATED news",
+        "１２３ Ｆｕｌｌ x² ½ ﬁnal",
+        "東京都に住む 한국어를 배우다 ไปเที่ยวกัน",
+        "e-mail a.b.c 3.5% C++ snake_case camelCase",
+    ]);
+    put(index, world, 0, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let words = texts.iter().flat_map(|text| text.split_whitespace());
+    let queries = words.flat_map(|word| [word.to_owned(), format!("\"{word}\"")]);
+    for query in queries.filter(|query| query.contains(char::is_alphanumeric)) {
+        let parsed = TextQuery::parse(&query).unwrap();
+        let marks = index.highlight(&parsed, &texts).await.unwrap();
+        let marked = (0..).zip(&marks).filter(|(_, marks)| !marks.is_empty());
+        let marked: Vec<(u32, u32)> = marked.map(|(ordinal, _)| (0, ordinal)).collect();
+        assert!(!marked.is_empty(), "{query}");
+        assert_eq!(found(index, world, &query).await, marked, "{query}");
+    }
+}
+
+pub async fn odd_text_does_no_harm(index: Index<'_>, world: &World) {
     let long = "x".repeat(70_000);
     let texts = ["", "\u{0}\u{301}\u{200b}", &long, "plain\u{feff}text 🙂 AND (title:\"x\" OR *)"];
     put(index, world, 0, &texts).await;

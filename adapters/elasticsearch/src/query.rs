@@ -1,0 +1,147 @@
+//! The domain's query and filter in the server's notation. It is built clause by clause: nothing a user types is ever
+//! read as the server's own syntax, and no clause is one that scans terms.
+
+use colloquy_domain::{
+    accounts::Tenant,
+    search::query::{Clause, SearchFilter, TextQuery, fold},
+};
+use serde_json::{Value, json};
+
+use crate::analysis::{Form, joined, tokens};
+
+/// How much more a word weighs that stands there in the very form that was typed.
+pub(crate) const EXACT_BOOST: f32 = 0.25;
+/// In characters; a keyword of the server ends at 32,766 bytes. What is longer is compared by its beginning.
+const LONGEST_LABEL: usize = 8_000;
+
+/// `None` where nothing can match.
+pub(crate) fn build(tenant: Tenant, query: &TextQuery, filter: &SearchFilter) -> Option<Value> {
+    let filters = filters(tenant, filter)?;
+    let (mut must, mut words) = (Vec::new(), Vec::new());
+    for (clause, times) in counted(&query.clauses) {
+        match clause {
+            Clause::Word(text) => words.push(word(text, times)),
+            Clause::Phrase(text) => must.push(sequence(Form::Exact, text, times)),
+        }
+    }
+    if !words.is_empty() {
+        // A word without a term stands nowhere; another may.
+        let words: Vec<Value> = words.into_iter().flatten().collect();
+        let any =
+            (!words.is_empty()).then(|| json!({ "bool": { "should": words, "minimum_should_match": 1 } }));
+        must.push(any);
+    }
+    let must: Vec<Value> = must.into_iter().collect::<Option<_>>()?;
+    let unwanted = |clause: &Clause| match clause {
+        Clause::Word(text) => sequence(Form::Stemmed, text, 1.0),
+        Clause::Phrase(text) => sequence(Form::Exact, text, 1.0),
+    };
+    let must_not: Vec<Value> = query.not.iter().filter_map(unwanted).collect();
+    Some(json!({ "bool": { "filter": filters, "must": must, "must_not": must_not } }))
+}
+
+/// Each clause once, with how often it is there: the score is the same, and the query shorter.
+fn counted(clauses: &[Clause]) -> Vec<(&Clause, f32)> {
+    let mut counted: Vec<(&Clause, f32)> = Vec::with_capacity(clauses.len());
+    for clause in clauses {
+        match counted.iter_mut().find(|(seen, _)| *seen == clause) {
+            Some((_, times)) => *times += 1.0,
+            None => counted.push((clause, 1.0)),
+        }
+    }
+    counted
+}
+
+fn word(text: &str, times: f32) -> Option<Value> {
+    let any_form = sequence(Form::Stemmed, text, times)?;
+    let same_form = sequence(Form::Exact, text, times * EXACT_BOOST)?;
+    Some(json!({ "bool": { "must": [any_form], "should": [same_form] } }))
+}
+
+/// The text's terms next to each other; a text without a term stands nowhere.
+fn sequence(form: Form, text: &str, boost: f32) -> Option<Value> {
+    let (field, found) = (form.field(), tokens(form, text));
+    match found.as_slice() {
+        [] => None,
+        [one] => Some(json!({ "term": { field: { "value": one.text, "boost": boost } } })),
+        many => Some(json!({ "match_phrase": { field: { "query": joined(many), "boost": boost } } })),
+    }
+}
+
+fn filters(tenant: Tenant, filter: &SearchFilter) -> Option<Vec<Value>> {
+    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids } = filter;
+    let lists = [
+        ("kind", kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),
+        ("tags", tags.iter().map(|tag| label(tag)).collect()),
+        ("speakers", speakers.iter().map(|speaker| label(speaker)).collect()),
+        ("conversation_id", conversation_ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    ];
+    let mut filters = vec![json!({ "term": { "organization": tenant.0.to_string() } })];
+    let narrowed = lists.into_iter().filter(|(_, values)| !values.is_empty());
+    filters.extend(narrowed.map(|(field, values)| json!({ "terms": { field: values } })));
+    let from = occurred_from.map(|at| at.timestamp_micros());
+    let before = occurred_before.map(|at| at.timestamp_micros());
+    match (from, before) {
+        (None, None) => {}
+        (Some(from), Some(before)) if before <= from => return None,
+        _ => {
+            let bounds = [("gte", from), ("lt", before)];
+            let bounds: serde_json::Map<String, Value> =
+                bounds.iter().filter_map(|(name, at)| Some(((*name).to_owned(), json!((*at)?)))).collect();
+            filters.push(json!({ "range": { "occurred_at": bounds } }));
+        }
+    }
+    Some(filters)
+}
+
+/// A tag or a speaker as it is stored and compared.
+pub(crate) fn label(text: &str) -> String {
+    let mut folded = fold(text);
+    if let Some((end, _)) = folded.char_indices().nth(LONGEST_LABEL) {
+        folded.truncate(end);
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use colloquy_domain::ids::OrganizationId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn built(text: &str) -> Option<Value> {
+        let query = TextQuery::parse(text).unwrap();
+        build(Tenant(OrganizationId(Uuid::nil())), &query, &SearchFilter::default())
+    }
+
+    #[test]
+    fn phrases_must_stand_and_one_word_will_do() {
+        let query = built(r#"salaries e-mail "notice period" -bonus -"stock option""#).unwrap();
+        let of = &query["bool"];
+        assert_eq!(of["filter"], json!([{ "term": { "organization": Uuid::nil().to_string() } }]));
+        assert_eq!(of["must"][0]["match_phrase"]["exact"]["query"], "notice period");
+        let words = &of["must"][1]["bool"];
+        assert_eq!(words["minimum_should_match"], 1);
+        assert_eq!(words["should"][0]["bool"]["must"][0]["term"]["stemmed"]["value"], "salari");
+        assert_eq!(words["should"][1]["bool"]["must"][0]["match_phrase"]["stemmed"]["query"], "e mail");
+        assert_eq!(of["must_not"][0]["term"]["stemmed"]["value"], "bonus");
+        assert_eq!(of["must_not"][1]["match_phrase"]["exact"]["query"], "stock option");
+    }
+
+    #[test]
+    fn nothing_is_asked_where_nothing_can_match() {
+        let long = "x".repeat(900);
+        assert_eq!(built(&long), None);
+        assert_eq!(built(&format!("word \"{long}\"")), None);
+        assert!(built(&format!("word {long}")).is_some());
+    }
+
+    #[test]
+    fn a_query_of_one_word_over_and_over_has_one_clause() {
+        let query = built(&"be ".repeat(300)).unwrap();
+        let words = query["bool"]["must"][0]["bool"]["should"].as_array().unwrap();
+        assert_eq!(words.len(), 1);
+        assert_eq!(words[0]["bool"]["must"][0]["term"]["stemmed"]["boost"], 300.0);
+    }
+}

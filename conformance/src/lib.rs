@@ -1,0 +1,81 @@
+//! What every search engine must do, as functions over the ports: one suite for the embedded engines and for real
+//! servers. It is code of tests, and nothing but tests may use it. Each function has organizations of its own, so most
+//! of them may run on one index at once; those that look at scores want an index to themselves.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something is amiss")]
+
+pub mod fixtures;
+pub mod text;
+pub mod vectors;
+
+/// A test of each name: `$open` is an async function that is given the name, and gives an index and what is to be kept
+/// until the test ends, or nothing where the test is left out.
+#[macro_export]
+macro_rules! suite {
+    ($port:ident, $open:path: $($name:ident),+ $(,)?) => {$(
+        #[tokio::test]
+        async fn $name() {
+            let name = stringify!($name);
+            let Some((index, kept)) = $open(name).await else { return };
+            $crate::$port::$name(&*index, &$crate::fixtures::World::new(name)).await;
+            drop(kept);
+        }
+    )+};
+}
+
+/// The tests of a full-text engine.
+#[macro_export]
+macro_rules! text_suite {
+    ($open:path) => {
+        $crate::suite!(text, $open:
+            words_match_in_any_form,
+            any_word_will_do_and_more_rank_higher,
+            no_word_is_too_common,
+            words_of_several_terms_stand_together,
+            phrases_match_as_they_stand,
+            what_is_not_wanted_is_left_out,
+            unspaced_scripts_are_found_by_any_part,
+            each_filter_narrows,
+            filters_combine,
+            tenants_never_see_each_other,
+            a_tenant_cannot_touch_anothers_conversation,
+            later_versions_win,
+            writers_that_race_leave_the_latest,
+            a_removal_that_races_is_the_last,
+            hits_say_which_revision_they_are_of,
+            the_same_version_may_be_written_again,
+            a_removed_conversation_stays_out,
+            a_limit_cuts_the_same_list,
+            the_whole_is_what_every_word_once_scores,
+            equal_scores_have_one_order,
+            highlights_show_what_matched,
+            what_is_found_is_what_is_marked,
+            odd_text_does_no_harm,
+        );
+    };
+}
+
+/// How many tests [`text_suite`] makes, for whoever leaves them out.
+pub const TEXT_TESTS: usize = 23;
+
+/// The tests of a vector engine.
+#[macro_export]
+macro_rules! vector_suite {
+    ($open:path) => {
+        $crate::suite!(vectors, $open:
+            nearest_come_first_and_score_is_cosine,
+            each_filter_narrows,
+            tenants_never_see_each_other,
+            a_tenant_cannot_touch_anothers_conversation,
+            later_versions_win,
+            hits_say_which_revision_they_are_of,
+            the_same_version_may_be_written_again,
+            facets_change_while_vectors_stay,
+            a_removed_conversation_stays_out,
+            an_organization_may_lose_all_and_begin_again,
+            vectors_of_another_length_are_refused,
+            a_vector_of_nothing_is_near_to_nothing,
+            filters_are_exact_against_brute_force,
+        );
+    };
+}
