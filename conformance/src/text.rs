@@ -102,6 +102,16 @@ pub async fn what_is_not_wanted_is_left_out(index: Index<'_>, world: &World) {
     assert_eq!(found(index, world, "salary -bonus -stock").await, []);
 }
 
+pub async fn one_of_what_is_joined_must_stand_there(index: Index<'_>, world: &World) {
+    let texts = ["salary and notice", "a raise in pay, with notice", "base pay", "notice of a bonus"];
+    put(index, world, 0, &texts).await;
+    assert_eq!(found(index, world, "salary OR pay").await, [(0, 0), (0, 1), (0, 2)]);
+    assert_eq!(found(index, world, "notice salary OR \"raise in pay\"").await, [(0, 0), (0, 1)]);
+    assert_eq!(found(index, world, "\"base pay\" OR bonus -notice").await, [(0, 2)]);
+    assert_eq!(found(index, world, "salary OR bonus notice OR pay").await, [(0, 0), (0, 3)]);
+    assert_eq!(found(index, world, "absent OR missing notice").await, []);
+}
+
 pub async fn unspaced_scripts_are_found_by_any_part(index: Index<'_>, world: &World) {
     put(index, world, 0, &["来週の会議は火曜日です", "議会の会期", "다음 주 회의를 준비", "ประชุมสัปดาห์หน้า"])
         .await;

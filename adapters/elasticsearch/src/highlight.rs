@@ -16,7 +16,7 @@ pub(crate) struct Highlighter {
 impl Highlighter {
     pub(crate) fn new(query: &TextQuery) -> Self {
         let (mut words, mut phrases) = (Vec::new(), Vec::new());
-        for clause in &query.clauses {
+        for clause in query.wanted() {
             let (form, list) = match clause {
                 Clause::Word(_) => (Form::Stemmed, &mut words),
                 Clause::Phrase(_) => (Form::Exact, &mut phrases),

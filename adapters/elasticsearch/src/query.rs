@@ -17,19 +17,14 @@ const LONGEST_LABEL: usize = 8_000;
 /// `None` where nothing can match.
 pub(crate) fn build(tenant: Tenant, query: &TextQuery, filter: &SearchFilter) -> Option<Value> {
     let filters = filters(tenant, filter)?;
-    let (mut must, mut words) = (Vec::new(), Vec::new());
-    for (clause, times) in counted(&query.clauses) {
-        match clause {
-            Clause::Word(text) => words.push(word(text, times)),
-            Clause::Phrase(text) => must.push(sequence(Form::Exact, text, times)),
-        }
-    }
-    if !words.is_empty() {
-        // A word without a term stands nowhere; another may.
-        let words: Vec<Value> = words.into_iter().flatten().collect();
-        let any =
-            (!words.is_empty()).then(|| json!({ "bool": { "should": words, "minimum_should_match": 1 } }));
-        must.push(any);
+    let (words, phrases): (Vec<_>, Vec<_>) =
+        query.clauses.iter().partition(|clause| matches!(clause, Clause::Word(_)));
+    let mut must: Vec<Option<Value>> = counted(phrases).into_iter().map(wanted).collect();
+    let groups = query.either.iter().map(|group| group.iter().collect());
+    for group in groups.chain([words]).filter(|group: &Vec<&Clause>| !group.is_empty()) {
+        // What has no term stands nowhere; another of the group may.
+        let any: Vec<Value> = counted(group).into_iter().filter_map(wanted).collect();
+        must.push((!any.is_empty()).then(|| json!({ "bool": { "should": any, "minimum_should_match": 1 } })));
     }
     let must: Vec<Value> = must.into_iter().collect::<Option<_>>()?;
     let unwanted = |clause: &Clause| match clause {
@@ -41,7 +36,7 @@ pub(crate) fn build(tenant: Tenant, query: &TextQuery, filter: &SearchFilter) ->
 }
 
 /// Each clause once, with how often it is there: the score is the same, and the query shorter.
-fn counted(clauses: &[Clause]) -> Vec<(&Clause, f32)> {
+fn counted(clauses: Vec<&Clause>) -> Vec<(&Clause, f32)> {
     let mut counted: Vec<(&Clause, f32)> = Vec::with_capacity(clauses.len());
     for clause in clauses {
         match counted.iter_mut().find(|(seen, _)| *seen == clause) {
@@ -50,6 +45,13 @@ fn counted(clauses: &[Clause]) -> Vec<(&Clause, f32)> {
         }
     }
     counted
+}
+
+fn wanted((clause, times): (&Clause, f32)) -> Option<Value> {
+    match clause {
+        Clause::Word(text) => word(text, times),
+        Clause::Phrase(text) => sequence(Form::Exact, text, times),
+    }
 }
 
 fn word(text: &str, times: f32) -> Option<Value> {

@@ -72,28 +72,28 @@ impl Reader<'_> {
         hits.iter().map(read).collect()
     }
 
-    /// What a passage of average length scores that holds every clause once: BM25 gives each term of it its inverse
+    /// What a passage of average length scores that holds every clause once, and of each group the rarest: BM25 gives each term of it its inverse
     /// document frequency then, times what the gauge measured. The frequencies are those of the shard that the search
     /// asks, by which it scores; a word that is not there is rarest of all.
     async fn whole(&self, tenant: Tenant, query: &TextQuery) -> Result<f32> {
         let statistics = self.statistics(tenant, query).await?;
-        let mut whole = 0.0;
-        for clause in &query.clauses {
+        let of = |clause: &Clause| {
             let same_form = statistics.rarity(Form::Exact, clause.text());
-            whole += match clause {
+            match clause {
                 Clause::Word(text) => statistics.rarity(Form::Stemmed, text) + EXACT_BOOST * same_form,
                 Clause::Phrase(_) => same_form,
-            };
-        }
-        Ok(whole * self.gauge)
+            }
+        };
+        let each: f32 = query.clauses.iter().map(of).sum();
+        let rarest: f32 = query.either.iter().map(|group| group.iter().map(of).fold(0.0, f32::max)).sum();
+        Ok((each + rarest) * self.gauge)
     }
 
     /// In how many documents each of the query's terms is, asked as of a document that holds just these.
     async fn statistics(&self, tenant: Tenant, query: &TextQuery) -> Result<Statistics> {
         let organization = tenant.0.to_string();
         let text = |form| {
-            let all: Vec<Token> =
-                query.clauses.iter().flat_map(|clause| tokens(form, clause.text())).collect();
+            let all: Vec<Token> = query.wanted().flat_map(|clause| tokens(form, clause.text())).collect();
             let terms: Vec<&str> = all.iter().map(|token| token.text.as_str()).collect();
             terms.join(" ")
         };
