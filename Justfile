@@ -93,6 +93,10 @@ setup:
 browser:
     ops/setup/browser
 
+# Install what the tests of real search servers need: Maven and a JDK
+servers:
+    ops/setup/servers
+
 # Download the embedding model in 32-bit floats, from which golden vectors are made
 reference-model:
     . ops/setup/places && ops/setup/fetch.py "$cache" reference

@@ -238,7 +238,7 @@ struct Row {
 }
 
 /// All queues in one statement, since each costs a turn of the relay. Chunks are full ones in order, and one of
-/// its own for a suspect. Of a window's chunks suspects are four, or a quarter: each holds up all else in the process
+/// its own for a suspect. Of a window suspects are four, or one part in sixteen: each holds up all else in the process
 /// that runs it. No job's row is touched: whoever takes a job meanwhile has it.
 pub(super) async fn dispatch(
     conn: &mut Connection,
@@ -265,7 +265,7 @@ pub(super) async fn dispatch(
         ", plan AS MATERIALIZED (
             SELECT p.queue, p.chunk, least(of_queue, p.places - (
                 SELECT count(*) FROM on_their_way w WHERE w.queue = p.queue)) AS room,
-                greatest(4, p.places / p.chunk / 4) - (
+                greatest(4, p.places / 16) - (
                     SELECT count(*) FROM standing s WHERE s.queue = p.queue AND s.suspect) AS suspects
             FROM unnest($1, $2, $11, $3) AS p (queue, places, of_queue, chunk)
         ), ",
