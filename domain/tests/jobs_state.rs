@@ -17,7 +17,7 @@ fn token() -> impl Strategy<Value = ClaimToken> {
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        4 => (token(), any::<bool>()).prop_map(|(token, alone)| Change::Claim { token, alone }),
+        4 => (token(), any::<bool>()).prop_map(|(token, apart)| Change::Claim { token, apart }),
         2 => token().prop_map(|token| Change::Begin { token }),
         2 => token().prop_map(|token| Change::Complete { token }),
         3 => (token(), prop::bool::weighted(0.1)).prop_map(|(token, fatal)| Change::Fail { token, fatal }),
@@ -83,8 +83,8 @@ proptest! {
             prop_assert!(!life.paid || life.state == JobState::Running, "{life:?}");
             if matches!(change, Change::Claim { .. }) {
                 prop_assert!(before.claim.is_none(), "a running job is not claimed");
-                let alone = matches!(change, Change::Claim { alone: true, .. });
-                prop_assert!(alone || !before.suspect, "{:?} took a suspect with others", change);
+                let apart = matches!(change, Change::Claim { apart: true, .. });
+                prop_assert!(apart || !before.suspect, "{:?} took a suspect with others", change);
                 prop_assert_eq!(life.attempts, before.attempts, "who only takes it pays nothing");
             }
             if matches!(change, Change::Expire | Change::Cancel) {
@@ -103,7 +103,7 @@ proptest! {
         let mut claims = 0;
         while life.state == JobState::Ready {
             let token = ClaimToken(Uuid::from_u128(u128::from(claims)));
-            life = life.after(Change::Claim { token, alone: true }).expect("a ready job is claimed alone");
+            life = life.after(Change::Claim { token, apart: true }).expect("a ready job is claimed alone");
             life = life.after(Change::Begin { token }).unwrap_or(life);
             life = life.after(Change::Expire).expect("a lease runs out");
             claims += 1;
@@ -118,7 +118,7 @@ proptest! {
         let mut life = Life::new(max_attempts);
         for _ in 0..times {
             let token = ClaimToken(Uuid::from_u128(3));
-            life = life.after(Change::Claim { token, alone: true }).expect("it is ready");
+            life = life.after(Change::Claim { token, apart: true }).expect("it is ready");
             life = life.after(Change::Expire).expect("its worker dies of another job");
         }
         prop_assert_eq!((life.state, life.attempts), (JobState::Ready, 0));
@@ -129,7 +129,7 @@ proptest! {
         let ready = Life { attempts, suspect, ..Life::new(5) };
         let token = ClaimToken(Uuid::from_u128(9));
         let back = ready
-            .after(Change::Claim { token, alone: true })
+            .after(Change::Claim { token, apart: true })
             .map(|running| running.after(Change::Begin { token }).unwrap_or(running))
             .and_then(|running| running.after(Change::HandBack { token }));
         prop_assert_eq!(back, Some(ready));

@@ -22,7 +22,7 @@ use colloquy_domain::{
     time::Clock,
 };
 use tokio::{
-    sync::{RwLock, Semaphore, mpsc, watch},
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, mpsc, watch},
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -45,7 +45,7 @@ use crate::{
 pub(crate) const SCOPE: SystemScope = SystemScope::because("a worker runs the jobs of every organization");
 /// For dispatch and completions to end once every handler has.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How long a suspect waits until nothing runs beside it, and how long it is put off where something still does.
+/// How long suspects wait until nothing runs beside them, and how long they are put off where something still does.
 const SOLITUDE: Duration = Duration::from_secs(20);
 
 /// A name that no other run of any process has, for logs, leases and dispatch.
@@ -323,6 +323,14 @@ impl Drop for Busy<'_> {
     }
 }
 
+/// What runs in the process beside the jobs of a claim, until it is dropped.
+enum Company<'a> {
+    Others(#[expect(dead_code, reason = "held for as long as they run")] RwLockReadGuard<'a, ()>),
+    Nobody(#[expect(dead_code, reason = "held for as long as they run")] RwLockWriteGuard<'a, ()>),
+    /// It did not become nobody in time.
+    Crowded,
+}
+
 impl Shop {
     pub(crate) fn lane(&self, queue: Queue) -> Option<&Arc<Lane>> {
         self.lanes.get(&queue)
@@ -340,10 +348,10 @@ impl Shop {
         let now = self.clock.now();
         let take = |job: ClaimedJob| (self.held.take(job.claim), self.held.guard(job.claim), job);
         let taken: Vec<_> = jobs.into_iter().map(take).collect();
-        // A suspect has a claim of its own. Of the others none waits for one that comes between them.
-        let beside_others = match taken.iter().any(|(_, _, job)| job.is_suspect) {
-            true => None,
-            false => Some(self.company.read().await),
+        // Suspects have claims of their own. Of the others none waits for one that comes between them.
+        let company = match taken.iter().any(|(_, _, job)| job.is_suspect) {
+            true => timeout(SOLITUDE, self.company.write()).await.map_or(Company::Crowded, Company::Nobody),
+            false => Company::Others(self.company.read().await),
         };
         for (stops, claim, job) in taken {
             meters::picked_up(&job, now);
@@ -351,6 +359,8 @@ impl Shop {
                 None
             } else if self.stop.is_cancelled() {
                 Some(execute::hand_back(&job))
+            } else if matches!(company, Company::Crowded) {
+                Some(execute::put_off(&job, SOLITUDE))
             } else if job.is_suspect {
                 self.execute_alone(&job, stops).await
             } else {
@@ -365,7 +375,7 @@ impl Shop {
                 }
             }
         }
-        drop(beside_others);
+        drop(company);
     }
 
     async fn execute(&self, job: &ClaimedJob, stops: Stops) -> Option<Completion> {
@@ -374,17 +384,12 @@ impl Shop {
         execute(self.work.as_ref(), job, &limits).await
     }
 
-    /// With nothing in this process beside it that it could take along: no handler, and no end of one that is not
+    /// In nobody's company, and once there is nothing else that it could take along: no end of a job that is not
     /// written yet.
     async fn execute_alone(&self, job: &ClaimedJob, stops: Stops) -> Option<Completion> {
-        let alone = async {
-            let alone = self.company.write().await;
-            self.held.settled().await;
-            alone
-        };
-        let Ok(_alone) = timeout(SOLITUDE, alone).await else {
+        if timeout(SOLITUDE, self.held.settled()).await.is_err() {
             return Some(execute::put_off(job, SOLITUDE));
-        };
+        }
         match safely("begin a job alone", PATIENCE, self.ledger.begin(SCOPE, job.claim)).await {
             Ok(true) => self.execute(job, stops).await,
             Ok(false) => None,

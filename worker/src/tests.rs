@@ -67,6 +67,23 @@ async fn a_handler_whose_lease_is_lost_is_stopped_and_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn suspects_run_one_after_another_and_beside_nothing() {
+    let bench = Bench::begin(GRACE);
+    let moment = Some(Act::Take(Duration::from_millis(100)));
+    let before = bench.send(&[moment]).await;
+    bench.until("begun", || bench.script.has_begun(before[0])).await;
+    let suspects = bench.send_suspects(&[moment; 3]).await;
+    let after = bench.send(&[moment; 3]).await;
+    bench.until("all done", || bench.ledger.count(JobState::Done) == 7).await;
+    let beside = bench.script.beside.lock().unwrap().clone();
+    assert!(suspects.iter().all(|job| beside[job] == 0), "{beside:?}");
+    let order: Vec<_> = [before, suspects, after].concat();
+    assert_eq!(*bench.script.begun.lock().unwrap(), order);
+    let ledger = bench.end().await;
+    assert!(order.iter().all(|job| ledger.row(*job).life.attempts == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_the_running_end_and_hands_back_what_was_not_begun() {
     let bench = Bench::begin(GRACE);
     let mut acts = vec![Some(Act::Take(Duration::from_millis(300)))];

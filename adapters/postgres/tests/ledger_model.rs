@@ -104,6 +104,7 @@ struct Model<'a> {
     dispatched: HashMap<Uuid, Vec<JobId>>,
     /// All that ever were.
     dispatches: Vec<Uuid>,
+    of_suspects: Vec<Uuid>,
     claims: Vec<Claim>,
     tenant: Tenant,
     jobs: Vec<JobId>,
@@ -130,6 +131,7 @@ impl<'a> Model<'a> {
             lives: jobs.iter().map(life).collect(),
             dispatched: HashMap::new(),
             dispatches: Vec::new(),
+            of_suspects: Vec::new(),
             claims: Vec::new(),
             tenant,
             jobs: jobs.iter().map(|job| job.id).collect(),
@@ -161,9 +163,9 @@ impl<'a> Model<'a> {
         after.is_some()
     }
 
-    fn claimed(&mut self, jobs: &[ClaimedJob]) {
+    fn claimed(&mut self, jobs: &[ClaimedJob], apart: bool) {
         for job in jobs {
-            let change = Change::Claim { token: job.claim.token, alone: jobs.len() == 1 };
+            let change = Change::Claim { token: job.claim.token, apart };
             assert!(self.change(job.claim.job_id, change), "{job:?} could not be claimed");
             let life = self.lives[&job.claim.job_id];
             assert_eq!(job.attempt, life.attempts + 1);
@@ -187,9 +189,13 @@ impl<'a> Model<'a> {
                     let rows = self.db.sql.query(sql, &[&one.id]).await.unwrap();
                     let jobs: Vec<_> = rows.iter().map(|row| JobId(row.get(0))).collect();
                     assert!(jobs.len() == one.jobs && jobs.len() <= chunk);
-                    assert!(jobs.len() == 1 || jobs.iter().all(|job| !self.lives[job].suspect));
+                    let suspects = jobs.iter().filter(|job| self.lives[job].suspect).count();
+                    assert!(suspects == 0 || suspects == jobs.len(), "suspects go apart");
                     for job in &jobs {
                         assert!(self.lives[job].state == JobState::Ready && !before.contains(job));
+                    }
+                    if suspects > 0 {
+                        self.of_suspects.push(one.id);
                     }
                     self.dispatched.insert(one.id, jobs);
                     self.dispatches.push(one.id);
@@ -199,20 +205,22 @@ impl<'a> Model<'a> {
                 let Some(id) = pick(&self.dispatches, which) else { return };
                 let brought = self.dispatched.remove(&id).unwrap_or_default();
                 // What has become a suspect since does not run with the others.
-                let alone = brought.len() == 1;
-                let can = |life: Life| life.state == JobState::Ready && (alone || !life.suspect);
+                let apart = brought.len() == 1 || self.of_suspects.contains(&id);
+                let can = |life: Life| life.state == JobState::Ready && (apart || !life.suspect);
                 let waiting = brought.iter().filter(|job| can(self.lives[job])).count();
                 let from = ClaimFrom::Dispatches(vec![id]);
                 let jobs = store.claim(SCOPE, from, "w", LEASE, &FREE).await.unwrap();
                 assert_eq!(jobs.len(), waiting);
-                self.claimed(&jobs);
+                self.claimed(&jobs, apart);
             }
             Step::ClaimQueue { limit } => {
                 let ready = self.count(JobState::Ready);
                 let from = ClaimFrom::Queue { queue: Queue::Default, limit };
                 let jobs = store.claim(SCOPE, from, "w", LEASE, &FREE).await.unwrap();
                 assert!(jobs.len() <= limit && (ready == 0) == jobs.is_empty());
-                self.claimed(&jobs);
+                let suspects = jobs.iter().filter(|job| job.is_suspect).count();
+                assert!(suspects == 0 || suspects == jobs.len(), "suspects are taken apart");
+                self.claimed(&jobs, suspects > 0);
             }
             Step::Recall { which } => {
                 let Some(id) = pick(&self.dispatches, which) else { return };

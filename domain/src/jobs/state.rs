@@ -4,8 +4,8 @@
 //! WAITING (for other jobs) → READY → RUNNING → DONE | READY (retry) | DEAD, and CANCELLED from
 //! any state that is not final: at once where nobody runs the job, else as soon as its handler has stopped. A
 //! dead or cancelled job can be revived, which gives it all its attempts anew. A job whose worker vanished goes back to
-//! READY as a *suspect*: it runs alone from then on, so that one that kills its worker burns its own attempts and
-//! nobody else's. To be on the way to a worker is no state: a dispatch says which jobs a worker might claim.
+//! READY as a *suspect*: nothing runs beside it from then on, so that one that kills its worker burns its own
+//! attempts and nobody else's. To be on the way to a worker is no state: a dispatch says which jobs a worker might claim.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,10 +64,10 @@ pub struct Life {
 /// What happens to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// A worker takes it; `alone` where no other job is claimed with it.
+    /// A worker takes it; `apart` where nothing but suspects is meant to be claimed with it.
     Claim {
         token: ClaimToken,
-        alone: bool,
+        apart: bool,
     },
     /// The handler of a suspect begins: it pays in advance, since it may not live to pay later.
     Begin {
@@ -127,8 +127,8 @@ impl Life {
         // What is unwanted does not run again.
         let again = || if self.unwanted { Cancelled } else { Ready };
         match change {
-            Change::Claim { token, alone } if self.state == Ready => {
-                (!self.suspect || alone).then_some(Self { state: Running, claim: Some(token), ..self })
+            Change::Claim { token, apart } if self.state == Ready => {
+                (!self.suspect || apart).then_some(Self { state: Running, claim: Some(token), ..self })
             }
             Change::Begin { token } if holds(token) && self.suspect && !self.paid => {
                 Some(Self { attempts: self.attempts + 1, paid: true, ..self })

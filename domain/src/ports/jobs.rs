@@ -54,7 +54,7 @@ pub struct DispatchPlan {
 #[derive(Debug, Clone)]
 pub enum ClaimFrom {
     Dispatches(Vec<Uuid>),
-    /// Straight from the ledger, while dispatch does not serve. At most `limit` jobs, suspects one by one.
+    /// Straight from the ledger, while dispatch does not serve. At most `limit` jobs, suspects apart from others.
     Queue {
         queue: Queue,
         limit: usize,
@@ -244,7 +244,7 @@ pub trait Ledger: Send + Sync {
     async fn enqueue(&self, scope: SystemScope, jobs: Vec<NewJob>) -> Result<()>;
 
     /// Puts due jobs on their way, by priority, then fairly between organizations, then by age, until the
-    /// plans' windows are full. A suspect has a dispatch of its own. What nobody claimed within `deadline` is
+    /// plans' windows are full. Suspects have dispatches of their own. What nobody claimed within `deadline` is
     /// recalled.
     async fn dispatch(
         &self,

@@ -55,6 +55,9 @@ pub(super) struct Script {
     acts: Mutex<HashMap<JobId, Act>>,
     pub(super) begun: Mutex<Vec<JobId>>,
     pub(super) cancels: Mutex<HashMap<JobId, CancellationToken>>,
+    running: AtomicUsize,
+    /// How many ran when a job began.
+    pub(super) beside: Mutex<HashMap<JobId, usize>>,
 }
 
 impl Script {
@@ -73,7 +76,21 @@ impl Work for Script {
         let id = job.claim.job_id;
         self.begun.lock().unwrap().push(id);
         self.cancels.lock().unwrap().insert(id, cancel);
+        let beside = self.running.fetch_add(1, Ordering::SeqCst);
+        self.beside.lock().unwrap().insert(id, beside);
         let act = self.acts.lock().unwrap().get(&id).copied();
+        let done = self.act(act).await;
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        done
+    }
+
+    fn rules(&self, kind: JobKind) -> KindRules {
+        KindRules { timeout: Duration::from_secs(5), ..JobRules::default().of(kind) }
+    }
+}
+
+impl Script {
+    async fn act(&self, act: Option<Act>) -> Result<Outcome, JobError> {
         let failure = || Error::unavailable("reach the moon", "no signal");
         match act {
             Some(Act::Panic) => panic!("as told"),
@@ -87,10 +104,6 @@ impl Work for Script {
             Some(Act::Hang) => std::future::pending().await,
             None => Ok(Outcome::nothing()),
         }
-    }
-
-    fn rules(&self, kind: JobKind) -> KindRules {
-        KindRules { timeout: Duration::from_secs(5), ..JobRules::default().of(kind) }
     }
 }
 
@@ -225,14 +238,25 @@ impl Bench {
     /// Adds jobs and puts them on their way as one chunk.
     pub(super) async fn send(&self, acts: &[Option<Act>]) -> Vec<JobId> {
         let jobs = self.ledger.add(acts.len());
+        self.push(&jobs, acts).await;
+        jobs
+    }
+
+    pub(super) async fn send_suspects(&self, acts: &[Option<Act>]) -> Vec<JobId> {
+        let jobs = self.ledger.add(acts.len());
+        jobs.iter().for_each(|job| self.ledger.suspect(*job));
+        self.push(&jobs, acts).await;
+        jobs
+    }
+
+    async fn push(&self, jobs: &[JobId], acts: &[Option<Act>]) {
         for (job, act) in jobs.iter().zip(acts) {
             if let Some(act) = act {
                 self.script.tell(*job, *act);
             }
         }
-        let dispatch = self.ledger.send(&jobs);
+        let dispatch = self.ledger.send(jobs);
         self.line.push(Queue::Default, &[dispatch]).await.unwrap();
-        jobs
     }
 
     pub(super) async fn until(&self, what: &str, is_so: impl Fn() -> bool) {

@@ -100,6 +100,10 @@ impl MemoryLedger {
         row.life = row.life.after(Change::Expire).unwrap();
     }
 
+    pub(super) fn suspect(&self, job: JobId) {
+        self.rows().get_mut(&job).unwrap().life.suspect = true;
+    }
+
     pub(super) fn row(&self, job: JobId) -> Row {
         self.rows()[&job].clone()
     }
@@ -138,11 +142,12 @@ impl Ledger for MemoryLedger {
                 (rows.keys().map(|job| (*job, None)).collect::<Vec<_>>(), *limit)
             }
         };
+        let apart = wanted.iter().all(|(id, _)| rows[id].life.suspect);
         let mut claimed = Vec::new();
         for (id, dispatch_id) in wanted {
             let row = rows.get_mut(&id).unwrap();
             let token = ClaimToken(self.id());
-            let Some(life) = row.life.after(Change::Claim { token, alone: limit == 1 }) else {
+            let Some(life) = row.life.after(Change::Claim { token, apart: apart || limit == 1 }) else {
                 continue;
             };
             if claimed.len() == limit {

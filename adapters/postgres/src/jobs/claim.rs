@@ -20,7 +20,7 @@ use crate::{
     errors::Step,
     follow::{Raised, milliseconds, tell},
     jobs::{
-        dispatch::{fitting, no_streams, pick, rooms, running, streams, waiting},
+        dispatch::{SUSPECTS, fitting, no_streams, pick, rooms, running, streams, waiting},
         known_kinds,
         limits::{self, Picked, Rooms},
     },
@@ -95,7 +95,7 @@ macro_rules! claim_wanted {
                     AND run_at <= now() AND NOT EXISTS (
                         SELECT FROM paused p
                         WHERE p.queue = jobs.queue AND (p.lane IS NULL OR p.lane = jobs.lane))
-                    AND (NOT suspect OR EXISTS (SELECT FROM wanted w WHERE w.job_id = jobs.id AND w.alone))
+                    AND (NOT suspect OR EXISTS (SELECT FROM wanted w WHERE w.job_id = jobs.id AND w.apart))
                 RETURNING *
             ), told AS (",
             tell!("claimed"),
@@ -118,9 +118,10 @@ pub(super) async fn claim(
         ClaimFrom::Dispatches(dispatches) => {
             diesel::sql_query(claim_wanted!(
                 "taken AS (
-                    DELETE FROM dispatches WHERE id = ANY($4) RETURNING id, job_ids
+                    DELETE FROM dispatches WHERE id = ANY($4) RETURNING id, job_ids, suspect
                 ), wanted AS MATERIALIZED (
-                    SELECT DISTINCT ON (job_id) u.job_id, t.id AS dispatch_id, cardinality(t.job_ids) = 1 AS alone
+                    SELECT DISTINCT ON (job_id) u.job_id, t.id AS dispatch_id,
+                        t.suspect OR cardinality(t.job_ids) = 1 AS apart
                     FROM taken t CROSS JOIN LATERAL unnest(t.job_ids) AS u (job_id)
                 )"
             ))
@@ -133,7 +134,7 @@ pub(super) async fn claim(
             .await?
         }
         ClaimFrom::Queue { queue, limit } => {
-            // Everything up to the first suspect, or that one alone.
+            // Everything up to the first suspect, or, where that is the first of all, suspects alone.
             diesel::sql_query(claim_wanted!(
                 rooms!("$6", "$7", "$8", "$9", "'-infinity'", running!("true")),
                 ", ",
@@ -142,12 +143,16 @@ pub(super) async fn claim(
                 pick!("$4", "least($5, $11)", "$1", "$10", "SELECT NULL::uuid WHERE false", "true"),
                 "), due AS MATERIALIZED (",
                 fitting!("picked"),
-                "), wanted AS MATERIALIZED (
-                    SELECT d.id AS job_id, NULL::uuid AS dispatch_id, true AS alone
+                "), first AS (
+                    SELECT suspect FROM due ORDER BY turn LIMIT 1
+                ), wanted AS MATERIALIZED (
+                    SELECT d.id AS job_id, NULL::uuid AS dispatch_id, true AS apart
                     FROM due d CROSS JOIN LATERAL (
                         SELECT FROM jobs l WHERE l.id = d.id AND l.state || '' = 'READY' FOR UPDATE SKIP LOCKED
                     ) AS free
-                    WHERE turn = 1 OR turn < coalesce((SELECT min(turn) FROM due WHERE suspect), 1 + $5)
+                    WHERE turn < coalesce((SELECT min(o.turn) FROM due o CROSS JOIN first f
+                            WHERE o.suspect <> f.suspect), 1 + $5)
+                        AND (NOT d.suspect OR turn <= $12)
                 )"
             ))
             .bind::<Array<Text>, _>(known_kinds())
@@ -161,6 +166,7 @@ pub(super) async fn claim(
             .bind::<Array<BigInt>, _>(&rooms.provider_rooms)
             .bind::<Nullable<BigInt>, _>(rooms.any_lane)
             .bind::<BigInt, _>(rooms.of(*queue))
+            .bind::<BigInt, _>(SUSPECTS)
             .prepared()
             .load(conn)
             .await?

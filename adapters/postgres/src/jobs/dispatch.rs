@@ -237,9 +237,13 @@ struct Row {
     wait_ms: Option<i64>,
 }
 
-/// All queues in one statement, since each costs a turn of the relay. Chunks are full ones in order, and one of
-/// its own for a suspect. Of a window suspects are four, or one part in sixteen: each holds up all else in the process
-/// that runs it. No job's row is touched: whoever takes a job meanwhile has it.
+/// Suspects of one chunk at most. They run one after another while nothing else does, so that what each holds up is
+/// waited for once.
+pub(super) const SUSPECTS: i64 = 16;
+
+/// All queues in one statement, since each costs a turn of the relay. Chunks are full ones in order; suspects have
+/// chunks of their own, of at most [`SUSPECTS`], and are that many of a window or one part in eight: they hold up all
+/// else in the process that runs them. No job's row is touched: whoever takes a job meanwhile has it.
 pub(super) async fn dispatch(
     conn: &mut Connection,
     plans: &[DispatchPlan],
@@ -265,8 +269,9 @@ pub(super) async fn dispatch(
         ", plan AS MATERIALIZED (
             SELECT p.queue, p.chunk, least(of_queue, p.places - (
                 SELECT count(*) FROM on_their_way w WHERE w.queue = p.queue)) AS room,
-                greatest(4, p.places / 16) - (
-                    SELECT count(*) FROM standing s WHERE s.queue = p.queue AND s.suspect) AS suspects
+                greatest($22, p.places / 8) - (
+                    SELECT coalesce(sum(cardinality(s.job_ids)), 0) FROM standing s
+                    WHERE s.queue = p.queue AND s.suspect) AS suspects
             FROM unnest($1, $2, $11, $3) AS p (queue, places, of_queue, chunk)
         ), ",
         streams!(
@@ -283,8 +288,8 @@ pub(super) async fn dispatch(
         ), fitting AS MATERIALIZED (",
         fitting!("picked"),
         "), due AS MATERIALIZED (
-            SELECT queue, id, lane, provider, suspect, turn, CASE WHEN suspect THEN turn ELSE
-                (of_kind - 1) / size END AS chunk
+            SELECT queue, id, lane, provider, suspect, turn,
+                (of_kind - 1) / CASE WHEN suspect THEN least(size, $22) ELSE size END AS chunk
             FROM (
                 SELECT f.*, row_number() OVER (PARTITION BY queue, suspect ORDER BY turn) AS of_kind FROM fitting f
             ) AS f WHERE NOT suspect OR of_kind <= suspects
@@ -339,6 +344,7 @@ pub(super) async fn dispatch(
     .bind::<Array<SqlUuid>, _>(&known.streams.lanes)
     .bind::<Array<Text>, _>(&known.streams.providers)
     .bind::<Array<Timestamptz>, _>(&known.streams.from)
+    .bind::<BigInt, _>(SUSPECTS)
     .prepared()
     .load(conn)
     .await?;
