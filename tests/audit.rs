@@ -162,6 +162,11 @@ async fn each_step_of_a_batch_is_in_the_log_and_so_is_who_was_refused() {
             detail["changed"] = changed.into();
             subjects.push(noted(&ada, action, "DONE", detail).await["subject"].clone());
         }
+        if mutation == "resumeBatch" {
+            // It runs, and would not take another cap.
+            assert_eq!(ada.refused(mutation, of_batch(json!({ "cap": 900 }))).await, "CAP_STANDS");
+            noted(&ada, action, "REFUSED", json!({ "cap": 900, "code": "CAP_STANDS" })).await;
+        }
     }
     assert!(subjects.iter().all(|subject| subject.is_string() && *subject == subjects[0]), "{subjects:?}");
     // Nothing of it has failed.

@@ -101,6 +101,14 @@ async fn try_to_steer(
 }
 
 fn check_cap(batch: &Batch, steering: Steering) -> Result<()> {
+    if let Steering::Resume { cap: Some(cap) } = steering
+        && steering.is_met_by(batch.state)
+        && batch.cap != Some(cap)
+    {
+        let stands = batch.cap.map_or("no cap".to_owned(), |cap| format!("a cap of {cap}"));
+        let message = format!("the batch runs already with {stands}; to change that, pause it and resume it");
+        return Err(Error::conflict("CAP_STANDS", message));
+    }
     let (Steering::Resume { cap: Some(cap) } | Steering::RetryFailures { cap: Some(cap) }) = steering else {
         return Ok(());
     };

@@ -170,7 +170,8 @@ impl BatchMutations {
         BatchPayload::from(steered.await)
     }
 
-    /// Goes on with a batch that is paused, or that was stopped. Needs ADMIN.
+    /// Goes on with a batch that is paused, or that was stopped. One that runs already keeps its cap: another is
+    /// CAP_STANDS. Needs ADMIN.
     async fn resume_batch(&self, ctx: &Context<'_>, input: ResumeBatchInput) -> Result<BatchPayload> {
         let (actor, origin) = (actor(ctx)?, origin(ctx));
         let cap = input.cap.map(|cap| cap.0);
