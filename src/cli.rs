@@ -253,9 +253,15 @@ pub(crate) struct Import {
   colloquy search '\"three months\" notice -bonus' --kind interview
   colloquy search how much pay the candidate wants --mode semantic -n 3
   colloquy search budget --speaker 'Hana Sato' --from 2026-01-01 --json | jq '.[].conversation.title'
+  colloquy search budget --group --facets
+  colloquy search 'salary OR pay kind:interview' --varied --explain
 
-\"A phrase\" must stand there to the letter, -word must not; of the other words more is better. Put the
-query into single quotes, and behind -- where it begins with a hyphen: colloquy search -- -bonus notice")]
+\"A phrase\" must stand there to the letter, -word must not, of one OR another at least one; of the other words
+more is better. speaker:, tag:, kind:, before: and after: narrow the search as the options do. Put the query into
+single quotes, and behind -- where it begins with a hyphen: colloquy search -- -bonus notice
+
+--mode text finds the words, --mode semantic what is near in meaning, and hybrid, the default, both. With --facets
+or --explain, --json gives an object of hits, facets and explanation in the place of the list of hits.")]
 pub(crate) struct Search {
     /// Words, "phrases" and -words
     #[arg(required = true, value_name = "QUERY")]
@@ -263,6 +269,18 @@ pub(crate) struct Search {
     /// By word, by meaning, or both
     #[arg(long, short, value_name = "MODE", value_enum, default_value_t)]
     pub(crate) mode: Mode,
+    /// Of each conversation the best hit, and how many more there are
+    #[arg(long, short)]
+    pub(crate) group: bool,
+    /// Leave out what says almost the same as a better hit, and put what is new before what is like the first
+    #[arg(long)]
+    pub(crate) varied: bool,
+    /// Count what matches by kind, tag, speaker and time
+    #[arg(long)]
+    pub(crate) facets: bool,
+    /// Tell how the answer came about: engines, times, scores
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Only this kind of talk; repeatable
     #[arg(long = "kind", short, value_name = "KIND", value_enum)]
     pub(crate) kinds: Vec<Kind>,

@@ -33,7 +33,7 @@ pub(crate) use import::{ConversationRef, ImportInput, Imported, Report, ReportNo
 pub(crate) use jobs::{AttemptError, Counts, Job, JobFilter, QueueStats, QueueWatch};
 pub(crate) use progress::{Stage, Watch};
 pub(crate) use schedules::Schedule;
-pub(crate) use search::{Fragment, Hit, Match, SearchFilter, SearchInput, Searched};
+pub(crate) use search::{Fragment, Hit, Match, SearchFilter, SearchInput, Searched, Shape};
 pub(crate) use server::{Connection, connect, warn_if_open};
 use trouble::GraphqlError;
 pub(crate) use trouble::{Trouble, UserError};

@@ -10,6 +10,7 @@ use colloquy_domain::{
     analysis::AnalysisRules,
     conversations::ImportRules,
     jobs::{JobKind, limits::JobLimits, rules::JobRules},
+    search::SearchRules,
 };
 use colloquy_elasticsearch::ElasticsearchSettings;
 use colloquy_postgres::DatabaseSettings;
@@ -40,6 +41,7 @@ pub(crate) struct Config {
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
     pub elasticsearch: ElasticsearchSettings,
+    pub search: SearchRules,
     pub import: ImportRules,
     pub analysis: AnalysisRules,
     pub embedding: EmbeddingSettings,

@@ -25,7 +25,7 @@ use colloquy_domain::{
 use colloquy_mail::LogMailer;
 use colloquy_objects::LocalObjects;
 use colloquy_postgres::Postgres;
-use colloquy_redis::{RedisDispatcher, RedisSettings};
+use colloquy_redis::{RedisDispatcher, RedisRankings, RedisSettings};
 use colloquy_worker::{Steward, Watch, Worker, process_name};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -87,6 +87,8 @@ pub(crate) async fn core(
         objects: Arc::new(LocalObjects::open(data.join("objects"))?),
         mailer: Arc::new(LogMailer { folder: Some(data.join("mail")) }),
         search: SearchPorts::default(),
+        search_rules: config.search.clone(),
+        rankings: Arc::new(RedisRankings::new(redis)?),
         trace: Arc::new(telemetry::OpenTelemetry),
     };
     Ok(Core { ports, postgres, dispatcher, worker_name })

@@ -98,6 +98,15 @@ async fn a_search_prints_what_people_and_programs_read() {
     assert!(shown.contains("walk") && shown.contains("lighthouse"), "{shown}");
     let narrowed = world.run(&["search", "--mode", "text", "--speaker", "sam", "lighthouse"]).await.well();
     assert!(narrowed.contains("no hits"), "{narrowed}");
+    let whole =
+        world.run(&["search", "--group", "--varied", "--facets", "--explain", "lighthouse"]).await.well();
+    for told in ["matching ", "speaker ", "semantic embedded answered", " checked, "] {
+        assert!(whole.contains(told), "{told}: {whole}");
+    }
+    let whole = world.run(&["search", "--json", "--facets", "--explain", "lighthouse"]).await.json();
+    assert_eq!(whole[0]["hits"][0]["conversation"]["title"], "walk", "{whole:#?}");
+    assert_eq!(whole[0]["explanation"]["engines"][0]["leg"], "TEXT", "{whole:#?}");
+    assert!(whole[0]["facets"]["matching"].as_u64() > Some(0), "{whole:#?}");
     let strange = world.run(&["search", "?!"]).await;
     assert!(strange.code == Some(1) && strange.stderr.contains("word"), "{strange:#?}");
 }

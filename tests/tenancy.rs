@@ -22,6 +22,12 @@ const TABLE: &[(&str, &str, &str)] = &[
         "query($id: ID!) { found: search(query: \"talk\", filter: { conversationIds: [$id] }) { edges { cursor } } }",
     ),
     (
+        "Query.similar.conversationId",
+        "c",
+        "query($id: ID!) { found: similar(conversationId: $id) { byWords } }",
+    ),
+    ("Query.similar.passageId", "q", "query($id: ID!) { found: similar(passageId: $id) { byWords } }"),
+    (
         "JobFilter.ids",
         "j",
         "query($id: ID!) { found: jobs(filter: { ids: [$id] }) { edges { node { id } } } }",

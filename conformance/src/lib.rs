@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is amiss")]
 
+mod counts;
 pub mod fixtures;
+mod paging;
 pub mod text;
 pub mod vectors;
 
@@ -49,6 +51,12 @@ macro_rules! text_suite {
             a_limit_cuts_the_same_list,
             the_whole_is_what_every_word_once_scores,
             equal_scores_have_one_order,
+            pages_leave_out_nothing_and_repeat_nothing,
+            a_page_goes_on_behind_what_is_gone,
+            counts_are_of_what_matches_by_value,
+            counts_ignore_their_own_filter_and_heed_the_others,
+            passages_are_counted_between_bounds,
+            nobody_counts_what_is_anothers,
             highlights_show_what_matched,
             what_is_found_is_what_is_marked,
             odd_text_does_no_harm,
@@ -57,7 +65,7 @@ macro_rules! text_suite {
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 24;
+pub const TEXT_TESTS: usize = 30;
 
 /// The tests of a vector engine.
 #[macro_export]

@@ -8,11 +8,13 @@ use colloquy_domain::{
 };
 use futures::future::join_all;
 
+pub use crate::{counts::*, paging::*};
+
 use crate::fixtures::{World, at, strings};
 
-type Index<'a> = &'a dyn TextIndex;
+pub(crate) type Index<'a> = &'a dyn TextIndex;
 
-async fn put(index: Index<'_>, world: &World, n: u32, texts: &[&str]) {
+pub(crate) async fn put(index: Index<'_>, world: &World, n: u32, texts: &[&str]) {
     let passages = world.passages(n, texts);
     index.replace(world.tenant(0), 1, world.facets(n), passages).await.unwrap();
 }

@@ -46,6 +46,11 @@ pub const EXTRACTIVE: Analyzer = Analyzer { name: "extractive", version: 1 };
 /// Finds what the extractive one finds, for a price: to try caps and budgets without a provider.
 pub const TEST_PRICED: Analyzer = Analyzer { name: "test-priced", version: 1 };
 
+/// Whether a word, in lower case, may say what a talk is about.
+pub(crate) fn bears_a_subject(word: &str) -> bool {
+    !vocabulary::FUNCTION_WORDS.contains(word) && !vocabulary::TALK_WORDS.contains(word)
+}
+
 /// What the operator decides about analyzers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

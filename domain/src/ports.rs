@@ -18,6 +18,7 @@ use crate::{
     conversations::ImportRules,
     ids::OrganizationId,
     jobs::{JobKind, NewJob, Payload, rules::JobRules},
+    search::SearchRules,
     time::{Clock, IdGen},
 };
 
@@ -44,6 +45,8 @@ pub struct Ports {
     pub objects: Arc<dyn objects::ObjectStore>,
     pub mailer: Arc<dyn mail::Mailer>,
     pub search: SearchPorts,
+    pub search_rules: SearchRules,
+    pub rankings: Arc<dyn search::Rankings>,
     pub trace: Arc<dyn trace::TraceContext>,
 }
 

@@ -1,7 +1,39 @@
 //! Search by word and by meaning: the query that all engines understand, fusion of their answers, and the
-//! use case that asks them and lets PostgreSQL check each hit.
+//! use cases that ask them and let PostgreSQL check each hit.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub mod arrange;
+mod check;
+pub mod cursor;
+pub mod explain;
+pub mod facets;
 pub mod find;
 pub mod fusion;
+mod kept;
 pub mod language;
+mod legs;
 pub mod query;
+pub mod similar;
+
+/// What the operator decides about searches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchRules {
+    /// How long HYBRID waits for each engine before it answers from the other alone.
+    pub hybrid_deadline_ms: u64,
+}
+
+impl Default for SearchRules {
+    fn default() -> Self {
+        Self { hybrid_deadline_ms: 2_000 }
+    }
+}
+
+impl SearchRules {
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.hybrid_deadline_ms)
+    }
+}

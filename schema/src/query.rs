@@ -9,7 +9,11 @@ use colloquy_domain::{
     audit,
     batches::rebuild,
     ids::{BatchId, ConversationId, JobId, ScheduleId},
-    search::find::{MAX_PAGE, SearchInput, find},
+    search::{
+        arrange::Arrangement,
+        find::{MAX_PAGE, SearchInput, find},
+        similar::{Like, SimilarInput, similar},
+    },
 };
 use uuid::Uuid;
 
@@ -30,12 +34,13 @@ use crate::{
             Conversation, ConversationConnection, ConversationFilter, Tag, TagCount, TagCountConnection,
             page_cost,
         },
+        facets::Counted,
         int,
         job::{Job, JobConnection, JobFilter, QueueStats, Queues},
         node::{self, Node},
+        ranking::{SearchCursor, SearchGrouping},
         schedule::{Schedule, ScheduleConnection},
-        search::{SearchConnection, SearchFilter, SearchHit, SearchOutcome},
-        segment::SequenceCursor,
+        search::{SearchConnection, SearchFilter, SearchHit, SearchOutcome, SimilarHits},
     },
 };
 
@@ -98,8 +103,11 @@ impl Query {
     /// not, and of `one OR "another one"` one or more; of the other words more is better. `speaker:`, `tag:`, `kind:`,
     /// `before:` and `after:` narrow the search as `filter` does (`speaker:"Ann Lee" after:2026-01-31`): of values of one
     /// field any will do. What cannot be read is refused with `extensions.character`, where it stands. At most 100
-    /// a page; a ranking ends after 1,000 places (200 where meaning takes part).
+    /// a page. TEXT is paged as deep as one likes. What takes in meaning, or is grouped or varied, is ranked once over the
+    /// best 1,000 hits of each engine and kept for ten minutes; after that it is ranked anew, and goes on behind the hit of
+    /// the cursor. A cursor goes with the query, mode, filter and order that it came from (CURSOR_OF_ANOTHER_QUERY).
     #[graphql(complexity = "page_cost(Some(first), None, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is one of the field's")]
     async fn search(
         &self,
         ctx: &Context<'_>,
@@ -108,25 +116,69 @@ impl Query {
         filter: Option<SearchFilter>,
         #[graphql(default = 10)] first: i32,
         after: Option<String>,
+        #[graphql(desc = "Hits of a kind behind the best of them.")] group_by: Option<SearchGrouping>,
+        #[graphql(
+            default,
+            desc = "Of the best 200 hits, those that say almost the same as a better one are left out, and counted there."
+        )]
+        collapse_duplicates: bool,
+        #[graphql(
+            desc = "From 0 to 1: how much a hit among the best 100 loses by being like one before it. Scores are then not in order."
+        )]
+        diversity: Option<f32>,
     ) -> Result<SearchConnection> {
         let actor = actor(ctx)?;
-        let page = PageArgs { after, first: Some(first), ..PageArgs::default() }.read::<SequenceCursor>()?;
-        let skip = page.by.after.map_or(0, |cursor| usize::try_from(cursor.0).unwrap_or(0) + 1);
+        let page = PageArgs { after, first: Some(first), ..PageArgs::default() }.read::<SearchCursor>()?;
+        let arrangement = Arrangement {
+            by_conversation: group_by.is_some(),
+            without_duplicates: collapse_duplicates,
+            diversity,
+        };
+        let is_paged = page.by.after.is_some();
+        let (mode, filter) = (mode.into(), filter.unwrap_or_default().read()?);
+        let counted = Counted { query: query.clone(), mode, filter: filter.clone() };
         let input = SearchInput {
             query,
-            mode: mode.into(),
-            filter: filter.unwrap_or_default().read()?,
+            mode,
+            filter,
             first: page.by.limit - 1,
-            skip,
+            after: page.by.after.map(|cursor| cursor.0),
+            arrangement,
+            goes_on: gives_cursors(ctx),
         };
         let found = find(ctx.ports(), actor, input).await.map_err(fault)?;
-        let outcome = SearchOutcome { degraded: found.degraded };
-        let mut connection = Connection::with_additional_fields(skip > 0, found.more, outcome);
-        let edge = |hit: colloquy_domain::search::find::Hit| {
-            Edge::new(SequenceCursor(int(hit.place as u64)), SearchHit(hit))
-        };
-        connection.edges.extend(found.hits.into_iter().map(edge));
+        let outcome =
+            SearchOutcome { degraded: found.degraded, explanation: found.explanation.into(), counted };
+        let mut connection = Connection::with_additional_fields(is_paged, found.more, outcome);
+        let hits = found.hits.into_iter();
+        connection.edges.extend(hits.map(|hit| Edge::new(SearchCursor(hit.cursor), SearchHit(hit))));
         Ok(connection)
+    }
+
+    /// Passages like another one, or like all of a conversation, by meaning; where there is none to go by, with the words
+    /// that tell most of it. Never the thing itself. Give one of the two; null where the id names nothing in your
+    /// organization. At most 100.
+    #[graphql(complexity = "page_cost(Some(first), None, child_complexity)")]
+    async fn similar(
+        &self,
+        ctx: &Context<'_>,
+        conversation_id: Option<ID>,
+        passage_id: Option<ID>,
+        filter: Option<SearchFilter>,
+        #[graphql(default = 10)] first: i32,
+    ) -> Result<Option<SimilarHits>> {
+        let actor = actor(ctx)?;
+        let like = match (conversation_id, passage_id) {
+            (Some(id), None) => global_id::decode(&id).map(Like::Conversation),
+            (None, Some(id)) => global_id::decode(&id).map(Like::Passage),
+            _ => return Err(refuse("give `conversationId` or `passageId`, and not both")),
+        };
+        let first =
+            PageArgs { first: Some(first), ..PageArgs::default() }.read::<SearchCursor>()?.by.limit - 1;
+        let filter = filter.unwrap_or_default().read()?;
+        let Some(like) = like else { return Ok(None) };
+        let found = similar(ctx.ports(), actor, &SimilarInput { like, filter, first }).await;
+        Ok(found.map_err(fault)?.map(SimilarHits::from))
     }
 
     /// The organization's tags, by name. At most 100 a page.
@@ -257,4 +309,10 @@ impl Query {
             audit::list(ctx.ports(), actor(ctx)?, &filter, after, page.by.limit).await.map_err(fault)?;
         Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), AuditEntry))
     }
+}
+
+/// Whether the client asks for what a next page is asked by.
+fn gives_cursors(ctx: &Context<'_>) -> bool {
+    let of = |list, name| ctx.look_ahead().field(list).field(name).exists();
+    of("edges", "cursor") || of("pageInfo", "endCursor")
 }

@@ -8,9 +8,20 @@ use super::{Client, Trouble, shapes::List};
 use crate::cli::{Kind, Mode};
 
 const DOCUMENT: &str = "
-query Search($query: String!, $mode: SearchMode!, $filter: SearchFilter!, $first: Int!) {
-  search(query: $query, mode: $mode, filter: $filter, first: $first) {
+query Search($query: String!, $mode: SearchMode!, $filter: SearchFilter!, $first: Int!, $group: SearchGrouping,
+    $single: Boolean!, $diversity: Float, $facets: Boolean!, $explain: Boolean!) {
+  search(query: $query, mode: $mode, filter: $filter, first: $first, groupBy: $group, collapseDuplicates: $single,
+      diversity: $diversity) {
     degraded
+    facets @include(if: $facets) {
+      degraded matching
+      kinds { value count } tags { value count } speakers { value count }
+      histogram { interval buckets { from before count } }
+    }
+    explanation @include(if: $explain) {
+      ranked checked dropped tookMs
+      engines { leg engine outcome asked hits deadlineMs tookMs weight trust }
+    }
     edges {
       node {
         score
@@ -18,8 +29,10 @@ query Search($query: String!, $mode: SearchMode!, $filter: SearchFilter!, $first
         passage { id startMs endMs speakers }
         conversation { id title kind occurredAt tags { name } }
         segments { text startMs participant { label } }
-        textMatch { rank score }
-        semanticMatch { rank score }
+        furtherHits
+        duplicates
+        textMatch { rank score stretched }
+        semanticMatch { rank score stretched }
       }
     }
     pageInfo { hasNextPage }
@@ -31,7 +44,20 @@ pub(crate) struct SearchInput {
     pub(crate) mode: Mode,
     pub(crate) filter: SearchFilter,
     pub(crate) first: u8,
+    pub(crate) shape: Shape,
 }
+
+/// What is asked for beyond a list of hits by their scores.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Shape {
+    pub(crate) group: bool,
+    pub(crate) varied: bool,
+    pub(crate) facets: bool,
+    pub(crate) explain: bool,
+}
+
+/// How much a hit loses by being like one before it where variety is asked for.
+const DIVERSITY: f32 = 0.3;
 
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +77,9 @@ pub(crate) struct Searched {
     /// The hits as the server gave them, for programs.
     pub(crate) nodes: Vec<Value>,
     pub(crate) more: bool,
+    /// As the server gave them.
+    pub(crate) facets: Option<Value>,
+    pub(crate) explanation: Option<Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -60,6 +89,10 @@ pub(crate) struct Hit {
     pub(crate) passage: Passage,
     pub(crate) conversation: Option<HitConversation>,
     pub(crate) segments: Vec<HitSegment>,
+    #[serde(default)]
+    pub(crate) further_hits: u32,
+    #[serde(default)]
+    pub(crate) duplicates: u32,
     pub(crate) text_match: Option<Match>,
     pub(crate) semantic_match: Option<Match>,
 }
@@ -114,16 +147,21 @@ impl Client {
         #[derive(Deserialize)]
         struct Found {
             degraded: Option<String>,
+            facets: Option<Value>,
+            explanation: Option<Value>,
             #[serde(flatten)]
             list: List,
         }
 
-        let SearchInput { query, mode, filter, first } = input;
-        let variables = json!({ "query": query, "mode": mode, "filter": filter, "first": first });
-        let Data { search: Found { degraded, list } } = self.query(DOCUMENT, variables).await?;
+        let SearchInput { query, mode, filter, first, shape } = input;
+        let variables = json!({ "query": query, "mode": mode, "filter": filter, "first": first,
+            "group": shape.group.then_some("CONVERSATION"), "single": shape.varied,
+            "diversity": shape.varied.then_some(DIVERSITY), "facets": shape.facets, "explain": shape.explain });
+        let Data { search: Found { degraded, facets, explanation, list } } =
+            self.query(DOCUMENT, variables).await?;
         let (more, nodes) = (list.more(), list.nodes());
         let shape = |cause| Trouble::Shape { server: self.server.clone(), cause };
         let hits = nodes.iter().map(Hit::deserialize).collect::<Result<_, _>>().map_err(shape)?;
-        Ok(Searched { degraded, hits, nodes, more })
+        Ok(Searched { degraded, hits, nodes, more, facets, explanation })
     }
 }

@@ -266,6 +266,7 @@ impl Tour {
                 mode: wanted.mode,
                 filter: crate::client::SearchFilter::default(),
                 first: FIRST_HITS,
+                shape: crate::client::Shape::default(),
             };
             let searched = match self.client.search(&input).await {
                 Ok(searched) => searched,

@@ -1,13 +1,15 @@
 //! `colloquy search`: hits as people read them, or as the API gave them.
 
+mod about;
 mod hits;
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::{Outcome, text::count};
 use crate::{
     cli::{Common, Search},
-    client::{self, SearchFilter, SearchInput, Searched},
+    client::{self, SearchFilter, SearchInput, Searched, Shape},
     output::{self, faint, plain},
 };
 
@@ -25,6 +27,7 @@ pub(crate) async fn run(common: &Common, args: Search) -> Result<Outcome> {
             occurred_before: args.before,
         },
         first: args.number,
+        shape: Shape { group: args.group, varied: args.varied, facets: args.facets, explain: args.explain },
     };
     let connection = client::connect(common, &args.target).await?;
     let searched = connection.client.search(&input).await;
@@ -37,9 +40,21 @@ fn tell(searched: &Searched, common: &Common) -> Result<()> {
     if let Some(lack) = &searched.degraded {
         output::warn(format_args!("this answer is not whole: {}", plain(lack)));
     }
+    let Searched { facets, explanation, .. } = searched;
     if common.json {
-        return output::json(&searched.nodes);
+        return match (facets, explanation) {
+            (None, None) => output::json(&searched.nodes),
+            _ => {
+                output::json(&json!({ "hits": searched.nodes, "facets": facets, "explanation": explanation }))
+            }
+        };
     }
+    tell_hits(searched, common)?;
+    let about = facets.iter().flat_map(about::facets).chain(explanation.iter().flat_map(about::explanation));
+    about.into_iter().try_for_each(output::line)
+}
+
+fn tell_hits(searched: &Searched, common: &Common) -> Result<()> {
     if searched.hits.is_empty() {
         return output::line("no hits");
     }

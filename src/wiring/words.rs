@@ -12,12 +12,16 @@ use colloquy_domain::{
     ports::{
         Ports, SearchPorts,
         search::{
-            ConversationFacets, EngineHit, Held, Highlight, IndexGenerations, OneGeneration, PassageDocument,
-            Standing, TextHits, TextIndex, VectorIndex, Version,
+            After, ConversationFacets, Counts, EngineHit, Held, Highlight, IndexGenerations, OneGeneration,
+            PassageDocument, Standing, TextHits, TextIndex, VectorIndex, Version,
         },
         store::generations::GenerationStore,
     },
-    search::query::{SearchFilter, TextQuery},
+    search::{
+        facets::Facet,
+        query::{SearchFilter, TextQuery},
+    },
+    time::Timestamp,
 };
 use colloquy_elasticsearch::{ElasticsearchIndex, ElasticsearchSettings, Identity, Opened};
 use colloquy_worker::Trouble;
@@ -110,6 +114,10 @@ impl Words {
 
 #[async_trait]
 impl TextIndex for Words {
+    fn name(&self) -> &'static str {
+        colloquy_elasticsearch::NAME
+    }
+
     async fn replace(
         &self,
         tenant: Tenant,
@@ -124,14 +132,36 @@ impl TextIndex for Words {
         self.index().await?.text().remove(tenant, conversation_id).await
     }
 
-    async fn search(
+    async fn page(
         &self,
         tenant: Tenant,
         query: &TextQuery,
         filter: &SearchFilter,
+        after: Option<After>,
         limit: usize,
     ) -> Result<TextHits> {
-        self.index().await?.text().search(tenant, query, filter, limit).await
+        self.index().await?.text().page(tenant, query, filter, after, limit).await
+    }
+
+    async fn count(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        facets: &[Facet],
+        limit: usize,
+    ) -> Result<Counts> {
+        self.index().await?.text().count(tenant, query, filter, facets, limit).await
+    }
+
+    async fn spread(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        bounds: &[Timestamp],
+    ) -> Result<Vec<u64>> {
+        self.index().await?.text().spread(tenant, query, filter, bounds).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {

@@ -5,8 +5,14 @@ use colloquy_domain::{
     Result,
     accounts::Tenant,
     ids::ConversationId,
-    ports::search::{ConversationFacets, Highlight, PassageDocument, TextHits, TextIndex, Version},
-    search::query::{SearchFilter, TextQuery},
+    ports::search::{
+        After, ConversationFacets, Counts, Highlight, PassageDocument, TextHits, TextIndex, Version,
+    },
+    search::{
+        facets::Facet,
+        query::{SearchFilter, TextQuery},
+    },
+    time::Timestamp,
 };
 use elasticsearch::http::Method;
 use serde_json::json;
@@ -62,6 +68,10 @@ impl Generation {
 
 #[async_trait]
 impl TextIndex for Generation {
+    fn name(&self) -> &'static str {
+        crate::NAME
+    }
+
     async fn replace(
         &self,
         tenant: Tenant,
@@ -76,14 +86,36 @@ impl TextIndex for Generation {
         self.take_out(tenant, conversation_id).await
     }
 
-    async fn search(
+    async fn page(
         &self,
         tenant: Tenant,
         query: &TextQuery,
         filter: &SearchFilter,
+        after: Option<After>,
         limit: usize,
     ) -> Result<TextHits> {
-        self.reader(&self.index).search(tenant, query, filter, limit).await
+        self.reader(&self.index).page(tenant, query, filter, after, limit).await
+    }
+
+    async fn count(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        facets: &[Facet],
+        limit: usize,
+    ) -> Result<Counts> {
+        self.reader(&self.index).count(tenant, query, filter, facets, limit).await
+    }
+
+    async fn spread(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        bounds: &[Timestamp],
+    ) -> Result<Vec<u64>> {
+        self.reader(&self.index).spread(tenant, query, filter, bounds).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {

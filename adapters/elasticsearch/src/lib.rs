@@ -6,6 +6,7 @@
 mod analysis;
 mod bulk;
 mod client;
+mod count;
 mod fault;
 mod generation;
 mod highlight;
@@ -39,6 +40,9 @@ pub use self::{
     report::{Report, report},
     settings::{ElasticsearchSettings, Secret},
 };
+
+/// The product, as answers name it: OpenSearch speaks the same.
+pub const NAME: &str = "elasticsearch";
 
 /// What the index must carry to be in step with PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -70,7 +70,7 @@ fn sequence(form: Form, text: &str, boost: f32) -> Option<Value> {
     }
 }
 
-fn filters(tenant: Tenant, filter: &SearchFilter) -> Option<Vec<Value>> {
+pub(crate) fn filters(tenant: Tenant, filter: &SearchFilter) -> Option<Vec<Value>> {
     let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids } = filter;
     let lists = [
         ("kind", kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),

@@ -5,11 +5,12 @@ use std::str::FromStr;
 use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
-    ports::search::{EngineHit, TextHits},
+    ports::search::{After, EngineHit, TextHits},
     search::query::{Clause, SearchFilter, TextQuery},
 };
 use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::{
     analysis::{Form, Token, tokens},
@@ -29,11 +30,12 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(crate) async fn search(
+    pub(crate) async fn page(
         &self,
         tenant: Tenant,
         query: &TextQuery,
         filter: &SearchFilter,
+        after: Option<After>,
         limit: usize,
     ) -> Result<TextHits> {
         if limit == 0 {
@@ -42,14 +44,22 @@ impl Reader<'_> {
         let Some(built) = query::build(tenant, query, filter) else {
             return Ok(TextHits::default());
         };
-        let (hits, whole) = tokio::try_join!(self.hits(tenant, built, limit), self.whole(tenant, query))?;
+        let (hits, whole) =
+            tokio::try_join!(self.hits(tenant, built, after, limit), self.whole(tenant, query))?;
         let whole = if hits.is_empty() { 0.0 } else { whole };
         Ok(TextHits { hits, whole })
     }
 
-    async fn hits(&self, tenant: Tenant, query: Value, limit: usize) -> Result<Vec<EngineHit>> {
+    async fn hits(
+        &self,
+        tenant: Tenant,
+        query: Value,
+        after: Option<After>,
+        limit: usize,
+    ) -> Result<Vec<EngineHit>> {
         let organization = tenant.0.to_string();
-        let body = json!({
+        let preference = preference(&query);
+        let mut body = json!({
             "query": query,
             "size": limit.min(LONGEST_LIST),
             "_source": ["passage_id", "conversation_id", "revision"],
@@ -59,8 +69,15 @@ impl Reader<'_> {
             "track_total_hits": false,
             "timeout": self.client.patience(),
         });
+        if let Some(after) = after {
+            body["search_after"] = json!([after.score, after.passage_id]);
+        }
         let request = Request::new(Method::Post, format!("/{}/_search", self.name))
-            .with(&[("routing", organization.as_str()), ("allow_partial_search_results", "false")])
+            .with(&[
+                ("routing", organization.as_str()),
+                ("preference", preference.as_str()),
+                ("allow_partial_search_results", "false"),
+            ])
             .json(&body);
         let found = self.client.expect(SEARCHING, request).await?;
         if found["timed_out"] == true {
@@ -131,6 +148,12 @@ impl Statistics {
         };
         tokens(form, text).iter().map(of_term).sum::<f64>() as f32
     }
+}
+
+/// The pages of a query are asked of one copy of the shard, while there is one: copies differ in what they have deleted
+/// but not forgotten yet, and so in their scores.
+fn preference(query: &Value) -> String {
+    Uuid::new_v5(&Uuid::nil(), query.to_string().as_bytes()).simple().to_string()
 }
 
 fn hit(found: &Value) -> Option<EngineHit> {

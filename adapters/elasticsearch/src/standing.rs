@@ -9,8 +9,14 @@ use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     ids::ConversationId,
-    ports::search::{ConversationFacets, Highlight, PassageDocument, Standing, TextHits, TextIndex, Version},
-    search::query::{SearchFilter, TextQuery},
+    ports::search::{
+        After, ConversationFacets, Counts, Highlight, PassageDocument, Standing, TextHits, TextIndex, Version,
+    },
+    search::{
+        facets::Facet,
+        query::{SearchFilter, TextQuery},
+    },
+    time::Timestamp,
 };
 use tokio::sync::Mutex;
 
@@ -123,6 +129,10 @@ pub(crate) struct LiveText(pub(crate) Arc<Shelf>);
 
 #[async_trait]
 impl TextIndex for LiveText {
+    fn name(&self) -> &'static str {
+        crate::NAME
+    }
+
     async fn replace(
         &self,
         tenant: Tenant,
@@ -146,15 +156,39 @@ impl TextIndex for LiveText {
         Ok(())
     }
 
-    async fn search(
+    async fn page(
         &self,
         tenant: Tenant,
         query: &TextQuery,
         filter: &SearchFilter,
+        after: Option<After>,
         limit: usize,
     ) -> Result<TextHits> {
         let now = self.0.now();
-        now.live.reader(&self.0.alias).search(tenant, query, filter, limit).await
+        now.live.reader(&self.0.alias).page(tenant, query, filter, after, limit).await
+    }
+
+    async fn count(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        facets: &[Facet],
+        limit: usize,
+    ) -> Result<Counts> {
+        let now = self.0.now();
+        now.live.reader(&self.0.alias).count(tenant, query, filter, facets, limit).await
+    }
+
+    async fn spread(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        bounds: &[Timestamp],
+    ) -> Result<Vec<u64>> {
+        let now = self.0.now();
+        now.live.reader(&self.0.alias).spread(tenant, query, filter, bounds).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {

@@ -12,10 +12,14 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::ConversationId,
     ports::search::{
-        ConversationFacets, EngineHit, Held, Highlight, IndexGenerations, OneGeneration, PassageDocument,
-        Standing, TextHits, TextIndex, VectorIndex, Version,
+        After, ConversationFacets, Counts, EngineHit, Held, Highlight, IndexGenerations, OneGeneration,
+        PassageDocument, Standing, TextHits, TextIndex, VectorIndex, Version,
     },
-    search::query::{SearchFilter, TextQuery},
+    search::{
+        facets::Facet,
+        query::{SearchFilter, TextQuery},
+    },
+    time::Timestamp,
 };
 use tokio::{sync::Mutex, task};
 
@@ -186,6 +190,10 @@ pub(crate) struct LiveText(pub(crate) Arc<Shelf>);
 
 #[async_trait]
 impl TextIndex for LiveText {
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
     async fn replace(
         &self,
         tenant: Tenant,
@@ -210,14 +218,36 @@ impl TextIndex for LiveText {
         Ok(())
     }
 
-    async fn search(
+    async fn page(
         &self,
         tenant: Tenant,
         query: &TextQuery,
         filter: &SearchFilter,
+        after: Option<After>,
         limit: usize,
     ) -> Result<TextHits> {
-        self.0.live().text.search(tenant, query, filter, limit).await
+        self.0.live().text.page(tenant, query, filter, after, limit).await
+    }
+
+    async fn count(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        facets: &[Facet],
+        limit: usize,
+    ) -> Result<Counts> {
+        self.0.live().text.count(tenant, query, filter, facets, limit).await
+    }
+
+    async fn spread(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        bounds: &[Timestamp],
+    ) -> Result<Vec<u64>> {
+        self.0.live().text.spread(tenant, query, filter, bounds).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {

@@ -1,8 +1,10 @@
 //! Full text by tantivy: BM25 over stemmed words, exact phrases, filters by term and time.
 
 mod analysis;
+mod count;
 pub(crate) mod engine;
 mod highlight;
+mod page;
 mod query;
 mod schema;
 mod unwanted;
@@ -10,37 +12,35 @@ mod unwanted;
 use std::{cmp::Ordering, sync::Arc};
 
 use async_trait::async_trait;
+use chrono::DateTime;
 use colloquy_domain::{
     Result,
     accounts::Tenant,
-    ids::{ConversationId, PassageId},
+    ids::ConversationId,
     ports::search::{
-        ConversationFacets, EngineHit, Highlight, PassageDocument, TextHits, TextIndex, Version,
+        After, ConversationFacets, Counts, EngineHit, Highlight, PassageDocument, TextHits, TextIndex,
+        Version,
     },
-    search::query::{SearchFilter, TextQuery},
-};
-use tantivy::{
-    DocSet, Order, Searcher, TERMINATED, Term,
-    collector::{
-        TopDocs,
-        sort_key::{SortBySimilarityScore, SortByStaticFastValue},
+    search::{
+        facets::Facet,
+        query::{SearchFilter, TextQuery},
     },
-    columnar::Column,
-    schema::IndexRecordOption,
+    time::Timestamp,
 };
-use uuid::Uuid;
+use tantivy::{DocSet, TERMINATED, Term, collector::Count, schema::IndexRecordOption};
 
 use self::{
     analysis::Analysis,
+    count::{Times, Values, most},
     engine::{Change, TextEngine, TextWrite, failed},
     highlight::Highlighter,
-    schema::{
-        CONVERSATION_HIGH, CONVERSATION_LOW, Fields, PASSAGE_HIGH, PASSAGE_LOW, REVISION, VERSION, scoped,
-    },
+    page::Page,
+    schema::{Fields, PASSAGE_HIGH, VERSION, scoped},
 };
 use crate::{EmbeddedSettings, lock::FolderLock, searches::Searches, writer::Writer};
 
 const SEARCHING: &str = "search the text index";
+const COUNTING: &str = "count in the text index";
 
 pub(crate) struct Text {
     writer: Writer<TextEngine>,
@@ -102,6 +102,10 @@ impl Text {
 
 #[async_trait]
 impl TextIndex for Text {
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
     async fn replace(
         &self,
         tenant: Tenant,
@@ -118,11 +122,12 @@ impl TextIndex for Text {
         self.writer.write(TextWrite { tenant, conversation_id, change: Change::Remove }).await
     }
 
-    async fn search(
+    async fn page(
         &self,
         tenant: Tenant,
         query: &TextQuery,
         filter: &SearchFilter,
+        after: Option<After>,
         limit: usize,
     ) -> Result<TextHits> {
         if limit == 0 {
@@ -132,12 +137,51 @@ impl TextIndex for Text {
         let (asked, query) = (query.clone(), query::build(&fields, &mut analysis, tenant, query, filter));
         let searcher = self.reader.searcher();
         let mut search = move || -> tantivy::Result<TextHits> {
-            let hits = find(&searcher, &query, limit)?;
+            let hits = searcher.search(&query, &Page { after, limit })?;
             let whole =
                 if hits.is_empty() { 0.0 } else { query::whole(&fields, &mut analysis, &asked, &searcher)? };
             Ok(TextHits { hits, whole })
         };
         self.searches.run(SEARCHING, move || search().map_err(|e| failed(SEARCHING, e))).await
+    }
+
+    async fn count(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        facets: &[Facet],
+        limit: usize,
+    ) -> Result<Counts> {
+        let (fields, mut analysis, searcher) = (self.fields, self.analysis.clone(), self.reader.searcher());
+        let mut build = |filter: &SearchFilter| query::build(&fields, &mut analysis, tenant, query, filter);
+        let timeless = SearchFilter { occurred_from: None, occurred_before: None, ..filter.clone() };
+        let (all, timeless) = (build(filter), build(&timeless));
+        let by: Vec<_> = facets.iter().map(|facet| (*facet, build(&facet.freed(filter)))).collect();
+        let count = move || -> tantivy::Result<Counts> {
+            let values =
+                by.iter().map(|(facet, query)| Ok(most(searcher.search(query, &Values(*facet))?, limit)));
+            let values = values.collect::<tantivy::Result<_>>()?;
+            let span = searcher.search(&timeless, &Times { bounds: Vec::new() })?.span;
+            let time = DateTime::from_timestamp_micros;
+            let span = span.and_then(|(first, last)| time(first).zip(time(last)));
+            Ok(Counts { matching: searcher.search(&all, &Count)? as u64, values, span })
+        };
+        self.searches.run(COUNTING, move || count().map_err(|e| failed(COUNTING, e))).await
+    }
+
+    async fn spread(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        bounds: &[Timestamp],
+    ) -> Result<Vec<u64>> {
+        let searcher = self.reader.searcher();
+        let query = query::build(&self.fields, &mut self.analysis.clone(), tenant, query, filter);
+        let bounds = bounds.iter().map(|bound| bound.timestamp_micros()).collect();
+        let spread = move || searcher.search(&query, &Times { bounds }).map(|spread| spread.counts);
+        self.searches.run(COUNTING, move || spread().map_err(|e| failed(COUNTING, e))).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
@@ -147,62 +191,6 @@ impl TextIndex for Text {
     }
 }
 
-/// Equal scores stand in the order of passage ids, so that the same search gives the same answer.
-fn find(
-    searcher: &Searcher,
-    query: &dyn tantivy::query::Query,
-    limit: usize,
-) -> tantivy::Result<Vec<EngineHit>> {
-    let by_id = SortByStaticFastValue::<u64>::for_field(PASSAGE_HIGH);
-    let order = (SortBySimilarityScore, (by_id, Order::Asc));
-    let found = searcher.search(query, &TopDocs::with_limit(limit).order_by(order))?;
-    let columns =
-        searcher.segment_readers().iter().map(Columns::open).collect::<tantivy::Result<Vec<_>>>()?;
-    let hits = found.into_iter().filter_map(|((score, _id), at)| {
-        let columns = &columns[at.segment_ord as usize];
-        Some(EngineHit {
-            passage_id: PassageId(columns.passage.get(at.doc_id)?),
-            conversation_id: ConversationId(columns.conversation.get(at.doc_id)?),
-            revision: columns.revision.first(at.doc_id)?.try_into().ok()?,
-            score,
-        })
-    });
-    let mut hits: Vec<EngineHit> = hits.collect();
-    hits.sort_by(best_first);
-    Ok(hits)
-}
-
 pub(crate) fn best_first(a: &EngineHit, b: &EngineHit) -> Ordering {
     b.score.total_cmp(&a.score).then_with(|| a.passage_id.cmp(&b.passage_id))
-}
-
-struct Columns {
-    passage: IdColumns,
-    conversation: IdColumns,
-    revision: Column<i64>,
-}
-
-struct IdColumns {
-    high: Column<u64>,
-    low: Column<u64>,
-}
-
-impl Columns {
-    fn open(segment: &tantivy::SegmentReader) -> tantivy::Result<Self> {
-        let columns = segment.fast_fields();
-        let id = |high, low| -> tantivy::Result<IdColumns> {
-            Ok(IdColumns { high: columns.u64(high)?, low: columns.u64(low)? })
-        };
-        Ok(Self {
-            passage: id(PASSAGE_HIGH, PASSAGE_LOW)?,
-            conversation: id(CONVERSATION_HIGH, CONVERSATION_LOW)?,
-            revision: columns.i64(REVISION)?,
-        })
-    }
-}
-
-impl IdColumns {
-    fn get(&self, doc: tantivy::DocId) -> Option<Uuid> {
-        Some(Uuid::from_u64_pair(self.high.first(doc)?, self.low.first(doc)?))
-    }
 }

@@ -1,5 +1,6 @@
 //! Dispatch over Redis by apalis: hints on their way from the relay to workers. The ledger in PostgreSQL is
-//! the truth; whatever is lost here comes again when its deadline there has passed.
+//! the truth; whatever is lost here comes again when its deadline there has passed. Beside it, rankings are kept for the
+//! next pages of searches ([`RedisRankings`]).
 //!
 //! apalis-redis has sharp edges, and each has its guard: a worker that any Redis error ends is begun again
 //! under a new name ([`serve`]); a poll strategy that cannot lose its wake-up and a bell rung by pub/sub make
@@ -10,6 +11,7 @@ mod bell;
 mod lane;
 mod listen;
 mod push;
+mod rankings;
 mod serve;
 mod settings;
 mod upkeep;
@@ -29,6 +31,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+pub use rankings::RedisRankings;
 pub use settings::RedisSettings;
 
 use crate::{bell::Bells, lane::Lane};

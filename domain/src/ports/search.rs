@@ -10,7 +10,10 @@ use crate::{
     accounts::Tenant,
     conversations::{ConversationKind, RevisionNumber},
     ids::{ConversationId, PassageId},
-    search::query::{SearchFilter, TextQuery},
+    search::{
+        facets::{Facet, ValueCount},
+        query::{SearchFilter, TextQuery},
+    },
     time::Timestamp,
 };
 
@@ -47,6 +50,14 @@ pub struct EngineHit {
     pub score: f32,
 }
 
+/// Where a list by words goes on: behind this hit, which need not stand any more. Hits of equal scores stand in the
+/// order of their ids.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct After {
+    pub score: f32,
+    pub passage_id: PassageId,
+}
+
 /// What a full-text engine found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TextHits {
@@ -56,11 +67,25 @@ pub struct TextHits {
     pub whole: f32,
 }
 
+/// What a full-text engine counted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counts {
+    /// Passages that match with every filter.
+    pub matching: u64,
+    /// For each facet asked, from the value of the most passages to that of the fewest; equals by their names.
+    pub values: Vec<Vec<ValueCount>>,
+    /// The first and the last time of a passage that matches, filters on time apart.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
 /// UTF-8 byte offsets into a passage's text.
 pub type Highlight = std::ops::Range<usize>;
 
 #[async_trait]
 pub trait TextIndex: Send + Sync {
+    /// The product, for whoever wants to know how an answer came about.
+    fn name(&self) -> &'static str;
+
     /// Makes these the conversation's only passages, searchable when the call returns, unless a later
     /// version is there already.
     async fn replace(
@@ -80,7 +105,40 @@ pub trait TextIndex: Send + Sync {
         query: &TextQuery,
         filter: &SearchFilter,
         limit: usize,
+    ) -> Result<TextHits> {
+        self.page(tenant, query, filter, None, limit).await
+    }
+
+    /// The list from a hit on, at a cost that does not grow with how deep that is. While nothing is written, pages
+    /// neither repeat a hit nor leave one out.
+    async fn page(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        after: Option<After>,
+        limit: usize,
     ) -> Result<TextHits>;
+
+    /// Passages that match the query, or all where it is empty, by the values that they have: `limit` at most of each
+    /// facet, whose own filter does not count for it.
+    async fn count(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        facets: &[Facet],
+        limit: usize,
+    ) -> Result<Counts>;
+
+    /// How many of them have a time between each two bounds, which ascend; the first of the two is inclusive.
+    async fn spread(
+        &self,
+        tenant: Tenant,
+        query: &TextQuery,
+        filter: &SearchFilter,
+        bounds: &[Timestamp],
+    ) -> Result<Vec<u64>>;
 
     /// Where the query's words and phrases stand in each text, in ascending order without overlap.
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>>;
@@ -88,6 +146,11 @@ pub trait TextIndex: Send + Sync {
 
 #[async_trait]
 pub trait VectorIndex: Send + Sync {
+    /// As [`TextIndex::name`].
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
     /// As [`TextIndex::replace`]; the vectors have unit length. The facets are what filters see.
     async fn replace(
         &self,
@@ -107,6 +170,14 @@ pub trait VectorIndex: Send + Sync {
         filter: &SearchFilter,
         limit: usize,
     ) -> Result<Vec<EngineHit>>;
+}
+
+/// Rankings, kept for the pages to come: for ten minutes, or for less. Any may be lost at any time.
+#[async_trait]
+pub trait Rankings: Send + Sync {
+    async fn keep(&self, key: [u8; 32], ranking: Vec<u8>) -> Result<()>;
+
+    async fn find(&self, key: [u8; 32]) -> Result<Option<Vec<u8>>>;
 }
 
 /// Builds of the search indexes by number. Searches read the live one; what changes is written to all of them.

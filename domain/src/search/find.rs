@@ -1,37 +1,47 @@
 //! The search use case: asks the engines, fuses what they say, and lets PostgreSQL have the last word on each
 //! hit. HYBRID asks both engines at once with a deadline each and answers from one when the other fails,
-//! saying so.
+//! saying so. TEXT is read from the engine page by page, as deep as one likes; what is fused or arranged is ranked once
+//! and kept for its next pages. A ranking that was lost is made anew, and paging goes on behind the hit that was last.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
+use uuid::Uuid;
 
+use super::{
+    arrange::{Arrangement, arrange},
+    check::Check,
+    cursor::{self, Cursor, Fingerprint},
+    explain::Explanation,
+    fusion::{FusedHit, SEMANTIC_WEIGHT, STRETCHED, Stretch, fuse, single, trust},
+    kept::{About, Placed, Ranking},
+    language::{self, Asked},
+    legs::{ALONE, Legs, Said},
+    query::{SearchFilter, SearchMode, TextQuery},
+};
 use crate::{
     Error, Problem, Result,
     accounts::{Actor, Role, Tenant},
     conversations::ConversationKind,
-    ids::{ConversationId, PassageId},
+    ids::ConversationId,
     ports::{
         Ports,
-        search::{EngineHit, Highlight, TextHits},
+        search::{After, EngineHit, Highlight, TextHits},
         store::passages::FoundPassage,
-    },
-    search::{
-        fusion::{FusedHit, fuse, single},
-        language::{self, Asked},
-        query::{Clause, SearchFilter, SearchMode, TextQuery},
     },
     time::Timestamp,
 };
 
 /// Hits on one page at most.
 pub const MAX_PAGE: usize = 100;
-/// How deep a list can be paged.
-pub const MAX_DEPTH: usize = 1_000;
-/// What HYBRID and SEMANTIC ask of each engine: the list that is fused and paged.
-const LEG: usize = 200;
-/// How long an engine may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// What is asked of each engine for a list that is ranked once …
+pub const LEG: usize = 1_000;
+/// … and where nobody will read on: the first places are the same, and an engine of vectors is quicker by as much.
+const SHORT_LEG: usize = STRETCHED;
+/// Hits that TEXT asks the engine for at once, and how often for one page: whoever finds nothing that stands in so many
+/// has an index that is being mended.
+const MOST_AT_ONCE: usize = 1_000;
+const ROUNDS: u32 = 12;
 
 /// What a filter looks at, as PostgreSQL has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,18 +71,24 @@ pub struct SearchInput {
     pub filter: SearchFilter,
     /// At most [`MAX_PAGE`].
     pub first: usize,
-    /// Places of the ranking to pass over: [`Hit::place`] + 1 of the last hit seen.
-    pub skip: usize,
+    /// Of the last hit seen.
+    pub after: Option<Cursor>,
+    pub arrangement: Arrangement,
+    /// Whether anybody will ask for the next page: the ranking is kept for it.
+    pub goes_on: bool,
 }
 
 #[derive(Debug, Clone)]
 pub struct Hit {
-    /// From 0, in the ranking before PostgreSQL's check.
-    pub place: usize,
+    pub cursor: Cursor,
     pub found: FoundPassage,
     pub fused: FusedHit,
     /// Where the query's words stand in the passage's text; empty for a hit by meaning alone.
     pub highlights: Vec<Highlight>,
+    /// Hits of its conversation that stand behind it, where a conversation has one place.
+    pub further: u16,
+    /// Hits that say almost the same, where those are left out.
+    pub duplicates: u16,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -82,197 +98,288 @@ pub struct Found {
     pub more: bool,
     /// What this answer lacks because an engine did not serve, for the user.
     pub degraded: Option<String>,
+    pub explanation: Explanation,
 }
 
 pub async fn find(ports: &Ports, actor: &Actor, input: SearchInput) -> Result<Found> {
     actor.require(Role::Viewer)?;
     let Asked { text: asked, filter } = language::read(&input.query).map_err(Error::Invalid)?;
-    if input.first == 0 || input.first > MAX_PAGE || input.skip >= MAX_DEPTH {
-        let message = format!("`first` is 1 to {MAX_PAGE}, and a ranking ends after {MAX_DEPTH} places");
-        return Err(Error::Invalid(Problem::new("PAGE_OUT_OF_RANGE", message)));
+    if input.first == 0 || input.first > MAX_PAGE {
+        let message = format!("`first` is 1 to {MAX_PAGE}; this is {}", input.first);
+        return Err(Error::Invalid(Problem::new("PAGE_OUT_OF_RANGE", message).at("first")));
+    }
+    input.arrangement.check().map_err(Error::Invalid)?;
+    let tenant = actor.tenant();
+    let of = cursor::fingerprint(tenant, &input);
+    if let Some(after) = &input.after {
+        after.check(of).map_err(Error::Invalid)?;
     }
     let Some(filter) = input.filter.clone().and(filter) else {
         return Ok(Found::default());
     };
     let input = SearchInput { filter, ..input };
     let started = Instant::now();
-    let search = Search { ports, tenant: actor.tenant(), query: asked.without_frame(), asked, input };
-    let found = search.run().await;
-    let outcome = match &found {
+    let search = Search { ports, tenant, of, query: asked.without_frame(), asked, input };
+    let mut found = search.run().await;
+    if let Ok(found) = &mut found {
+        found.explanation.took_ms = started.elapsed().as_millis() as u64;
+    }
+    count(search.input.mode, &found, started.elapsed());
+    found
+}
+
+fn count(mode: SearchMode, found: &Result<Found>, took: Duration) {
+    let outcome = match found {
         Ok(found) if found.degraded.is_some() => "degraded",
         Ok(_) => "ok",
         Err(_) => "error",
     };
-    let mode = search.input.mode.as_str();
+    let mode = mode.as_str();
     metrics::counter!("colloquy_searches_total", "mode" => mode, "outcome" => outcome).increment(1);
-    metrics::histogram!("colloquy_search_duration_seconds", "mode" => mode).record(started.elapsed());
-    found
+    metrics::histogram!("colloquy_search_duration_seconds", "mode" => mode).record(took);
 }
 
 struct Search<'a> {
     ports: &'a Ports,
     tenant: Tenant,
+    of: Fingerprint,
     asked: TextQuery,
     /// Without the question's frame.
     query: TextQuery,
     input: SearchInput,
 }
 
-/// A ranking, whether the engines had more, and what it lacks.
-struct Ranking {
-    hits: Vec<FusedHit>,
-    degraded: Option<String>,
+/// Hits that PostgreSQL agrees with, and how far a list was read for them.
+#[derive(Default)]
+struct Checked {
+    hits: Vec<(usize, Placed, FoundPassage)>,
+    /// Places that were passed.
+    read: usize,
 }
 
 impl Search<'_> {
     async fn run(&self) -> Result<Found> {
-        let mut depth = (self.input.skip + self.input.first + 1).next_multiple_of(50);
-        loop {
-            let ranking = self.rank(depth.min(MAX_DEPTH)).await?;
-            let exhausted = ranking.hits.len() < depth || depth >= MAX_DEPTH || self.is_fused();
-            let found = self.check(ranking).await?;
-            if found.hits.len() == self.input.first || exhausted {
+        if self.input.mode == SearchMode::Text && !self.input.arrangement.is_asked_for() {
+            self.run_through().await
+        } else {
+            self.run_list().await
+        }
+    }
+
+    /// From hit to hit, each page from where the last one ended.
+    async fn run_through(&self) -> Result<Found> {
+        let mut found = Found::default();
+        let mut place = self.input.after.map_or(0, |cursor| cursor.place as usize + 1);
+        let mut after = self.input.after.map(|cursor| cursor.last);
+        let legs = self.legs(ALONE);
+        for round in 0..ROUNDS {
+            let wanted = self.input.first - found.hits.len();
+            // PostgreSQL dropped some: refill with more at once.
+            let limit = ((wanted + 1) << (2 * round).min(16)).min(MOST_AT_ONCE);
+            let Said { answer, mut report } = legs.text(&self.query, after, limit).await;
+            let TextHits { hits, whole } = answer?;
+            report.whole = Some(whole);
+            found.explanation.legs.push(report);
+            let rank = u32::try_from(place + 1).unwrap_or(u32::MAX);
+            let ranked: Vec<Placed> = single(&hits, false, rank).into_iter().map(Placed::from).collect();
+            let checked = self.check(&ranked, 0, wanted, &mut found.explanation).await?;
+            found.more = checked.read < ranked.len() || hits.len() == limit;
+            self.show(&mut found, checked.hits, place, None).await?;
+            if found.hits.len() == self.input.first || hits.len() < limit {
                 return Ok(found);
             }
-            // PostgreSQL dropped some: refill from deeper down.
-            depth *= 4;
+            place += hits.len();
+            after = hits.last().map(|hit| After { score: hit.score, passage_id: hit.passage_id });
         }
-    }
-
-    /// Whether the list has one fixed length, however deep it is read.
-    fn is_fused(&self) -> bool {
-        self.input.mode != SearchMode::Text
-    }
-
-    async fn rank(&self, depth: usize) -> Result<Ranking> {
-        match self.input.mode {
-            SearchMode::Text => {
-                let found = within_deadline("text", self.text_leg(depth)).await?;
-                Ok(Ranking { hits: single(&found.hits, false), degraded: None })
-            }
-            SearchMode::Semantic => {
-                let hits = within_deadline("semantic", self.semantic_leg()).await?;
-                Ok(Ranking { hits: single(&hits, true), degraded: None })
-            }
-            SearchMode::Hybrid => {
-                let (text, semantic) = tokio::join!(
-                    within_deadline("text", self.text_leg(LEG)),
-                    within_deadline("semantic", self.semantic_leg()),
-                );
-                both(text, semantic)
-            }
-        }
-    }
-
-    async fn text_leg(&self, limit: usize) -> Result<TextHits> {
-        let missing = || no_engine("there is no full-text engine in this server's settings");
-        let engine = self.ports.search.text.as_ref().ok_or_else(missing)?;
-        engine.search(self.tenant, &self.query, &self.input.filter, limit).await
-    }
-
-    async fn semantic_leg(&self) -> Result<Vec<EngineHit>> {
-        let missing = || no_engine("there is no embedding model or vector engine in this server's settings");
-        let embedder = self.ports.search.embedder.as_ref().ok_or_else(missing)?;
-        let engine = self.ports.search.vectors.as_ref().ok_or_else(missing)?;
-        let vector = embedder.embed_query(&self.asked.plain()).await?;
-        engine.search(self.tenant, &vector, &self.input.filter, LEG).await
-    }
-
-    /// Reads the ranking page by page against PostgreSQL until enough hits stand.
-    async fn check(&self, ranking: Ranking) -> Result<Found> {
-        let Ranking { hits, degraded } = ranking;
-        let mut found = Found { degraded, ..Found::default() };
-        let mut at = self.input.skip;
-        while at < hits.len() && found.hits.len() < self.input.first {
-            let wanted = self.input.first - found.hits.len();
-            let page = &hits[at..hits.len().min(at + wanted)];
-            let kept = self.stands(page, at).await?;
-            found.hits.extend(kept);
-            at += page.len();
-        }
-        found.more = at < hits.len();
+        found.more &= !found.hits.is_empty();
         Ok(found)
     }
 
-    /// Those of the page that PostgreSQL agrees with, with their highlights. An engine may still hold the text
-    /// of an earlier revision, under the same passage's id.
-    async fn stands(&self, page: &[FusedHit], offset: usize) -> Result<Vec<Hit>> {
-        let ids: Vec<PassageId> = page.iter().map(|hit| hit.passage_id).collect();
-        let rows = self.ports.passages.find(self.tenant, &ids).await?;
-        let rows: HashMap<PassageId, FoundPassage> =
-            rows.into_iter().map(|row| (row.passage.id, row)).collect();
-        let mut hits = Vec::with_capacity(page.len());
-        for (place, fused) in (offset..).zip(page) {
-            let found = rows.get(&fused.passage_id).filter(|row| row.facets.revision == fused.revision);
-            let Some(found) = found.cloned() else {
-                continue;
-            };
-            if self.input.filter.matches(&HitFacets::from(&found)) {
-                hits.push(Hit { place, found, fused: *fused, highlights: Vec::new() });
+    /// Page by page of a list that is ranked once.
+    async fn run_list(&self) -> Result<Found> {
+        let known = self.input.after.and_then(|cursor| cursor.list);
+        let kept = match known {
+            Some(list) => self.kept(list).await,
+            None => None,
+        };
+        let is_kept = kept.is_some();
+        let ranking = match kept {
+            Some(ranking) => ranking,
+            None => self.rank().await?,
+        };
+        let list = known.unwrap_or_else(|| self.ports.ids.next());
+        let start = self.input.after.map_or(0, |cursor| behind(&ranking.hits, &cursor));
+        let About { degraded, legs, dropped } = ranking.about.clone();
+        let explanation = Explanation {
+            legs,
+            kept: is_kept,
+            ranked: Some(ranking.hits.len()),
+            dropped,
+            checked: dropped,
+            ..Explanation::default()
+        };
+        let mut found = Found { degraded, explanation, ..Found::default() };
+        let goes_on = self.input.goes_on && ranking.hits.len() > start + self.input.first;
+        let keep = async {
+            if goes_on && !is_kept {
+                self.keep(list, &ranking).await;
             }
-        }
-        self.keep_strict(&mut hits).await?;
-        self.highlight(&mut hits).await?;
-        Ok(hits)
+        };
+        let check = self.check(&ranking.hits, start, self.input.first, &mut found.explanation);
+        let (checked, ()) = tokio::join!(check, keep);
+        let checked = checked?;
+        found.more = start + checked.read < ranking.hits.len();
+        self.show(&mut found, checked.hits, 0, Some(list)).await?;
+        Ok(found)
     }
 
-    /// Quotes, OR and minus mean what they say for hits by meaning, too.
-    async fn keep_strict(&self, hits: &mut Vec<Hit>) -> Result<()> {
-        let Some(engine) = &self.ports.search.text else {
-            return Ok(());
-        };
-        let texts: Vec<String> = hits.iter().map(|hit| hit.found.passage.text.clone()).collect();
-        let mut stands = vec![true; hits.len()];
-        let phrases = self.query.clauses.iter().filter(|clause| matches!(clause, Clause::Phrase(_)));
-        let wanted = phrases.map(std::slice::from_ref).chain(self.query.either.iter().map(Vec::as_slice));
-        let unwanted = self.query.not.iter().map(std::slice::from_ref);
-        let strict = wanted.map(|any| (any, true)).chain(unwanted.map(|any| (any, false)));
-        for (any, must_stand) in strict {
-            let query = TextQuery { clauses: any.to_vec(), ..TextQuery::default() };
-            for (stands, marks) in stands.iter_mut().zip(engine.highlight(&query, &texts).await?) {
-                *stands &= marks.is_empty() != must_stand;
+    async fn kept(&self, list: Uuid) -> Option<Ranking> {
+        match self.ports.rankings.find(cursor::key(self.tenant, self.of, list)).await {
+            Ok(kept) => Ranking::decode(&kept?),
+            Err(error) => {
+                tracing::debug!(error = error.chain(), "a search is ranked anew");
+                None
             }
         }
-        let mut stands = stands.into_iter();
-        hits.retain(|hit| stands.next().unwrap_or(false) || hit.fused.text.is_some());
-        Ok(())
     }
 
-    async fn highlight(&self, hits: &mut [Hit]) -> Result<()> {
-        let Some(engine) = &self.ports.search.text else {
-            return Ok(());
+    async fn keep(&self, list: Uuid, ranking: &Ranking) {
+        let Some(bytes) = ranking.encode() else { return };
+        if let Err(error) = self.ports.rankings.keep(cursor::key(self.tenant, self.of, list), bytes).await {
+            tracing::debug!(error = error.chain(), "a ranking is not kept for its next pages");
+        }
+    }
+
+    fn legs(&self, deadline: Duration) -> Legs<'_> {
+        Legs { ports: self.ports, tenant: self.tenant, filter: &self.input.filter, deadline }
+    }
+
+    fn leg(&self) -> usize {
+        let is_read_on = self.input.goes_on || self.input.after.is_some();
+        if is_read_on || self.input.arrangement.is_asked_for() { LEG } else { SHORT_LEG }
+    }
+
+    async fn rank(&self) -> Result<Ranking> {
+        let leg = self.leg();
+        let (hits, about) = match self.input.mode {
+            SearchMode::Text => {
+                let said = self.legs(ALONE).text(&self.query, None, leg).await;
+                alone(said, |found| single(&found.hits, false, 1))?
+            }
+            SearchMode::Semantic => {
+                let said = self.legs(ALONE).semantic(&self.asked.plain(), leg).await;
+                alone(said, |found| single(found, true, 1))?
+            }
+            SearchMode::Hybrid => {
+                let legs = self.legs(self.ports.search_rules.deadline());
+                let plain = self.asked.plain();
+                let (text, semantic) =
+                    tokio::join!(legs.text(&self.query, None, leg), legs.semantic(&plain, leg));
+                both(text, semantic)?
+            }
         };
-        let texts: Vec<String> = hits.iter().map(|hit| hit.found.passage.text.clone()).collect();
-        let marks = engine.highlight(&self.query, &texts).await?;
-        for (hit, marks) in hits.iter_mut().zip(marks) {
-            hit.highlights = marks;
+        if self.input.arrangement.is_asked_for() {
+            return self.arranged(hits, about).await;
+        }
+        Ok(Ranking { hits: hits.into_iter().map(Placed::from).collect(), about })
+    }
+
+    /// What does not stand must not stand for others.
+    async fn arranged(&self, hits: Vec<FusedHit>, about: About) -> Result<Ranking> {
+        let stand = self.checks().stands(&hits).await?;
+        let standing: Vec<(FusedHit, FoundPassage)> =
+            hits.iter().zip(stand).filter_map(|(hit, row)| Some((*hit, row?))).collect();
+        let dropped = hits.len() - standing.len();
+        let hits = arrange(self.ports, self.tenant, self.input.arrangement, standing).await?;
+        Ok(Ranking { hits, about: About { dropped, ..about } })
+    }
+
+    fn checks(&self) -> Check<'_> {
+        Check { ports: self.ports, tenant: self.tenant, query: &self.query, filter: &self.input.filter }
+    }
+
+    /// Reads the list against PostgreSQL, from a place on, until so many hits stand.
+    async fn check(
+        &self,
+        hits: &[Placed],
+        start: usize,
+        wanted: usize,
+        explanation: &mut Explanation,
+    ) -> Result<Checked> {
+        let mut checked = Checked::default();
+        let mut at_once = wanted;
+        while checked.hits.len() < wanted && start + checked.read < hits.len() {
+            let from = start + checked.read;
+            let page = &hits[from..hits.len().min(from + at_once)];
+            let fused: Vec<FusedHit> = page.iter().map(|placed| placed.fused).collect();
+            let stand = self.checks().stands(&fused).await?;
+            for (place, (placed, row)) in (from..).zip(page.iter().zip(stand)) {
+                if checked.hits.len() == wanted {
+                    break;
+                }
+                checked.read += 1;
+                explanation.checked += 1;
+                match row {
+                    Some(row) => checked.hits.push((place, *placed, row)),
+                    None => explanation.dropped += 1,
+                }
+            }
+            at_once = (2 * at_once).clamp(20, 500);
+        }
+        Ok(checked)
+    }
+
+    /// Adds hits to the answer; their places are counted from `offset`.
+    async fn show(
+        &self,
+        found: &mut Found,
+        hits: Vec<(usize, Placed, FoundPassage)>,
+        offset: usize,
+        list: Option<Uuid>,
+    ) -> Result<()> {
+        let texts: Vec<String> = hits.iter().map(|(_, _, row)| row.passage.text.clone()).collect();
+        let marks = self.checks().highlight(&texts).await?;
+        for ((place, placed, row), highlights) in hits.into_iter().zip(marks) {
+            let Placed { fused, further, duplicates } = placed;
+            let last = After { score: fused.score, passage_id: fused.passage_id };
+            let cursor = Cursor::new(self.of, offset + place, last, list);
+            found.hits.push(Hit { cursor, found: row, fused, highlights, further, duplicates });
         }
         Ok(())
     }
 }
 
-fn both(text: Result<TextHits>, semantic: Result<Vec<EngineHit>>) -> Result<Ranking> {
+/// The place behind the hit that was last; behind the place it had where the list has it no more.
+fn behind(hits: &[Placed], cursor: &Cursor) -> usize {
+    let is_last = |placed: &Placed| placed.fused.passage_id == cursor.last.passage_id;
+    let place = cursor.place as usize;
+    let found = match hits.get(place) {
+        Some(placed) if is_last(placed) => Some(place),
+        _ => hits.iter().position(is_last),
+    };
+    found.unwrap_or(place).saturating_add(1).min(hits.len())
+}
+
+fn alone<T>(said: Said<T>, hits: impl Fn(&T) -> Vec<FusedHit>) -> Result<(Vec<FusedHit>, About)> {
+    let Said { answer, report } = said;
+    Ok((hits(&answer?), About { legs: vec![report], ..About::default() }))
+}
+
+fn both(text: Said<TextHits>, semantic: Said<Vec<EngineHit>>) -> Result<(Vec<FusedHit>, About)> {
     let lacks = |leg: &str, error: &Error| {
         tracing::warn!(leg, error = error.chain(), "search answers without a leg");
         Some(format!("the {leg} engine did not answer; these hits are the other engine's alone"))
     };
-    match (text, semantic) {
-        (Ok(text), Ok(semantic)) => Ok(Ranking { hits: fuse(&text, &semantic), degraded: None }),
-        (Ok(text), Err(error)) => Ok(Ranking { hits: fuse(&text, &[]), degraded: lacks("semantic", &error) }),
-        (Err(error), Ok(semantic)) => {
-            Ok(Ranking { hits: fuse(&TextHits::default(), &semantic), degraded: lacks("text", &error) })
-        }
-        (Err(error), Err(_)) => Err(error),
-    }
-}
-
-async fn within_deadline<T>(leg: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    match timeout(DEADLINE, work).await {
-        Ok(answer) => answer,
-        Err(late) => Err(Error::unavailable("search in time", format!("the {leg} leg: {late}"))),
-    }
-}
-
-fn no_engine(why: &'static str) -> Error {
-    Error::unavailable("search", why)
+    let (mut of_text, mut of_semantic) = (text.report, semantic.report);
+    let (text, semantic, degraded) = match (text.answer, semantic.answer) {
+        (Ok(text), Ok(semantic)) => (text, semantic, None),
+        (Ok(text), Err(error)) => (text, Vec::new(), lacks("semantic", &error)),
+        (Err(error), Ok(semantic)) => (TextHits::default(), semantic, lacks("text", &error)),
+        (Err(error), Err(_)) => return Err(error),
+    };
+    (of_text.weight, of_semantic.weight) = (Some(1.0 - SEMANTIC_WEIGHT), Some(SEMANTIC_WEIGHT));
+    (of_text.stretch, of_semantic.stretch) = (Stretch::over(&text.hits), Stretch::over(&semantic));
+    (of_text.trust, of_text.whole) = (Some(trust(&text)), Some(text.whole));
+    let legs = vec![of_text, of_semantic];
+    Ok((fuse(&text, &semantic), About { degraded, legs, dropped: 0 }))
 }

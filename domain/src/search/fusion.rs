@@ -2,9 +2,12 @@
 //! what it returned, and a passage that a leg did not return has 0 there. Stretching makes the best of a poor list
 //! as good as the best of a rich one; so the words' leg counts in full only where its best hit has most of the
 //! query, and ever less where a paraphrase shares but a common word with what is meant. `just bench fusion`
-//! measures this beside reciprocal rank and the bare stretch.
+//! measures this beside reciprocal rank and the bare stretch. What stands behind the first of a leg adds nothing to
+//! a score: such hits follow, by the better of their ranks, so that the first places do not hang on how far a leg is read.
 
 use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     conversations::RevisionNumber,
@@ -18,6 +21,9 @@ pub const SEMANTIC_WEIGHT: f32 = 0.5;
 /// The share of the whole query that the best hit by words must have for that leg to count in full; below it the
 /// leg counts by the square of what it reaches of it.
 const ENOUGH: f32 = 2.0 / 3.0;
+
+/// Of a leg's hits, those that scores are stretched over.
+pub const STRETCHED: usize = 200;
 
 /// A passage with where and how high each leg had it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,19 +44,21 @@ pub struct Place {
     pub rank: u32,
     /// BM25 or cosine.
     pub score: f32,
+    /// From 0 to 1, what goes into the fusion; `None` where one leg was asked.
+    pub stretched: Option<f32>,
 }
 
-/// One leg's hits as a fused list, as they are.
-pub fn single(hits: &[EngineHit], semantic: bool) -> Vec<FusedHit> {
-    let fused = (1..).zip(hits).map(|(rank, hit)| {
-        let place = Some(Place { rank, score: hit.score });
-        let (text, semantic) = if semantic { (None, place) } else { (place, None) };
+/// One leg's hits as a fused list, as they are; the first has the rank `from`.
+pub fn single(hits: &[EngineHit], is_semantic: bool, from: u32) -> Vec<FusedHit> {
+    let fused = (from..).zip(hits).map(|(rank, hit)| {
+        let place = Some(Place { rank, score: hit.score, stretched: None });
+        let (text, semantic) = if is_semantic { (None, place) } else { (place, None) };
         FusedHit { passage_id: hit.passage_id, revision: hit.revision, score: hit.score, text, semantic }
     });
     fused.collect()
 }
 
-/// Best first; ties by id, so that pages agree. Where the legs hold different revisions of a passage, these are
+/// Best first; ties by rank and id, so that pages agree. Where the legs hold different revisions of a passage, these are
 /// different hits: what one says of an old text is no word for the new one.
 pub fn fuse(text: &TextHits, semantic: &[EngineHit]) -> Vec<FusedHit> {
     let mut fused: HashMap<(PassageId, RevisionNumber), FusedHit> =
@@ -58,7 +66,7 @@ pub fn fuse(text: &TextHits, semantic: &[EngineHit]) -> Vec<FusedHit> {
     let legs =
         [(&text.hits[..], (1.0 - SEMANTIC_WEIGHT) * trust(text), false), (semantic, SEMANTIC_WEIGHT, true)];
     for (hits, weight, is_semantic) in legs {
-        let stretch = Stretch::over(hits);
+        let stretch = Stretch::over(hits).unwrap_or(Stretch { low: 0.0, span: 0.0 });
         for (rank, hit) in (1..).zip(hits) {
             let entry = fused.entry((hit.passage_id, hit.revision)).or_insert(FusedHit {
                 passage_id: hit.passage_id,
@@ -67,43 +75,56 @@ pub fn fuse(text: &TextHits, semantic: &[EngineHit]) -> Vec<FusedHit> {
                 text: None,
                 semantic: None,
             });
-            let place = Some(Place { rank, score: hit.score });
+            let stretched = stretch.apply(hit.score);
+            let place = Some(Place { rank, score: hit.score, stretched: Some(stretched) });
             if is_semantic {
                 entry.semantic = place;
             } else {
                 entry.text = place;
             }
-            entry.score += weight * stretch.apply(hit.score);
+            entry.score += weight * stretched;
         }
     }
     let mut fused: Vec<_> = fused.into_values().collect();
-    let id = |hit: &FusedHit| (hit.passage_id, hit.revision);
+    let rank = |hit: &FusedHit| {
+        let behind = |place: Place| place.rank.max(STRETCHED as u32);
+        hit.text.into_iter().chain(hit.semantic).map(behind).min()
+    };
+    let id = |hit: &FusedHit| (rank(hit), hit.passage_id, hit.revision);
     fused.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| id(a).cmp(&id(b))));
     fused
 }
 
 /// From 0 to 1, how much of what was asked for the words' leg has found.
-fn trust(text: &TextHits) -> f32 {
+pub fn trust(text: &TextHits) -> f32 {
     let best = text.hits.iter().map(|hit| hit.score).fold(0.0, f32::max);
     let enough = ENOUGH * text.whole;
     if best < enough { (best / enough).powi(2) } else { 1.0 }
 }
 
-struct Stretch {
-    low: f32,
-    span: f32,
+/// A leg's scores on their way to 0…1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    pub low: f32,
+    pub span: f32,
 }
 
 impl Stretch {
-    fn over(hits: &[EngineHit]) -> Self {
-        let low = hits.iter().map(|hit| hit.score).fold(f32::INFINITY, f32::min);
-        let high = hits.iter().map(|hit| hit.score).fold(f32::NEG_INFINITY, f32::max);
-        Self { low, span: high - low }
+    /// Over the first hits of a leg; `None` where it has none.
+    pub fn over(hits: &[EngineHit]) -> Option<Self> {
+        let hits = &hits[..hits.len().min(STRETCHED)];
+        let low = hits.iter().map(|hit| hit.score).reduce(f32::min)?;
+        let high = hits.iter().map(|hit| hit.score).reduce(f32::max)?;
+        Some(Self { low, span: high - low })
     }
 
     /// All of one score counts as 1: each was found.
-    fn apply(&self, score: f32) -> f32 {
-        if self.span > 0.0 { (score - self.low) / self.span } else { 1.0 }
+    pub fn apply(&self, score: f32) -> f32 {
+        if self.span > 0.0 {
+            ((score - self.low) / self.span).clamp(0.0, 1.0)
+        } else {
+            f32::from(u8::from(score >= self.low))
+        }
     }
 }
 
@@ -164,6 +185,23 @@ mod tests {
         assert_eq!(fused.len(), 4, "{fused:?}");
         assert!(fused.iter().all(|hit| hit.text.is_some() != hit.semantic.is_some()));
         assert!(fused.iter().all(|hit| hit.text.is_some() == (hit.revision == 2)));
+    }
+
+    #[test]
+    fn how_far_a_leg_is_read_changes_nothing_of_the_first_places() {
+        let scores = |from: u128, n: u16| -> Vec<(u128, f32)> {
+            (0..n).map(|at| (from + u128::from(at), 100.0 - f32::from(at) / 20.0)).collect()
+        };
+        let (near, far) = (scores(0, 200), scores(0, 1_000));
+        let (other_near, other_far) = (scores(150, 200), scores(150, 1_000));
+        let short = fuse(&words(&near), &hits(&other_near));
+        let long = fuse(&words(&far), &hits(&other_far));
+        let scored = short.iter().filter(|hit| hit.score > 0.0).count();
+        assert!(scored > 300);
+        assert_eq!(order(&short)[..scored], order(&long)[..scored]);
+        assert!(long[scored + 2..].iter().all(|hit| hit.score == 0.0), "what follows adds nothing");
+        let best = |hit: &FusedHit| hit.text.into_iter().chain(hit.semantic).map(|place| place.rank).min();
+        assert!(long[scored + 2..].is_sorted_by_key(best), "and stands by the better of its ranks");
     }
 
     #[test]

@@ -6,15 +6,17 @@ use async_graphql::{
 };
 use colloquy_domain::{
     ids::ConversationId,
-    search::{find, fusion, query},
+    search::{find, fusion, query, similar},
     time::Timestamp,
 };
 
 use super::{
     ConversationKind,
     conversation::Conversation,
+    facets::Counted,
     ms,
-    segment::{Segment, SequenceCursor},
+    ranking::{SearchCursor, SearchExplanation},
+    segment::Segment,
 };
 use crate::{
     Wired,
@@ -65,13 +67,41 @@ impl SearchFilter {
     }
 }
 
-pub(crate) type SearchConnection = Connection<SequenceCursor, SearchHit, SearchOutcome, EmptyFields>;
+pub(crate) type SearchConnection = Connection<SearchCursor, SearchHit, SearchOutcome, EmptyFields>;
 
 /// How the search went.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct SearchOutcome {
     /// What this answer lacks because an engine did not serve; null when nothing is lacking.
     pub(crate) degraded: Option<String>,
+    /// How the answer came about.
+    pub(crate) explanation: SearchExplanation,
+    #[graphql(skip)]
+    pub(crate) counted: Counted,
+}
+
+/// What is like something.
+#[derive(SimpleObject)]
+pub(crate) struct SimilarHits {
+    /// Best first.
+    hits: Vec<SearchHit>,
+    /// Found by the words that tell most of it, since there is no meaning to go by.
+    by_words: bool,
+    /// What this answer lacks because an engine did not serve; null when nothing is lacking.
+    degraded: Option<String>,
+    explanation: SearchExplanation,
+}
+
+impl From<similar::Similar> for SimilarHits {
+    fn from(of: similar::Similar) -> Self {
+        Self {
+            hits: of.hits.into_iter().map(SearchHit).collect(),
+            by_words: of.by_words,
+            degraded: of.degraded,
+            explanation: of.explanation.into(),
+        }
+    }
 }
 
 /// A passage that was found.
@@ -110,6 +140,16 @@ impl SearchHit {
         fragments(&self.0.found.passage.text, &self.0.highlights)
     }
 
+    /// Hits of its conversation that stand behind it, where `groupBy` is CONVERSATION; 0 otherwise.
+    async fn further_hits(&self) -> i32 {
+        self.0.further.into()
+    }
+
+    /// Hits that say almost the same, where `collapseDuplicates` is set; 0 otherwise.
+    async fn duplicates(&self) -> i32 {
+        self.0.duplicates.into()
+    }
+
     /// How well it matches; compares within one answer only.
     async fn score(&self) -> f32 {
         self.0.fused.score
@@ -131,11 +171,13 @@ impl SearchHit {
 pub(crate) struct EngineMatch {
     rank: u32,
     score: f32,
+    /// From 0 to 1, what goes into the score of HYBRID; null in other modes.
+    stretched: Option<f32>,
 }
 
 impl From<fusion::Place> for EngineMatch {
     fn from(place: fusion::Place) -> Self {
-        Self { rank: place.rank, score: place.score }
+        Self { rank: place.rank, score: place.score, stretched: place.stretched }
     }
 }
 

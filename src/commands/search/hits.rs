@@ -135,7 +135,10 @@ fn why(hit: &Hit) -> String {
         found.map(|found| format!("by {how}: place {} ({:.2})", found.rank, found.score))
     };
     let reasons = [by("word", hit.text_match), by("meaning", hit.semantic_match)];
-    format!("found {}", reasons.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    let behind = |number: u32, what: &str| (number > 0).then(|| format!("{number} more {what}"));
+    let behind = [behind(hit.further_hits, "of this talk"), behind(hit.duplicates, "almost the same")];
+    let all = reasons.into_iter().chain(behind).flatten();
+    format!("found {}", all.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub(crate) const PASSAGE_LOW: &str = "passage_low";
 pub(crate) const CONVERSATION_HIGH: &str = "conversation_high";
 pub(crate) const CONVERSATION_LOW: &str = "conversation_low";
 pub(crate) const VERSION: &str = "version";
+pub(crate) const OCCURRED_AT: &str = "occurred_at";
 pub(crate) const REVISION: &str = "revision";
 
 impl Fields {
@@ -57,10 +58,10 @@ impl Fields {
             revision: schema.add_i64_field(REVISION, FAST),
             stemmed: schema.add_text_field("stemmed", analysed(STEMMED)),
             exact: schema.add_text_field("exact", analysed(EXACT)),
-            speakers: schema.add_text_field("speakers", STRING),
-            tags: schema.add_text_field("tags", STRING),
-            kind: schema.add_text_field("kind", STRING),
-            occurred_at: schema.add_i64_field("occurred_at", FAST),
+            speakers: schema.add_text_field("speakers", STRING | FAST),
+            tags: schema.add_text_field("tags", STRING | FAST),
+            kind: schema.add_text_field("kind", STRING | FAST),
+            occurred_at: schema.add_i64_field(OCCURRED_AT, FAST),
             passage_id: id(&mut schema, PASSAGE_HIGH, PASSAGE_LOW),
             conversation_id: id(&mut schema, CONVERSATION_HIGH, CONVERSATION_LOW),
         };
