@@ -20,6 +20,7 @@ mod rebuild;
 mod roles;
 mod schedules;
 mod search;
+mod servers;
 mod shell;
 mod support;
 mod telemetry;
