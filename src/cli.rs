@@ -80,6 +80,13 @@ pub(crate) enum Command {
 
 Several at once are safe: one works, the others wait for it. `api` and `worker` never migrate.")]
     Migrate,
+    /// Print a new API key of the installation's owner, for whoever has its settings
+    #[command(after_help = "Example:
+  COLLOQUY_TOKEN=$(colloquy owner-key) colloquy batch plan reindex --everywhere --server https://colloquy.example.com
+
+The owner is of the organization `Local`, which a standalone makes at its start and the first call of this makes elsewhere.
+Each call makes a key; `revokeApiKey` takes one back.")]
+    OwnerKey,
     /// Sign in to a server and keep a key for it
     Login(Login),
     /// Revoke and forget the key that `login` kept

@@ -97,6 +97,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
             Box::pin(roles::run_worker(config, args.queues, args.concurrency, args.supervised)).await?;
         }
         Command::Migrate => migrate(config).await?,
+        Command::OwnerKey => output::line(Box::pin(roles::make_owner_key(config)).await?)?,
         Command::Doctor => return doctor::run(&common, config).await,
         Command::Import(args) => return import::run(&common, args).await,
         Command::Search(args) => return search::run(&common, args).await,

@@ -14,6 +14,7 @@ use colloquy_domain::{
 };
 use colloquy_elasticsearch::ElasticsearchSettings;
 use colloquy_postgres::DatabaseSettings;
+use colloquy_qdrant::QdrantSettings;
 use colloquy_redis::RedisSettings;
 use colloquy_worker::{StewardSettings, WorkerSettings};
 use figment::{
@@ -42,6 +43,7 @@ pub(crate) struct Config {
     pub redis: RedisSettings,
     pub elasticsearch: ElasticsearchSettings,
     pub search: SearchRules,
+    pub qdrant: QdrantSettings,
     pub import: ImportRules,
     pub analysis: AnalysisRules,
     pub embedding: EmbeddingSettings,
@@ -227,6 +229,7 @@ pub(crate) fn masked_toml(config: &Config) -> Result<String> {
     shown.jobs = config.jobs.in_full();
     shown.redis.url = config.redis.masked_url();
     shown.elasticsearch.url = config.elasticsearch.url.as_deref().map(masked_url);
+    shown.qdrant.url = config.qdrant.url.as_deref().map(masked_url);
     shown.database.url = config.database.url.as_deref().map(masked_url);
     toml::to_string_pretty(&shown).context("could not write the configuration as TOML")
 }

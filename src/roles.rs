@@ -1,10 +1,10 @@
 //! The roles of production: `api`, `worker`, `migrate`, and `doctor`, which looks at all they need.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use colloquy_domain::{
-    accounts::SystemScope,
+    accounts::{SystemScope, local::ensure_local},
     audit::AuditEntry,
     ids::AuditEntryId,
     jobs::{Queue, manage},
@@ -24,10 +24,10 @@ use crate::{
     services::find_program,
     standalone::ServerFile,
     supervisor::{self, Teller},
-    wiring::{self, Core, Parts, SystemIds, Words, signalled},
+    wiring::{self, Core, Parts, Shared, SystemIds, signalled},
 };
 
-/// `colloquy api`: GraphQL and nothing else. It owns no search engine; words may be found on a server.
+/// `colloquy api`: GraphQL and nothing else. It owns no search engine; it may share some on servers.
 pub(crate) async fn run_api(config: Config) -> Result<()> {
     run_until_signal(Box::pin(start_api(config))).await
 }
@@ -35,8 +35,8 @@ pub(crate) async fn run_api(config: Config) -> Result<()> {
 async fn start_api(config: Config) -> Result<Parts> {
     let listener = wiring::listen(&config).await?;
     let mut core = connect(&config).await?;
-    let words = share_words(&mut core, &config);
-    if words.is_none() {
+    let shared = share_engines(&mut core, &config).await?;
+    if shared.are_none() {
         tracing::warn!("no search engine is in the settings: `search` answers UNAVAILABLE here");
     }
     let mut parts = Parts::default();
@@ -44,8 +44,8 @@ async fn start_api(config: Config) -> Result<Parts> {
     let door = parts.door(&core, listener)?;
     tracing::info!(%address, "health and metrics are served");
     until_migrated(&core.postgres).await;
-    if let Some(words) = words {
-        parts.end_after(words.watch(&core.ports, false));
+    for watch in shared.watches(&core.ports, false) {
+        parts.end_after(watch);
     }
     parts.steward(&core, &config);
     parts.open_api(&door, &core, &config).await?;
@@ -53,11 +53,15 @@ async fn start_api(config: Config) -> Result<Parts> {
     Ok(parts)
 }
 
-/// Has the process search by word on the server of the settings, if there is one.
-fn share_words(core: &mut Core, config: &Config) -> Option<Arc<Words>> {
-    let words = Words::of(&config.elasticsearch, &core.ports)?;
-    core.ports.search = words.ports();
-    Some(words)
+/// Has the process use the engines on servers that the settings name. Only vectors need the model.
+async fn share_engines(core: &mut Core, config: &Config) -> Result<Shared> {
+    let embedder = match &config.qdrant.url {
+        Some(_) => wiring::embedder(&config.embedding).await?,
+        None => None,
+    };
+    let shared = Shared::of(config, &core.ports, embedder.as_ref());
+    core.ports.search = shared.ports(embedder);
+    Ok(shared)
 }
 
 /// `colloquy worker`: jobs and nothing else. Queues of embedded search engines belong to their owner.
@@ -84,7 +88,7 @@ async fn start_worker(
     let queues = queues.unwrap_or_else(|| served.clone());
     if let Some(queue) = queues.iter().find(|queue| !served.contains(queue)) {
         bail!(
-            "the queue `{}` is served by the standalone that owns the embedded search engine; leave it out, or set elasticsearch.url and embedding.model = \"none\"",
+            "the queue `{}` is served by the standalone that owns the embedded search engine; leave it out, or set elasticsearch.url, and qdrant.url or embedding.model = \"none\"",
             queue.as_str()
         );
     }
@@ -99,7 +103,7 @@ async fn start_worker(
         None => None,
     };
     let mut core = connect(&config).await?;
-    let words = share_words(&mut core, &config).filter(|_| queues.contains(&Queue::Index));
+    let shared = share_engines(&mut core, &config).await?;
     let mut parts = Parts::default();
     let door = match health {
         Some(listener) => {
@@ -118,8 +122,10 @@ async fn start_worker(
         },
         None => migrated.await,
     }
-    if let Some(words) = words {
-        parts.end_after(words.watch(&core.ports, true));
+    // Whoever works the queues of the engines fills what is empty.
+    let fills = served.contains(&Queue::Index) && queues.contains(&Queue::Index);
+    for watch in shared.watches(&core.ports, fills) {
+        parts.end_after(watch);
     }
     parts.steward(&core, &config);
     let watch = parts.worker(&core, &config, &queues);
@@ -184,6 +190,13 @@ async fn run_until_signal(start: impl Future<Output = Result<Parts>>) -> Result<
 /// `colloquy migrate`: the names of what was applied.
 pub(crate) async fn run_migrate(config: Config) -> Result<Vec<String>> {
     Ok(wiring::database(&config).await?.migrate().await?)
+}
+
+/// `colloquy owner-key`: a key of the local organization's owner, who looks after what is of the whole installation. The
+/// first call makes the organization.
+pub(crate) async fn make_owner_key(config: Config) -> Result<String> {
+    let core = connect(&config).await?;
+    Ok(ensure_local(&core.ports, None).await?)
 }
 
 /// `colloquy jobs pause --everywhere`, and `resume`: for every organization. Whether it was not so already.
@@ -254,6 +267,13 @@ pub(crate) async fn doctor(config: Config) -> Result<Vec<Check>> {
                         "text index",
                         text_index(&config, &postgres).await,
                         "is the server up, and is the section elasticsearch of the settings right?",
+                    ));
+                }
+                if config.qdrant.url.is_some() {
+                    checks.push(Check::of(
+                        "vectors",
+                        vectors(&config, &postgres).await,
+                        "is the server up, and is the section qdrant of the settings right?",
                     ));
                 }
                 checks.push(Check::of(
@@ -348,6 +368,29 @@ async fn search_index(config: &Config, postgres: &Postgres) -> Result<String> {
         detail += &format!("; generation {previous} is kept as a way back");
     }
     Ok(detail)
+}
+
+/// The collection on the vector server of the settings.
+async fn vectors(config: &Config, postgres: &Postgres) -> Result<String> {
+    let found = colloquy_qdrant::report(&config.qdrant).await;
+    let found = found.map_err(|error| anyhow::anyhow!(error.chain()))?;
+    let scope = SystemScope::because("doctor compares the vectors with their database");
+    let live = GenerationStore::find(postgres, scope).await?.standing.live;
+    let (version, alias, generation) = (&found.version, &found.alias, found.generation());
+    let Some(behind) = found.behind else {
+        return Ok(format!(
+            "version {version}; no alias {alias} yet: the first process that needs it makes it"
+        ));
+    };
+    if generation != Some(live) {
+        bail!(
+            "version {version}; PostgreSQL has generation {live}, and {behind} is behind the alias {alias}"
+        );
+    }
+    let (passages, conversations) = (found.passages, found.conversations);
+    Ok(format!(
+        "version {version}; generation {live} in {behind} behind the alias {alias}; {passages} passages, {conversations} conversations ever written"
+    ))
 }
 
 /// The index on the search server of the settings.

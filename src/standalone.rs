@@ -20,7 +20,7 @@ use url::Url;
 use crate::{
     config::Config,
     services::{Services, write_private},
-    wiring::{self, Core, Engines, Parts, Words, signalled},
+    wiring::{self, Core, Engines, Parts, Shared, signalled},
 };
 
 /// What a running standalone tells other commands on the same data folder, in `server.json`.
@@ -84,8 +84,8 @@ pub(crate) async fn start(config: Config) -> Result<Running> {
     parts.worker(&core, &config, &Queue::ALL);
     parts.api(&core, &config, listener).await?;
     parts.end_after(engines.watch(&core.ports));
-    if let Some(words) = engines.words() {
-        parts.end_after(words.watch(&core.ports, true));
+    for watch in engines.shared().watches(&core.ports, true) {
+        parts.end_after(watch);
     }
     engines.fill(&core.ports).await?;
 
@@ -126,8 +126,8 @@ async fn assemble(
         tracing::info!(migrations = applied.len(), "the schema is current");
     }
     let mut core = wiring::core(config, postgres, &redis, key).await?;
-    let words = Words::of(&config.elasticsearch, &core.ports);
-    let engines = Engines::open(data, &core.ports, embedder, words).await?;
+    let shared = Shared::of(config, &core.ports, embedder.as_ref());
+    let engines = Engines::open(data, &core.ports, embedder, shared).await?;
     core.ports.search = engines.ports();
     Ok((core, engines))
 }

@@ -1,6 +1,9 @@
 //! Adapters into ports: the only place that names them.
 
+mod breaker;
 mod edge;
+mod joined;
+mod meaning;
 mod search;
 mod system;
 mod words;
@@ -30,6 +33,8 @@ use colloquy_worker::{Steward, Watch, Worker, process_name};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use joined::Shared;
+pub(crate) use meaning::Meaning;
 pub(crate) use search::{Engines, embedder, index_folder};
 pub(crate) use system::{SystemClock, SystemIds, random_bytes};
 pub(crate) use words::Words;
@@ -300,10 +305,11 @@ pub(crate) fn required_signing_key(config: &Config) -> Result<Vec<u8>> {
     })
 }
 
-/// Queues that a `worker` serves: those of the search engines where words are found on a server that it shares and
-/// nobody has vectors. Vectors are embedded so far, and what is written of a conversation is written by their owner.
+/// Queues that a `worker` serves: those of the search engines where it shares all of them. What is written of a
+/// conversation to an embedded one is written by its owner.
 pub(crate) fn queues_of_worker(config: &Config) -> Vec<Queue> {
-    let shares = config.elasticsearch.url.is_some() && config.embedding.model == EmbeddingChoice::None;
+    let vectors = config.qdrant.url.is_some() || config.embedding.model == EmbeddingChoice::None;
+    let shares = config.elasticsearch.url.is_some() && vectors;
     Queue::ALL.into_iter().filter(|queue| shares || !ENGINE_QUEUES.contains(queue)).collect()
 }
 

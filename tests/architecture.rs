@@ -39,13 +39,16 @@ fn arrows_go_one_way() {
             "colloquy-api" => &["colloquy-domain", "colloquy-schema"],
             "colloquy-schema" | "colloquy-worker" => &["colloquy-domain"],
             "colloquy-conformance" => &["colloquy-domain"],
+            // A server for tests.
+            "colloquy-qdrant-stand-in" => &[],
             _ if is_adapter(package) => &["colloquy-domain"],
             other => panic!("{other} has no place in the walls"),
         };
         for tests in [false, true] {
             let ours: Vec<_> = needs(package, tests).into_iter().filter(|of| names.contains(of)).collect();
-            // The suite of every search engine is for their tests alone.
-            let suite = |of: &str| tests && is_adapter(package) && of == "colloquy-conformance";
+            // The suite of every search engine, and a server in a real one's place, are for their tests alone.
+            let of_tests = ["colloquy-conformance", "colloquy-qdrant-stand-in"];
+            let suite = |of: &str| tests && is_adapter(package) && of_tests.contains(&of);
             let beyond: Vec<_> =
                 ours.iter().filter(|of| !allowed.contains(&of.as_str()) && !suite(of)).collect();
             assert!(beyond.is_empty(), "{} must not know {beyond:?}", package.name);
@@ -60,6 +63,7 @@ fn each_product_has_one_home() {
         ("colloquy-redis", &["apalis", "apalis-core", "apalis-redis", "redis"]),
         ("colloquy-embedded", &["tantivy", "hannoy", "heed", "roaring"]),
         ("colloquy-elasticsearch", &["elasticsearch"]),
+        ("colloquy-qdrant", &["qdrant-client", "tonic"]),
         ("colloquy-models", &["ort", "tokenizers"]),
         ("colloquy-api", &["tower", "tower-http", "multer"]),
         (
@@ -69,8 +73,8 @@ fn each_product_has_one_home() {
     ];
     let metadata = metadata();
     for package in metadata.workspace_packages() {
-        // The benchmarks are clients of everything.
-        if package.name.as_str() == "colloquy-bench" {
+        // The benchmarks are clients of everything, and a stand-in is its product.
+        if ["colloquy-bench", "colloquy-qdrant-stand-in"].contains(&package.name.as_str()) {
             continue;
         }
         let needs = needs(package, false);

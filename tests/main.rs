@@ -24,6 +24,7 @@ mod search_facets;
 mod search_order;
 mod search_pages;
 mod search_similar;
+mod servers;
 mod shell;
 mod support;
 mod telemetry;

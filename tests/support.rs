@@ -9,6 +9,7 @@ mod postgres;
 mod process;
 mod redis;
 mod samples;
+mod servers;
 mod socket;
 mod worlds;
 
@@ -20,6 +21,7 @@ pub(crate) use ids::{forge, parts};
 pub(crate) use process::{Ended, Process, Server, alive, children_of};
 pub(crate) use redis::Redis;
 pub(crate) use samples::{LINES, SRT, VTT, sample, tiny};
+pub(crate) use servers::Elasticsearch;
 pub(crate) use socket::Subscription;
 pub(crate) use worlds::World;
 

@@ -88,3 +88,6 @@ macro_rules! vector_suite {
         );
     };
 }
+
+/// How many tests [`vector_suite`] makes, for whoever leaves them out.
+pub const VECTOR_TESTS: usize = 13;

@@ -17,14 +17,14 @@ use colloquy_domain::{
         Ports, SearchPorts,
         jobs::Signal,
         models::{Embedder, EmbeddingModel},
-        search::{IndexGenerations, TextIndex},
+        search::{IndexGenerations, TextIndex, VectorIndex},
     },
 };
 use colloquy_embedded::{EmbeddedIndex, EmbeddedSettings, Identity, Opened};
 use colloquy_models::{HashingEmbedder, MiniLm, MiniLmSettings};
 use colloquy_worker::Trouble;
 
-use super::words::{Joined, Words};
+use super::joined::{Joined, Shared};
 use crate::config::{EmbeddingChoice, EmbeddingSettings};
 
 pub(super) const SCOPE: SystemScope = SystemScope::because("the indexes of every tenant are built again");
@@ -58,8 +58,8 @@ pub(crate) fn index_folder(data: &Path) -> PathBuf {
 /// The engines of this process, with all that they need.
 pub(crate) struct Engines {
     index: EmbeddedIndex,
-    /// In the place of the embedded full text.
-    words: Option<Arc<Words>>,
+    /// In the place of embedded ones.
+    shared: Shared,
     embedder: Option<Arc<dyn Embedder>>,
     found: Found,
 }
@@ -81,7 +81,7 @@ impl Engines {
         data: &Path,
         ports: &Ports,
         embedder: Option<Arc<dyn Embedder>>,
-        words: Option<Arc<Words>>,
+        shared: Shared,
     ) -> Result<Self> {
         let generations = ports.generations.find(SCOPE).await?;
         let none = EmbeddingModel { name: "none".to_owned(), dimensions: 1 };
@@ -98,7 +98,7 @@ impl Engines {
             Opened::Lapsed(_) => Found::Lapsed,
             Opened::Rebuilt(_) => Found::Nothing,
         };
-        let engines = Self { index: opened.into_index(), words, embedder, found };
+        let engines = Self { index: opened.into_index(), shared, embedder, found };
         engines.align(ports).await?;
         Ok(engines)
     }
@@ -119,23 +119,30 @@ impl Engines {
 
     pub(crate) fn ports(&self) -> SearchPorts {
         let embedded = self.index.generations();
-        let (text, generations): (Arc<dyn TextIndex>, Arc<dyn IndexGenerations>) = match &self.words {
-            Some(words) => {
-                (words.clone(), Arc::new(Joined { words: words.clone(), embedded: Some(embedded) }))
-            }
-            None => (self.index.text(), embedded),
+        let Shared { words, meaning } = &self.shared;
+        let text: Arc<dyn TextIndex> = match words {
+            Some(words) => words.clone(),
+            None => self.index.text(),
+        };
+        let vectors: Arc<dyn VectorIndex> = match meaning {
+            Some(meaning) => meaning.clone(),
+            None => self.index.vectors(),
+        };
+        let generations: Arc<dyn IndexGenerations> = match self.shared.are_none() {
+            true => embedded,
+            false => Arc::new(Joined { shared: self.shared.clone(), embedded: Some(embedded) }),
         };
         SearchPorts {
             embedder: self.embedder.clone(),
             text: Some(text),
-            vectors: self.embedder.is_some().then(|| self.index.vectors()),
+            vectors: self.embedder.is_some().then_some(vectors),
             generations: Some(generations),
         }
     }
 
-    /// The text index on a server, which wants to be watched by itself.
-    pub(crate) fn words(&self) -> Option<&Arc<Words>> {
-        self.words.as_ref()
+    /// The engines on servers, which want to be watched by themselves.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Where the indexes began anew: enqueues every conversation for both. A crash in between begins again.
@@ -158,7 +165,7 @@ impl Engines {
         let generations = ports.generations.find(SCOPE).await?;
         if let (Some(number), Some(batch)) = (generations.standing.building, generations.building_batch) {
             let wanted = self.embedder.as_ref().map_or("none", |embedder| &embedder.model().name);
-            let building = self.index.generations().only(number);
+            let building = self.ports().generations.and_then(|generations| generations.only(number));
             if building.is_none_or(|building| building.model == wanted) {
                 return Ok(());
             }
@@ -166,7 +173,11 @@ impl Engines {
             ports.generations.abandon(SCOPE, batch, Some(because)).await?;
             self.align(ports).await?;
         }
-        if self.found == Found::Lapsed {
+        let lapsed = match &self.shared.meaning {
+            Some(meaning) => meaning.index().await?.has_lapsed(),
+            None => self.found == Found::Lapsed,
+        };
+        if lapsed {
             let batch = rebuild::rebuild(ports, owner).await?;
             tracing::warn!(batch_id = %batch.id, "the live vectors are of another model: others are being built");
         }

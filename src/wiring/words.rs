@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use colloquy_domain::{
-    Error, Result,
+    Result,
     accounts::Tenant,
     ids::ConversationId,
     jobs::JobKind,
     ports::{
-        Ports, SearchPorts,
+        Ports,
         search::{
-            After, ConversationFacets, Counts, EngineHit, Held, Highlight, IndexGenerations, OneGeneration,
-            PassageDocument, Standing, TextHits, TextIndex, VectorIndex, Version,
+            After, ConversationFacets, Counts, Highlight, PassageDocument, TextHits, TextIndex, Version,
         },
         store::generations::GenerationStore,
     },
@@ -27,12 +26,16 @@ use colloquy_elasticsearch::{ElasticsearchIndex, ElasticsearchSettings, Identity
 use colloquy_worker::Trouble;
 use tokio::sync::OnceCell;
 
-use super::search::{LOOK, SCOPE, enqueue_all};
+use super::{
+    breaker::Breaker,
+    search::{LOOK, SCOPE, enqueue_all},
+};
 
 pub(crate) struct Words {
     settings: ElasticsearchSettings,
     store: Arc<dyn GenerationStore>,
     opened: OnceCell<Opened>,
+    breaker: Breaker,
 }
 
 impl Words {
@@ -40,26 +43,17 @@ impl Words {
     pub(crate) fn of(settings: &ElasticsearchSettings, ports: &Ports) -> Option<Arc<Self>> {
         settings.url.as_ref()?;
         let (settings, store) = (settings.clone(), ports.generations.clone());
-        Some(Arc::new(Self { settings, store, opened: OnceCell::new() }))
+        Some(Arc::new(Self { settings, store, opened: OnceCell::new(), breaker: Breaker::default() }))
     }
 
-    /// For processes that search by word alone.
-    pub(crate) fn ports(self: &Arc<Self>) -> SearchPorts {
-        SearchPorts {
-            text: Some(self.clone()),
-            generations: Some(Arc::new(Joined { words: self.clone(), embedded: None })),
-            ..SearchPorts::default()
-        }
-    }
-
-    async fn index(&self) -> Result<&ElasticsearchIndex> {
+    pub(crate) async fn index(&self) -> Result<&ElasticsearchIndex> {
         let opened = self.opened.get_or_try_init(|| self.open()).await?;
         Ok(match opened {
             Opened::InStep(index) | Opened::Rebuilt(index) => index,
         })
     }
 
-    fn known(&self) -> Option<&ElasticsearchIndex> {
+    pub(crate) fn known(&self) -> Option<&ElasticsearchIndex> {
         match self.opened.get()? {
             Opened::InStep(index) | Opened::Rebuilt(index) => Some(index),
         }
@@ -140,7 +134,8 @@ impl TextIndex for Words {
         after: Option<After>,
         limit: usize,
     ) -> Result<TextHits> {
-        self.index().await?.text().page(tenant, query, filter, after, limit).await
+        let page = async { self.index().await?.text().page(tenant, query, filter, after, limit).await };
+        self.breaker.run(page).await
     }
 
     async fn count(
@@ -151,7 +146,8 @@ impl TextIndex for Words {
         facets: &[Facet],
         limit: usize,
     ) -> Result<Counts> {
-        self.index().await?.text().count(tenant, query, filter, facets, limit).await
+        let count = async { self.index().await?.text().count(tenant, query, filter, facets, limit).await };
+        self.breaker.run(count).await
     }
 
     async fn spread(
@@ -161,81 +157,12 @@ impl TextIndex for Words {
         filter: &SearchFilter,
         bounds: &[Timestamp],
     ) -> Result<Vec<u64>> {
-        self.index().await?.text().spread(tenant, query, filter, bounds).await
+        let spread = async { self.index().await?.text().spread(tenant, query, filter, bounds).await };
+        self.breaker.run(spread).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
         // It asks no server, and must not wait for one.
         Ok(colloquy_elasticsearch::highlight(query, texts))
     }
-}
-
-/// Words on the search server, and vectors embedded where this process owns any.
-pub(crate) struct Joined {
-    pub words: Arc<Words>,
-    pub embedded: Option<Arc<dyn IndexGenerations>>,
-}
-
-#[async_trait]
-impl IndexGenerations for Joined {
-    async fn align(&self, standing: Standing) -> Result<()> {
-        if let Some(embedded) = &self.embedded {
-            embedded.align(standing).await?;
-        }
-        self.words.index().await?.align(standing).await
-    }
-
-    fn only(&self, number: i64) -> Option<OneGeneration> {
-        let text = self.words.known()?.only(number)?;
-        Some(match &self.embedded {
-            Some(embedded) => OneGeneration { text, ..embedded.only(number)? },
-            None => {
-                OneGeneration { model: "none".to_owned(), lapsed: false, text, vectors: Arc::new(NoVectors) }
-            }
-        })
-    }
-
-    async fn held(&self, number: i64, of: Vec<(Tenant, ConversationId)>) -> Result<Vec<Held>> {
-        let words = self.words.index().await?.held(number, &of).await?;
-        let vectors = match &self.embedded {
-            Some(embedded) => embedded.held(number, of).await?,
-            None => vec![Held::default(); words.len()],
-        };
-        let join = |((text, passages), held): ((Option<Version>, u64), Held)| Held { text, passages, ..held };
-        Ok(words.into_iter().zip(vectors).map(join).collect())
-    }
-}
-
-/// Of a process that searches by word alone.
-struct NoVectors;
-
-#[async_trait]
-impl VectorIndex for NoVectors {
-    async fn replace(
-        &self,
-        _tenant: Tenant,
-        _version: Version,
-        _facets: ConversationFacets,
-        _passages: Vec<(PassageDocument, Vec<f32>)>,
-    ) -> Result<()> {
-        Err(no_vectors())
-    }
-
-    async fn remove(&self, _tenant: Tenant, _conversation_id: ConversationId) -> Result<()> {
-        Err(no_vectors())
-    }
-
-    async fn search(
-        &self,
-        _tenant: Tenant,
-        _vector: &[f32],
-        _filter: &SearchFilter,
-        _limit: usize,
-    ) -> Result<Vec<EngineHit>> {
-        Err(no_vectors())
-    }
-}
-
-fn no_vectors() -> Error {
-    Error::unavailable("use vectors", "this process searches by word alone")
 }

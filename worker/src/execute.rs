@@ -184,7 +184,7 @@ fn message(error: &Error) -> String {
     }
 }
 
-fn jitter() -> f64 {
+pub(crate) fn jitter() -> f64 {
     #[expect(clippy::disallowed_methods, reason = "spreads retries; the rule itself takes it as an argument")]
     let jitter: f64 = rand::random();
     jitter

@@ -30,15 +30,39 @@ pub(crate) use self::{
     switch_generation::SwitchGeneration,
 };
 
+use std::time::Duration;
+
 use colloquy_domain::{
-    Result,
+    Error, Result,
+    jobs::{ClaimedJob, retry::JobError},
     ports::{SearchPorts, search::Standing},
 };
+
+use crate::{execute::jitter, handler::JobContext};
 
 /// What is written from now on goes to every generation that stood when it was read.
 async fn align(search: &SearchPorts, standing: Standing) -> Result<()> {
     match &search.generations {
         Some(generations) => generations.align(standing).await,
         None => Ok(()),
+    }
+}
+
+/// How long a job waits for a search engine that is away: longer, the older it is.
+const SOONEST: Duration = Duration::from_secs(2);
+const LATEST: Duration = Duration::from_secs(30);
+
+/// A search engine that is away is not the job's fault: it goes back without counting, so that however long an outage is
+/// no write is lost. Whoever looks sees it as the age of the queue's oldest job.
+fn of_engine<T>(ctx: &JobContext, job: &ClaimedJob, outcome: Result<T>) -> Result<T, JobError> {
+    match outcome {
+        Err(error @ Error::Unavailable { .. }) => {
+            let age = (ctx.ports.clock.now() - job.created_at).to_std().unwrap_or_default();
+            let after = (age / 4).clamp(SOONEST, LATEST).mul_f64(0.5 + jitter() / 2.0);
+            let retry_in_ms = after.as_millis() as u64;
+            tracing::warn!(error = error.chain(), retry_in_ms, "the job waits for a search engine");
+            Err(JobError::PutOff { after })
+        }
+        outcome => Ok(outcome?),
     }
 }

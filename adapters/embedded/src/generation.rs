@@ -103,8 +103,12 @@ impl Generation {
 
     pub(crate) fn engines(&self) -> OneGeneration {
         let model = self.identity.model.clone();
-        let (text, vectors) = (self.text.clone(), self.vectors.clone());
-        OneGeneration { model, lapsed: self.has_lapsed(), text, vectors }
+        OneGeneration {
+            model,
+            lapsed: self.has_lapsed(),
+            text: Some(self.text.clone()),
+            vectors: Some(self.vectors.clone()),
+        }
     }
 
     /// From now on it is used again when it is opened again.

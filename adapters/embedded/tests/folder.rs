@@ -208,7 +208,7 @@ async fn a_generation_is_built_beside_the_live_one_switched_to_at_once_and_gone_
     assert_eq!([held(&index, 2, 0).await, held(&index, 2, 1).await], [Held::default(), WHOLE]);
     let built = generations.only(2).unwrap();
     assert_eq!(built.model, "test");
-    built.text.replace(TENANT, 1, conversation(2), vec![passage(2, 0)]).await.unwrap();
+    built.text.unwrap().replace(TENANT, 1, conversation(2), vec![passage(2, 0)]).await.unwrap();
     assert_eq!(found(&index).await, (2, 2), "what goes into one goes into that alone");
 
     let (text, vectors) = (index.text(), index.vectors());

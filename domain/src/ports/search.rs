@@ -204,8 +204,9 @@ pub struct OneGeneration {
     pub model: String,
     /// It misses vectors since another model made them for a while: it is not to be searched by meaning again.
     pub lapsed: bool,
-    pub text: Arc<dyn TextIndex>,
-    pub vectors: Arc<dyn VectorIndex>,
+    /// `None` where this process has no engine for it.
+    pub text: Option<Arc<dyn TextIndex>>,
+    pub vectors: Option<Arc<dyn VectorIndex>>,
 }
 
 /// What a generation has of a conversation; no version where it was never given it.

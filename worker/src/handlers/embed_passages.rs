@@ -16,6 +16,7 @@ use colloquy_domain::{
 use super::{
     align,
     index_passages::{document, reached},
+    of_engine,
 };
 use crate::handler::{Handler, JobContext, Outcome, no_engine, tenant, wrong_payload};
 
@@ -40,10 +41,10 @@ impl Handler for EmbedPassages {
             index => index,
         };
         let (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
-        align(search, standing).await?;
+        of_engine(ctx, job, align(search, standing).await)?;
         let Some(found) = found else {
             if let Some(index) = index {
-                index.remove(tenant, conversation_id).await?;
+                of_engine(ctx, job, index.remove(tenant, conversation_id).await)?;
             }
             return Ok(Outcome::nothing());
         };
@@ -53,7 +54,7 @@ impl Handler for EmbedPassages {
         };
         let vectors = vectors(ctx, tenant, embedder, &found.passages, Vectors::Kept).await?;
         let passages = found.passages.into_iter().map(document).zip(vectors).collect();
-        index.replace(tenant, found.version, found.facets, passages).await?;
+        of_engine(ctx, job, index.replace(tenant, found.version, found.facets, passages).await)?;
         Ok(Outcome::follow(reached))
     }
 }

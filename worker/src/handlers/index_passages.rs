@@ -11,7 +11,7 @@ use colloquy_domain::{
     },
 };
 
-use super::align;
+use super::{align, of_engine};
 use crate::handler::{Handler, JobContext, Outcome, no_engine, tenant, wrong_payload};
 
 pub(crate) struct IndexPassages;
@@ -25,14 +25,14 @@ impl Handler for IndexPassages {
         let tenant = tenant(job)?;
         let text = ctx.ports.search.text.as_deref().ok_or_else(|| no_engine("index passages"))?;
         let (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
-        align(&ctx.ports.search, standing).await?;
+        of_engine(ctx, job, align(&ctx.ports.search, standing).await)?;
         let Some(found) = found else {
-            text.remove(tenant, conversation_id).await?;
+            of_engine(ctx, job, text.remove(tenant, conversation_id).await)?;
             return Ok(Outcome::nothing());
         };
         let reached = reached(tenant.0, &found.facets, Stage::Indexed);
         let documents = found.passages.into_iter().map(document).collect();
-        text.replace(tenant, found.version, found.facets, documents).await?;
+        of_engine(ctx, job, text.replace(tenant, found.version, found.facets, documents).await)?;
         Ok(Outcome::follow(reached))
     }
 }

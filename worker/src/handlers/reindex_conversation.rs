@@ -14,6 +14,7 @@ use super::{
     align,
     embed_passages::{Vectors, vectors},
     index_passages::document,
+    of_engine,
 };
 use crate::handler::{Handler, JobContext, Outcome, no_engine, tenant, wrong_payload};
 
@@ -45,7 +46,7 @@ async fn write(ctx: &JobContext, job: &ClaimedJob, from: Vectors) -> Result<Outc
         return Err(no_engine(DOING));
     };
     let (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
-    align(search, standing).await?;
+    of_engine(ctx, job, align(search, standing).await)?;
     let Some(found) = found else {
         // Its removal is a job of its own.
         return Ok(Outcome::skipped());
@@ -57,16 +58,16 @@ async fn write(ctx: &JobContext, job: &ClaimedJob, from: Vectors) -> Result<Outc
         (true, Some(number)) => {
             let OneGeneration { text, vectors, .. } =
                 generations.only(number).ok_or_else(|| no_engine(DOING))?;
-            (text, search.vectors.is_some().then_some(vectors))
+            (text.ok_or_else(|| no_engine(DOING))?, vectors.filter(|_| search.vectors.is_some()))
         }
     };
     if let (Some(index), Some(embedder)) = (index, search.embedder.as_deref()) {
         let made = vectors(ctx, tenant, embedder, &found.passages, from).await?;
         let passages = found.passages.iter().cloned().map(document).zip(made).collect();
-        index.replace(tenant, found.version, found.facets.clone(), passages).await?;
+        of_engine(ctx, job, index.replace(tenant, found.version, found.facets.clone(), passages).await)?;
     }
     let documents: Vec<PassageDocument> = found.passages.into_iter().map(document).collect();
-    text.replace(tenant, found.version, found.facets, documents).await?;
+    of_engine(ctx, job, text.replace(tenant, found.version, found.facets, documents).await)?;
     Ok(Outcome::nothing())
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use colloquy_domain::{
     Error, Result as DomainResult,
     accounts::{SystemScope, Tenant},
@@ -18,7 +19,7 @@ use colloquy_domain::{
     search::query::{SearchFilter, TextQuery},
 };
 
-use super::align;
+use super::{align, of_engine};
 use crate::handler::{Handler, JobContext, Outcome, no_engine, tenant, wrong_payload};
 
 const SCOPE: SystemScope =
@@ -26,6 +27,8 @@ const SCOPE: SystemScope =
 const PAGE: usize = 500;
 /// Conversations that are looked for as a search would; one of each page until there are so many.
 const SAMPLES: usize = 50;
+/// How long the check waits for an engine that is away before its attempts count.
+const PATIENCE: TimeDelta = TimeDelta::hours(12);
 /// Of a passage's text, as a query.
 const WORDS: usize = 12;
 
@@ -44,12 +47,16 @@ impl Handler for SwitchGeneration {
         let Some(number) = found.standing.building.filter(|_| found.building_batch == Some(batch_id)) else {
             return Ok(Outcome::nothing());
         };
-        align(search, found.standing).await?;
+        of_engine(ctx, job, align(search, found.standing).await)?;
         let built = generations.only(number).ok_or_else(|| no_engine(DOING))?;
         let check = Check { ctx, generations, number, embedder: search.embedder.clone(), built: &built };
         match check.run().await {
             Ok(None) => {}
             Ok(Some(problem)) => return drop_it(ctx, batch_id, number, problem).await,
+            // A server that is away may come back.
+            Err(error @ Error::Unavailable { .. }) if ctx.ports.clock.now() - job.created_at < PATIENCE => {
+                return of_engine(ctx, job, Err(error));
+            }
             Err(error) if job.attempt < job.max_attempts => return Err(error.into()),
             Err(error) => {
                 let problem = format!("it could not be checked: {error}");
@@ -168,13 +175,13 @@ impl Check<'_> {
             .filter(|word| !word.is_empty())
             .take(WORDS)
             .collect();
-        if let Ok(query) = TextQuery::parse(&words.join(" ")) {
-            let hits = self.built.text.search(tenant, &query, &filter, limit).await?.hits;
+        if let (Some(text), Ok(query)) = (&self.built.text, TextQuery::parse(&words.join(" "))) {
+            let hits = text.search(tenant, &query, &filter, limit).await?.hits;
             if hits.iter().all(|hit| hit.passage_id != passage.id) {
                 return Ok(Some(format!("words of conversation {id} do not find it")));
             }
         }
-        let Some(embedder) = &self.embedder else { return Ok(None) };
+        let (Some(embedder), Some(vectors)) = (&self.embedder, &self.built.vectors) else { return Ok(None) };
         let hash = text_hash(&passage.text);
         let stored = self.ctx.ports.passages.vectors(tenant, &embedder.model().name, &[hash]).await?;
         let Some(vector) = stored.into_iter().next().flatten() else {
@@ -183,7 +190,7 @@ impl Check<'_> {
         if vector.iter().all(|number| *number == 0.0) {
             return Ok(None);
         }
-        let hits = self.built.vectors.search(tenant, &vector, &filter, limit).await?;
+        let hits = vectors.search(tenant, &vector, &filter, limit).await?;
         let finds = hits.iter().any(|hit| hit.passage_id == passage.id);
         Ok((!finds).then(|| format!("the vectors of conversation {id} do not find it")))
     }
