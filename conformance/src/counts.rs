@@ -10,16 +10,17 @@ use colloquy_domain::{
 };
 
 use crate::{
-    fixtures::{World, at, strings},
+    fixtures::{World, at, language, strings},
     text::Index,
 };
 
-const ALL: [Facet; 3] = [Facet::Kind, Facet::Tag, Facet::Speaker];
+const ALL: [Facet; 4] = [Facet::Kind, Facet::Tag, Facet::Speaker, Facet::Language];
 
 /// Four conversations of two passages, "word" in each and "rare" in the first of each.
 async fn fill(index: Index<'_>, world: &World, tenant: u32) {
     let facets = |n, kind, tags: &[&str], occurred: Option<&str>| ConversationFacets {
         kind,
+        language: language(if n < 3 { "en" } else { "de" }),
         tags: strings(tags),
         occurred_at: occurred.map(at),
         ..world.facets(10 * tenant + n)
@@ -62,13 +63,14 @@ pub async fn counts_are_of_what_matches_by_value(index: Index<'_>, world: &World
         assert_eq!(counts.matching, 4 * of_each, "{query}");
         assert_eq!(counts.values[0], kinds(of_each), "{query}");
         assert_eq!(counts.values[1], tags(of_each), "{query}");
+        assert_eq!(counts.values[3], values(&[("en", 3 * of_each), ("de", of_each)]), "{query}");
         assert_eq!(counts.span, first_and_last(), "{query}");
     }
     let speakers = count(index, world, "word", &any, 10).await.values[2].clone();
     assert_eq!(speakers, values(&[("bo", 8), ("ann lee", 4)]), "a label counts once a passage");
     assert_eq!(count(index, world, "word", &any, 1).await.values[2], values(&[("bo", 8)]));
     let none = count(index, world, "absent", &any, 10).await;
-    assert_eq!((none.matching, none.values, none.span), (0, vec![Vec::new(); 3], None));
+    assert_eq!((none.matching, none.values, none.span), (0, vec![Vec::new(); 4], None));
     // What is gone, and what marks it, is not counted.
     index.remove(world.tenant(0), world.conversation(0)).await.unwrap();
     let counts = count(index, world, "", &any, 10).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub mod analysis;
 pub mod arrange;
 mod check;
 pub mod cursor;
@@ -12,11 +13,13 @@ pub mod explain;
 pub mod facets;
 pub mod find;
 pub mod fusion;
+pub mod highlight;
 mod kept;
 pub mod language;
 mod legs;
 pub mod query;
 pub mod similar;
+pub mod within;
 
 /// What the operator decides about searches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

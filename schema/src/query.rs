@@ -101,7 +101,7 @@ impl Query {
 
     /// Passages by word and by meaning, best first. `"a phrase"` must stand there to the letter, `-word` must
     /// not, and of `one OR "another one"` one or more; of the other words more is better. `speaker:`, `tag:`, `kind:`,
-    /// `before:` and `after:` narrow the search as `filter` does (`speaker:"Ann Lee" after:2026-01-31`): of values of one
+    /// `lang:`, `before:` and `after:` narrow the search as `filter` does (`speaker:"Ann Lee" after:2026-01-31`): of values of one
     /// field any will do. What cannot be read is refused with `extensions.character`, where it stands. At most 100
     /// a page. TEXT is paged as deep as one likes. What takes in meaning, or is grouped or varied, is ranked once over the
     /// best 1,000 hits of each engine and kept for ten minutes; after that it is ranked anew, and goes on behind the hit of

@@ -18,6 +18,7 @@ use colloquy_domain::{
     },
     search::{
         facets::Facet,
+        highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
@@ -161,8 +162,8 @@ impl TextIndex for Words {
         self.breaker.run(spread).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
         // It asks no server, and must not wait for one.
-        Ok(colloquy_elasticsearch::highlight(query, texts))
+        Ok(highlight(query, texts))
     }
 }

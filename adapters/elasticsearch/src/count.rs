@@ -29,6 +29,7 @@ fn field(facet: Facet) -> &'static str {
         Facet::Kind => "kind",
         Facet::Tag => "tags",
         Facet::Speaker => "speakers",
+        Facet::Language => "language",
     }
 }
 
@@ -42,7 +43,7 @@ impl Reader<'_> {
         limit: usize,
     ) -> Result<Counts> {
         let nothing = || Counts { values: vec![Vec::new(); facets.len()], ..Counts::default() };
-        let Some(matching) = query::build(tenant, query, &SearchFilter::default()) else {
+        let Some(matching) = query::build(tenant, query, &SearchFilter::default(), None) else {
             return Ok(nothing());
         };
         let timeless = SearchFilter { occurred_from: None, occurred_before: None, ..filter.clone() };
@@ -79,7 +80,7 @@ impl Reader<'_> {
         filter: &SearchFilter,
         bounds: &[Timestamp],
     ) -> Result<Vec<u64>> {
-        let Some(matching) = query::build(tenant, query, filter) else {
+        let Some(matching) = query::build(tenant, query, filter, None) else {
             return Ok(vec![0; bounds.len().saturating_sub(1)]);
         };
         let ranges: Vec<Value> = bounds

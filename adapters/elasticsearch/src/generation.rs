@@ -10,6 +10,7 @@ use colloquy_domain::{
     },
     search::{
         facets::Facet,
+        highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
@@ -20,7 +21,6 @@ use serde_json::json;
 use crate::{
     client::Request,
     fault::senseless,
-    highlight,
     index::{Ground, writes},
     search::Reader,
 };
@@ -118,7 +118,7 @@ impl TextIndex for Generation {
         self.reader(&self.index).spread(tenant, query, filter, bounds).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
         Ok(highlight(query, texts))
     }
 }

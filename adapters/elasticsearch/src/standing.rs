@@ -14,13 +14,14 @@ use colloquy_domain::{
     },
     search::{
         facets::Facet,
+        highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
 };
 use tokio::sync::Mutex;
 
-use crate::{generation::Generation, highlight, index::Ground};
+use crate::{generation::Generation, index::Ground};
 
 pub(crate) struct Shelf {
     pub(crate) ground: Ground,
@@ -191,7 +192,7 @@ impl TextIndex for LiveText {
         now.live.reader(&self.0.alias).spread(tenant, query, filter, bounds).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
         Ok(highlight(query, texts))
     }
 }

@@ -17,6 +17,7 @@ use colloquy_domain::{
     },
     search::{
         facets::Facet,
+        highlight::SpokenText,
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
@@ -250,7 +251,7 @@ impl TextIndex for LiveText {
         self.0.live().text.spread(tenant, query, filter, bounds).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
         self.0.live().text.highlight(query, texts).await
     }
 }

@@ -1,12 +1,11 @@
 //! Full text by tantivy: BM25 over stemmed words, exact phrases, filters by term and time.
 
-mod analysis;
 mod count;
 pub(crate) mod engine;
-mod highlight;
 mod page;
 mod query;
 mod schema;
+mod statistics;
 mod unwanted;
 
 use std::{cmp::Ordering, sync::Arc};
@@ -23,6 +22,7 @@ use colloquy_domain::{
     },
     search::{
         facets::Facet,
+        highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
@@ -30,12 +30,11 @@ use colloquy_domain::{
 use tantivy::{DocSet, TERMINATED, Term, collector::Count, schema::IndexRecordOption};
 
 use self::{
-    analysis::Analysis,
     count::{Times, Values, most},
     engine::{Change, TextEngine, TextWrite, failed},
-    highlight::Highlighter,
     page::Page,
     schema::{Fields, PASSAGE_HIGH, VERSION, scoped},
+    statistics::Pooled,
 };
 use crate::{EmbeddedSettings, lock::FolderLock, searches::Searches, writer::Writer};
 
@@ -46,7 +45,6 @@ pub(crate) struct Text {
     writer: Writer<TextEngine>,
     reader: tantivy::IndexReader,
     fields: Fields,
-    analysis: Analysis,
     searches: Searches,
     // Last, so that it is given back when all else is closed.
     _lock: Arc<FolderLock>,
@@ -61,7 +59,7 @@ impl Text {
     ) -> Result<Self> {
         let (reader, fields) = (engine.reader(), engine.fields());
         let writer = Writer::start(engine, settings.gather, lock.clone())?;
-        Ok(Self { writer, reader, fields, analysis: Analysis::default(), searches, _lock: lock })
+        Ok(Self { writer, reader, fields, searches, _lock: lock })
     }
 
     pub(crate) fn writer(&self) -> &Writer<TextEngine> {
@@ -133,13 +131,14 @@ impl TextIndex for Text {
         if limit == 0 {
             return Ok(TextHits::default());
         }
-        let (fields, mut analysis) = (self.fields, self.analysis.clone());
-        let (asked, query) = (query.clone(), query::build(&fields, &mut analysis, tenant, query, filter));
+        let fields = self.fields;
+        let (asked, query) = (query.clone(), query::build(&fields, tenant, query, filter));
         let searcher = self.reader.searcher();
-        let mut search = move || -> tantivy::Result<TextHits> {
-            let hits = searcher.search(&query, &Page { after, limit })?;
-            let whole =
-                if hits.is_empty() { 0.0 } else { query::whole(&fields, &mut analysis, &asked, &searcher)? };
+        let search = move || -> tantivy::Result<TextHits> {
+            let statistics = Pooled::new(&searcher, &fields, &asked);
+            let hits =
+                searcher.search_with_statistics_provider(&query, &Page { after, limit }, &statistics)?;
+            let whole = if hits.is_empty() { 0.0 } else { query::whole(&fields, &asked, &statistics)? };
             Ok(TextHits { hits, whole })
         };
         self.searches.run(SEARCHING, move || search().map_err(|e| failed(SEARCHING, e))).await
@@ -153,8 +152,8 @@ impl TextIndex for Text {
         facets: &[Facet],
         limit: usize,
     ) -> Result<Counts> {
-        let (fields, mut analysis, searcher) = (self.fields, self.analysis.clone(), self.reader.searcher());
-        let mut build = |filter: &SearchFilter| query::build(&fields, &mut analysis, tenant, query, filter);
+        let (fields, searcher) = (self.fields, self.reader.searcher());
+        let build = |filter: &SearchFilter| query::build(&fields, tenant, query, filter);
         let timeless = SearchFilter { occurred_from: None, occurred_before: None, ..filter.clone() };
         let (all, timeless) = (build(filter), build(&timeless));
         let by: Vec<_> = facets.iter().map(|facet| (*facet, build(&facet.freed(filter)))).collect();
@@ -178,16 +177,15 @@ impl TextIndex for Text {
         bounds: &[Timestamp],
     ) -> Result<Vec<u64>> {
         let searcher = self.reader.searcher();
-        let query = query::build(&self.fields, &mut self.analysis.clone(), tenant, query, filter);
+        let query = query::build(&self.fields, tenant, query, filter);
         let bounds = bounds.iter().map(|bound| bound.timestamp_micros()).collect();
         let spread = move || searcher.search(&query, &Times { bounds }).map(|spread| spread.counts);
         self.searches.run(COUNTING, move || spread().map_err(|e| failed(COUNTING, e))).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
-        let (mut highlighter, texts) = (Highlighter::new(query), texts.to_vec());
-        let mark = move || Ok(texts.iter().map(|text| highlighter.find(text)).collect());
-        self.searches.run("highlight passages", mark).await
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
+        let (query, texts) = (query.clone(), texts.to_vec());
+        self.searches.run("highlight passages", move || Ok(highlight(&query, &texts))).await
     }
 }
 

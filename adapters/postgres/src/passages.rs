@@ -17,6 +17,7 @@ use colloquy_domain::{
         search::{ConversationFacets, Standing},
         store::passages::{FoundPassage, Indexable, PassageStore},
     },
+    search::within::{Outline, Outlined},
 };
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, QueryableByName, Selectable, SelectableHelper,
@@ -81,6 +82,8 @@ struct FoundRow {
     #[diesel(sql_type = Array<Text>)]
     tags: Vec<String>,
     #[diesel(sql_type = Nullable<Text>)]
+    language: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
     embedding_model: Option<String>,
 }
 
@@ -130,7 +133,7 @@ impl PassageStore for Postgres {
         tenant: Tenant,
         id: ConversationId,
     ) -> Result<(Standing, Option<Indexable>)> {
-        type Facts = (i64, i32, String, Option<DateTime<Utc>>);
+        type Facts = (i64, i32, String, Option<DateTime<Utc>>, Option<String>);
         self.snapshot("read a conversation for search", async |conn| {
             let standing = generations::standing(conn).await?;
             let facts: Option<Facts> = conversations::table
@@ -141,11 +144,12 @@ impl PassageStore for Postgres {
                     conversations::revision,
                     conversations::kind,
                     conversations::occurred_at,
+                    conversations::language,
                 ))
                 .first(conn)
                 .await
                 .optional()?;
-            let Some((version, revision, kind, occurred_at)) = facts else {
+            let Some((version, revision, kind, occurred_at, language)) = facts else {
                 return Ok((standing, None));
             };
             let tags: Vec<String> = tags::table
@@ -164,7 +168,9 @@ impl PassageStore for Postgres {
                 .load(conn)
                 .await?;
             let kind = rows::conversation_kind(&kind)?;
-            let facets = ConversationFacets { conversation_id: id, revision, kind, tags, occurred_at };
+            let language = rows::language(language)?;
+            let facets =
+                ConversationFacets { conversation_id: id, revision, kind, tags, occurred_at, language };
             let passages = found.into_iter().map(Row::passage).collect();
             Ok((standing, Some(Indexable { version, facets, passages })))
         })
@@ -175,7 +181,7 @@ impl PassageStore for Postgres {
         self.run("read passages", async |conn| {
             let found: Vec<FoundRow> = diesel::sql_query(
                 "SELECT p.id, p.conversation_id, p.ordinal, p.first_sequence, p.last_sequence, p.text,
-                    p.start_ms, p.end_ms, p.speakers, c.revision, c.kind, c.occurred_at,
+                    p.start_ms, p.end_ms, p.speakers, c.revision, c.kind, c.occurred_at, c.language,
                     ARRAY(SELECT t.name FROM conversation_tags ct JOIN tags t ON t.id = ct.tag_id
                         WHERE ct.conversation_id = c.id ORDER BY t.name) AS tags,
                     (SELECT min(v.model) FROM vectors v WHERE v.organization_id = p.organization_id
@@ -189,6 +195,24 @@ impl PassageStore for Postgres {
             .load(conn)
             .await?;
             found.into_iter().map(found_passage).collect()
+        })
+        .await
+    }
+
+    async fn outline(&self, tenant: Tenant, id: ConversationId) -> Result<Outline> {
+        self.run("read who speaks where", async |conn| {
+            let found: Vec<(i32, Uuid, Vec<String>)> = passages::table
+                .inner_join(conversations::table)
+                .filter(passages::conversation_id.eq(id.0))
+                .filter(passages::organization_id.eq(tenant.0.0))
+                .filter(passages::revision.eq(conversations::revision))
+                .order(passages::ordinal)
+                .select((passages::revision, passages::id, passages::speakers))
+                .load(conn)
+                .await?;
+            let revision = found.iter().next().map_or(0, |(revision, ..)| *revision);
+            let outlined = |(_, id, speakers)| Outlined { id: PassageId(id), speakers };
+            Ok(Outline { revision, passages: found.into_iter().map(outlined).collect() })
         })
         .await
     }
@@ -268,6 +292,7 @@ fn found_passage(row: FoundRow) -> Step<FoundPassage> {
         kind: rows::conversation_kind(&row.kind)?,
         tags: row.tags,
         occurred_at: row.occurred_at,
+        language: rows::language(row.language)?,
     };
     Ok(FoundPassage { passage, facets, embedding_model: row.embedding_model })
 }

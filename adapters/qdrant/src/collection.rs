@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     client::Client,
     fault::{refused, senseless},
-    payload::{self, CONVERSATION, KIND, MARKER, OCCURRED, ORGANIZATION, SPEAKERS, TAGS, VERSION},
+    payload::{self, CONVERSATION, KIND, LANGUAGE, MARKER, OCCURRED, ORGANIZATION, SPEAKERS, TAGS, VERSION},
     settings::{QdrantSettings, Quantization},
 };
 
@@ -289,6 +289,7 @@ fn fields() -> Vec<(&'static str, FieldType, Option<IndexParams>)> {
         (ORGANIZATION, FieldType::Uuid, Some(id(true))),
         (CONVERSATION, FieldType::Uuid, Some(id(false))),
         (KIND, FieldType::Keyword, Some(label())),
+        (LANGUAGE, FieldType::Keyword, Some(label())),
         (TAGS, FieldType::Keyword, Some(label())),
         (SPEAKERS, FieldType::Keyword, Some(label())),
         (OCCURRED, FieldType::Datetime, None),

@@ -6,13 +6,17 @@ use colloquy_domain::{
 };
 use qdrant_client::qdrant::{Condition, DatetimeRange, Filter, Range, Timestamp as ServerTime};
 
-use crate::payload::{CONVERSATION, KIND, MARKER, OCCURRED, ORGANIZATION, SPEAKERS, TAGS, VERSION, label};
+use crate::payload::{
+    CONVERSATION, KIND, LANGUAGE, MARKER, OCCURRED, ORGANIZATION, SPEAKERS, TAGS, VERSION, label,
+};
 
 /// `None` where nothing can match.
 pub(crate) fn of(tenant: Tenant, filter: &SearchFilter) -> Option<Filter> {
-    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids } = filter;
+    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids, languages } =
+        filter;
     let lists = [
         (KIND, kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),
+        (LANGUAGE, languages.iter().map(ToString::to_string).collect()),
         (TAGS, tags.iter().map(|tag| label(tag)).collect()),
         (SPEAKERS, speakers.iter().map(|speaker| label(speaker)).collect()),
         (CONVERSATION, conversation_ids.iter().map(ToString::to_string).collect::<Vec<_>>()),

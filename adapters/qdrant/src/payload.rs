@@ -19,6 +19,7 @@ pub(crate) const PASSAGE: &str = "passage_id";
 pub(crate) const REVISION: &str = "revision";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const KIND: &str = "kind";
+pub(crate) const LANGUAGE: &str = "language";
 pub(crate) const TAGS: &str = "tags";
 pub(crate) const SPEAKERS: &str = "speakers";
 pub(crate) const OCCURRED: &str = "occurred_at";
@@ -64,6 +65,9 @@ pub(crate) fn passage(
     ]);
     if let Some(at) = facets.occurred_at {
         payload.insert(OCCURRED.to_owned(), text(moment(at)));
+    }
+    if let Some(language) = facets.language {
+        payload.insert(LANGUAGE.to_owned(), text(language));
     }
     payload
 }

@@ -232,6 +232,7 @@ mod tests {
             kind: ConversationKind::Meeting,
             tags: Vec::new(),
             occurred_at: None,
+            language: None,
         };
         (Placed::from(fused), FoundPassage { passage, facets, embedding_model: None })
     }

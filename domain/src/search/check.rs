@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::{
     find::HitFacets,
     fusion::FusedHit,
+    highlight::SpokenText,
     query::{Clause, SearchFilter, TextQuery},
 };
 use crate::{
@@ -63,8 +64,8 @@ impl Check<'_> {
             let query = TextQuery { clauses: any.to_vec(), ..TextQuery::default() };
             let doubtful: Vec<usize> =
                 (0..page.len()).filter(|at| page[*at].text.is_none() && found[*at].is_some()).collect();
-            let text = |at: &usize| found[*at].as_ref().map(|row| row.passage.text.clone());
-            let texts: Vec<String> = doubtful.iter().filter_map(text).collect();
+            let texts: Vec<SpokenText> =
+                doubtful.iter().filter_map(|at| found[*at].as_ref().map(spoken)).collect();
             for (at, marks) in doubtful.into_iter().zip(engine.highlight(&query, &texts).await?) {
                 if marks.is_empty() == must_stand {
                     found[at] = None;
@@ -75,10 +76,15 @@ impl Check<'_> {
     }
 
     /// Where the query's words stand in each text.
-    pub(super) async fn highlight(&self, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+    pub(super) async fn highlight(&self, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
         match &self.ports.search.text {
             Some(engine) => engine.highlight(self.query, texts).await,
             None => Ok(vec![Vec::new(); texts.len()]),
         }
     }
+}
+
+/// As an engine was given it.
+pub(super) fn spoken(found: &FoundPassage) -> SpokenText {
+    SpokenText { text: found.passage.text.clone(), language: found.facets.language }
 }

@@ -29,6 +29,7 @@ pub enum Facet {
     Kind,
     Tag,
     Speaker,
+    Language,
 }
 
 impl Facet {
@@ -39,12 +40,13 @@ impl Facet {
             Self::Kind => freed.kinds.clear(),
             Self::Tag => freed.tags.clear(),
             Self::Speaker => freed.speakers.clear(),
+            Self::Language => freed.languages.clear(),
         }
         freed
     }
 }
 
-/// How many passages have a value. Kinds by their names; tags and speakers as they are compared, without case.
+/// How many passages have a value. Kinds by their names, languages by their codes; tags and speakers as they are compared, without case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueCount {
     pub value: String,

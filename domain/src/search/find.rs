@@ -10,20 +10,23 @@ use uuid::Uuid;
 
 use super::{
     arrange::{Arrangement, arrange},
-    check::Check,
+    check::{Check, spoken},
     cursor::{self, Cursor, Fingerprint},
     explain::Explanation,
     fusion::{FusedHit, SEMANTIC_WEIGHT, STRETCHED, Stretch, fuse, single, trust},
+    highlight::SpokenText,
     kept::{About, Placed, Ranking},
     language::{self, Asked},
     legs::{ALONE, Legs, Said},
     query::{SearchFilter, SearchMode, TextQuery},
+    within::{self, Within},
 };
 use crate::{
     Error, Problem, Result,
     accounts::{Actor, Role, Tenant},
     conversations::ConversationKind,
     ids::ConversationId,
+    language::Language,
     ports::{
         Ports,
         search::{After, EngineHit, Highlight, TextHits},
@@ -51,6 +54,7 @@ pub struct HitFacets<'a> {
     pub tags: Vec<&'a str>,
     pub speakers: Vec<&'a str>,
     pub occurred_at: Option<Timestamp>,
+    pub language: Option<Language>,
 }
 
 impl<'a> From<&'a FoundPassage> for HitFacets<'a> {
@@ -61,6 +65,7 @@ impl<'a> From<&'a FoundPassage> for HitFacets<'a> {
             tags: found.facets.tags.iter().map(String::as_str).collect(),
             speakers: found.passage.speakers.iter().map(String::as_str).collect(),
             occurred_at: found.facets.occurred_at,
+            language: found.facets.language,
         }
     }
 }
@@ -271,17 +276,28 @@ impl Search<'_> {
                 alone(said, |found| single(found, true, 1))?
             }
             SearchMode::Hybrid => {
+                let within = match self.input.filter.conversation_ids[..] {
+                    [id] => Some(self.within(id).await?),
+                    _ => None,
+                };
+                let (query, plain, leg) = match &within {
+                    Some(within) => (&within.words, within.plain.clone(), LEG),
+                    None => (&self.query, self.asked.plain(), leg),
+                };
                 let legs = self.legs(self.ports.search_rules.deadline());
-                let plain = self.asked.plain();
-                let (text, semantic) =
-                    tokio::join!(legs.text(&self.query, None, leg), legs.semantic(&plain, leg));
-                both(text, semantic)?
+                let (text, semantic) = tokio::join!(legs.text(query, None, leg), legs.semantic(&plain, leg));
+                both(text, semantic, within.as_ref())?
             }
         };
         if self.input.arrangement.is_asked_for() {
             return self.arranged(hits, about).await;
         }
         Ok(Ranking { hits: hits.into_iter().map(Placed::from).collect(), about })
+    }
+
+    /// For a search of one conversation alone, of which both engines tell all that they have.
+    async fn within(&self, id: ConversationId) -> Result<Within> {
+        Ok(Within::new(&self.asked, self.ports.passages.outline(self.tenant, id).await?))
     }
 
     /// What does not stand must not stand for others.
@@ -337,7 +353,7 @@ impl Search<'_> {
         offset: usize,
         list: Option<Uuid>,
     ) -> Result<()> {
-        let texts: Vec<String> = hits.iter().map(|(_, _, row)| row.passage.text.clone()).collect();
+        let texts: Vec<SpokenText> = hits.iter().map(|(_, _, row)| spoken(row)).collect();
         let marks = self.checks().highlight(&texts).await?;
         for ((place, placed, row), highlights) in hits.into_iter().zip(marks) {
             let Placed { fused, further, duplicates } = placed;
@@ -365,7 +381,11 @@ fn alone<T>(said: Said<T>, hits: impl Fn(&T) -> Vec<FusedHit>) -> Result<(Vec<Fu
     Ok((hits(&answer?), About { legs: vec![report], ..About::default() }))
 }
 
-fn both(text: Said<TextHits>, semantic: Said<Vec<EngineHit>>) -> Result<(Vec<FusedHit>, About)> {
+fn both(
+    text: Said<TextHits>,
+    semantic: Said<Vec<EngineHit>>,
+    within: Option<&Within>,
+) -> Result<(Vec<FusedHit>, About)> {
     let lacks = |leg: &str, error: &Error| {
         tracing::warn!(leg, error = error.chain(), "search answers without a leg");
         Some(format!("the {leg} engine did not answer; these hits are the other engine's alone"))
@@ -377,9 +397,16 @@ fn both(text: Said<TextHits>, semantic: Said<Vec<EngineHit>>) -> Result<(Vec<Fus
         (Err(error), Ok(semantic)) => (TextHits::default(), semantic, lacks("text", &error)),
         (Err(error), Err(_)) => return Err(error),
     };
-    (of_text.weight, of_semantic.weight) = (Some(1.0 - SEMANTIC_WEIGHT), Some(SEMANTIC_WEIGHT));
-    (of_text.stretch, of_semantic.stretch) = (Stretch::over(&text.hits), Stretch::over(&semantic));
-    (of_text.trust, of_text.whole) = (Some(trust(&text)), Some(text.whole));
-    let legs = vec![of_text, of_semantic];
-    Ok((fuse(&text, &semantic), About { degraded, legs, dropped: 0 }))
+    of_text.whole = Some(text.whole);
+    let weight = within.map_or(SEMANTIC_WEIGHT, |_| within::SEMANTIC_WEIGHT);
+    (of_text.weight, of_semantic.weight) = (Some(1.0 - weight), Some(weight));
+    let hits = match within {
+        Some(within) => within.fuse(&text, &semantic),
+        None => {
+            (of_text.stretch, of_semantic.stretch) = (Stretch::over(&text.hits), Stretch::over(&semantic));
+            of_text.trust = Some(trust(&text));
+            fuse(&text, &semantic)
+        }
+    };
+    Ok((hits, About { degraded, legs: vec![of_text, of_semantic], dropped: 0 }))
 }

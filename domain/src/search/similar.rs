@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use uuid::Uuid;
 
 use super::{
-    check::Check,
+    check::{Check, spoken},
     cursor::Cursor,
     explain::{Explanation, LegReport},
     find::{Hit, LEG, MAX_PAGE},
@@ -147,7 +147,7 @@ impl Search<'_> {
             ranked.into_iter().zip(stand).filter_map(|(hit, row)| Some((hit, row?))).collect();
         let dropped = checked - standing.len();
         let shown: Vec<_> = standing.into_iter().take(self.input.first).collect();
-        let texts: Vec<String> = shown.iter().map(|(_, row)| row.passage.text.clone()).collect();
+        let texts: Vec<_> = shown.iter().map(|(_, row)| spoken(row)).collect();
         let marks = Check { query, ..check }.highlight(&texts).await?;
         let hit = |(place, ((fused, found), highlights)): (usize, ((FusedHit, _), _))| {
             let last = After { score: fused.score, passage_id: fused.passage_id };

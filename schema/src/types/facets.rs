@@ -36,7 +36,7 @@ pub(crate) enum SearchInterval {
 /// How many passages have a value.
 #[derive(SimpleObject)]
 pub(crate) struct FacetValue {
-    /// As filters take it: kinds by their names, tags and speakers without case.
+    /// As filters take it: kinds by their names, languages by their codes, tags and speakers without case.
     value: String,
     count: i32,
 }
@@ -73,14 +73,19 @@ pub(crate) struct SearchFacets {
     kinds: Vec<FacetValue>,
     tags: Vec<FacetValue>,
     speakers: Vec<FacetValue>,
+    languages: Vec<FacetValue>,
     /// Null where no conversation that matches has a time.
     histogram: Option<SearchHistogram>,
     /// Why there are no counts; null where there are.
     degraded: Option<String>,
 }
 
-const FACETS: [(&str, Facet); 3] =
-    [("kinds", Facet::Kind), ("tags", Facet::Tag), ("speakers", Facet::Speaker)];
+const FACETS: [(&str, Facet); 4] = [
+    ("kinds", Facet::Kind),
+    ("tags", Facet::Tag),
+    ("speakers", Facet::Speaker),
+    ("languages", Facet::Language),
+];
 
 #[ComplexObject]
 impl SearchOutcome {
@@ -124,6 +129,7 @@ impl SearchOutcome {
             kinds: list("kinds"),
             tags: list("tags"),
             speakers: list("speakers"),
+            languages: list("languages"),
             histogram,
             degraded: counted.degraded,
         })

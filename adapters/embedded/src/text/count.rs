@@ -16,6 +16,7 @@ fn column(facet: Facet) -> &'static str {
         Facet::Kind => "kind",
         Facet::Tag => "tags",
         Facet::Speaker => "speakers",
+        Facet::Language => "language",
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         jobs::Follow,
         search::{ConversationFacets, Standing, Version},
     },
+    search::within::Outline,
 };
 
 /// All that search engines are told about one conversation.
@@ -58,6 +59,9 @@ pub trait PassageStore: Send + Sync {
 
     /// Those that still stand, in any order.
     async fn find(&self, tenant: Tenant, ids: &[PassageId]) -> Result<Vec<FoundPassage>>;
+
+    /// Who speaks in which passage of the current revision; empty where the conversation is gone.
+    async fn outline(&self, tenant: Tenant, id: ConversationId) -> Result<Outline>;
 
     /// Vectors of the texts with these hashes, in their order; `None` where there is none yet.
     async fn vectors(

@@ -1,0 +1,171 @@
+//! The engines that are measured: the embedded ones, and the words of a search server beside embedded vectors.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
+
+use colloquy_domain::{
+    accounts::Tenant,
+    conversations::ConversationKind,
+    ids::{ConversationId, OrganizationId},
+    language::Language,
+    passages::Passage,
+    ports::{
+        models::Embedder,
+        search::{ConversationFacets, EngineHit, PassageDocument, TextHits, TextIndex, VectorIndex},
+    },
+    search::query::{SearchFilter, TextQuery},
+};
+use colloquy_elasticsearch::{ElasticsearchIndex, ElasticsearchSettings};
+use colloquy_embedded::{EmbeddedIndex, EmbeddedSettings};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::{LEG, corpus::Model};
+
+const TENANT: Tenant = Tenant(OrganizationId(Uuid::from_u128(1)));
+
+pub(crate) struct Engine {
+    name: &'static str,
+    server: Option<Server>,
+}
+
+struct Server {
+    url: String,
+    process: Child,
+    _folder: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let id = self.process.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &id]).status();
+        let _ = self.process.wait();
+    }
+}
+
+impl Engine {
+    pub(crate) fn all(root: &Path) -> Vec<Self> {
+        let mut all = vec![Self { name: "Embedded engines", server: None }];
+        let servers = [("elasticsearch", "Words on Elasticsearch"), ("opensearch", "Words on OpenSearch")];
+        for (folder, name) in servers {
+            match Server::start(&root.join("ops/servers").join(folder).join("start")) {
+                Some(server) => all.push(Self { name, server: Some(server) }),
+                None => {
+                    println!("left out: {folder} does not start; `just setup-servers` installs what it needs")
+                }
+            }
+        }
+        all
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// With these conversations and nothing else.
+    pub(crate) async fn open(
+        &self,
+        model: &Model,
+        conversations: &[(ConversationId, Vec<Passage>)],
+    ) -> Opened<'_> {
+        let folder = tempfile::tempdir().unwrap();
+        let embedder = model.embedder.model();
+        let settings = EmbeddedSettings::new(folder.path(), embedder.dimensions);
+        let identity = colloquy_embedded::Identity {
+            generation: 1,
+            log_id: Uuid::from_u128(1),
+            model: embedder.name.clone(),
+        };
+        let embedded = EmbeddedIndex::open(settings, identity).await.unwrap().into_index();
+        let text = match &self.server {
+            None => embedded.text(),
+            Some(server) => server.index().await.text(),
+        };
+        let opened = Opened { text, vectors: embedded.vectors(), embedded, _folder: folder, _engine: self };
+        opened.fill(model, conversations).await;
+        opened
+    }
+}
+
+pub(crate) struct Opened<'a> {
+    text: Arc<dyn TextIndex>,
+    vectors: Arc<dyn VectorIndex>,
+    embedded: EmbeddedIndex,
+    _folder: TempDir,
+    _engine: &'a Engine,
+}
+
+impl Opened<'_> {
+    async fn fill(&self, model: &Model, conversations: &[(ConversationId, Vec<Passage>)]) {
+        let texts =
+            conversations.iter().flat_map(|(_, passages)| passages).map(|passage| passage.text.clone());
+        let mut vectors = model.vectors(texts.collect()).await.into_iter();
+        for (conversation_id, passages) in conversations {
+            let facets = ConversationFacets {
+                conversation_id: *conversation_id,
+                revision: 1,
+                kind: ConversationKind::Meeting,
+                tags: Vec::new(),
+                occurred_at: None,
+                language: Some(Language::ENGLISH),
+            };
+            let document = |passage: &Passage| PassageDocument {
+                id: passage.id,
+                text: passage.text.clone(),
+                speakers: passage.speakers.clone(),
+            };
+            let documents: Vec<_> = passages.iter().map(document).collect();
+            let with_vectors = documents.iter().cloned().zip(vectors.by_ref()).collect();
+            self.text.replace(TENANT, 1, facets.clone(), documents).await.unwrap();
+            self.vectors.replace(TENANT, 1, facets, with_vectors).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn words(&self, query: &TextQuery, filter: &SearchFilter) -> TextHits {
+        self.text.search(TENANT, query, filter, LEG).await.unwrap()
+    }
+
+    pub(crate) async fn meaning(&self, model: &Model, asked: &str, filter: &SearchFilter) -> Vec<EngineHit> {
+        let vector = model.embedder.embed_query(asked).await.unwrap();
+        self.vectors.search(TENANT, &vector, filter, LEG).await.unwrap()
+    }
+
+    pub(crate) async fn close(self) {
+        self.embedded.close().await;
+    }
+}
+
+impl Server {
+    /// It prints where it is ready. `None` where it does not start.
+    fn start(script: &Path) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Command::new(script)
+            .arg(folder.path().join("home"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let url = lines.filter_map(|line| line.trim().strip_prefix("ready on ").map(str::to_owned)).next();
+        let Some(url) = url else {
+            let _ = process.wait();
+            return None;
+        };
+        Some(Self { url, process, _folder: folder })
+    }
+
+    async fn index(&self) -> ElasticsearchIndex {
+        let settings = ElasticsearchSettings {
+            url: Some(self.url.clone()),
+            index_prefix: format!("bench-{}", Uuid::now_v7()),
+            timeout_ms: 60_000,
+            ..ElasticsearchSettings::default()
+        };
+        let identity = colloquy_elasticsearch::Identity { generation: 1, log_id: Uuid::from_u128(1) };
+        ElasticsearchIndex::open(&settings, identity).await.unwrap().into_index()
+    }
+}
