@@ -25,7 +25,7 @@ pub mod within;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchRules {
-    /// How long HYBRID waits for each engine before it answers from the other alone.
+    /// How long HYBRID waits for each engine before it answers from the other alone, and facets for their counts.
     pub hybrid_deadline_ms: u64,
 }
 

@@ -14,9 +14,12 @@ use std::{
 use async_trait::async_trait;
 use colloquy_domain::{
     jobs::Queue,
-    ports::jobs::{Dispatcher, OnDispatch},
+    ports::{
+        jobs::{Dispatcher, OnDispatch},
+        search::Rankings,
+    },
 };
-use colloquy_redis::{RedisDispatcher, RedisSettings};
+use colloquy_redis::{RedisDispatcher, RedisRankings, RedisSettings};
 use tokio::{sync::Notify, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -384,4 +387,53 @@ async fn a_stopped_worker_finishes_what_it_took_and_leaves_the_rest() {
     let second = Serving::begin(&server, "b", 2, &two);
     two.await_all(&rest).await;
     second.end().await;
+}
+
+/// A key of this place that differs from others of it.
+fn key(place: u8, number: u8) -> [u8; 32] {
+    let mut key = [0; 32];
+    (key[3], key[31]) = (place, number);
+    key
+}
+
+#[tokio::test]
+async fn a_ranking_is_found_by_its_key_alone_until_another_takes_its_place() {
+    let Some(server) = Server::start("rankings").await else { return };
+    let rankings = RedisRankings::new(&server.settings()).unwrap();
+    let long = vec![7; 80_000];
+    rankings.keep(key(1, 1), long.clone()).await.unwrap();
+    // Another process finds it.
+    let other = RedisRankings::new(&server.settings()).unwrap();
+    assert_eq!(other.find(key(1, 1)).await.unwrap(), Some(long));
+    assert_eq!(other.find(key(1, 2)).await.unwrap(), None, "in its place, and not it");
+    assert_eq!(other.find(key(2, 1)).await.unwrap(), None);
+    other.keep(key(1, 2), vec![8]).await.unwrap();
+    assert_eq!(rankings.find(key(1, 1)).await.unwrap(), None);
+    assert_eq!(rankings.find(key(1, 2)).await.unwrap(), Some(vec![8]));
+}
+
+#[tokio::test]
+async fn a_redis_that_is_away_costs_a_search_no_time() {
+    let Some(mut server) = Server::start("no-rankings").await else { return };
+    if !server.is_ours() {
+        return;
+    }
+    let rankings = RedisRankings::new(&server.settings()).unwrap();
+    rankings.keep(key(1, 1), vec![1]).await.unwrap();
+    server.kill().await;
+    let begun = Instant::now();
+    assert_eq!(rankings.find(key(1, 1)).await.unwrap_err().code(), "UNAVAILABLE");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    for _ in 0..20 {
+        rankings.keep(key(1, 1), vec![1]).await.unwrap_err();
+    }
+    assert!(begun.elapsed() < Duration::from_millis(200), "it is not asked again: {:?}", begun.elapsed());
+    server.begin().await;
+    let begun = Instant::now();
+    while rankings.keep(key(1, 1), vec![2]).await.is_err() {
+        assert!(begun.elapsed() < SOON, "it is asked again after a while");
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(rankings.find(key(1, 1)).await.unwrap(), Some(vec![2]));
 }

@@ -11,6 +11,8 @@ use crate::{Problem, accounts::Tenant, ids::PassageId, ports::search::After};
 const VERSION: u8 = 1;
 const KIND_HITS: u8 = b'h';
 const KIND_LIST: u8 = b'l';
+/// Nobody has read so far: ranks are counted on from there.
+const FARTHEST: u32 = 1 << 31;
 
 /// Of a search: the same for the same tenant, query, mode, filter and order.
 pub(super) type Fingerprint = [u8; 12];
@@ -57,9 +59,10 @@ impl Cursor {
             ([VERSION, KIND_LIST], 16) => Some(Uuid::from_slice(rest).ok()?),
             _ => return None,
         };
-        let score = f32::from_be_bytes(*score);
+        let (place, score) = (u32::from_be_bytes(*place), f32::from_be_bytes(*score));
         let last = After { score, passage_id: PassageId(Uuid::from_bytes(*passage)) };
-        score.is_finite().then_some(Self { of: *of, place: u32::from_be_bytes(*place), last, list })
+        let is_sound = score.is_finite() && place <= FARTHEST;
+        is_sound.then_some(Self { of: *of, place, last, list })
     }
 
     pub(super) fn check(&self, of: Fingerprint) -> Result<(), Problem> {
@@ -110,6 +113,8 @@ mod tests {
         }
         let endless = Cursor::new([3; 12], 0, After { score: f32::NAN, ..last }, None);
         assert_eq!(Cursor::decode(&endless.encode()), None);
+        let far = Cursor::new([3; 12], usize::MAX, last, None);
+        assert_eq!(Cursor::decode(&far.encode()), None);
     }
 
     proptest! {
