@@ -7,3 +7,4 @@ pub mod fusion;
 pub mod highlight;
 pub mod language;
 pub mod query;
+pub mod synonyms;

@@ -9,7 +9,10 @@ use colloquy_domain::{
     audit,
     batches::rebuild,
     ids::{BatchId, ConversationId, JobId, ScheduleId},
-    search::find::{MAX_PAGE, SearchInput, find},
+    search::{
+        find::{MAX_PAGE, SearchInput, find},
+        synonyms,
+    },
 };
 use uuid::Uuid;
 
@@ -127,6 +130,11 @@ impl Query {
         };
         connection.edges.extend(found.hits.into_iter().map(edge));
         Ok(connection)
+    }
+
+    /// Words and phrases that stand for each other in the organization's searches, in groups.
+    async fn synonyms(&self, ctx: &Context<'_>) -> Result<Vec<Vec<String>>> {
+        synonyms::list(ctx.ports(), actor(ctx)?).await.map(|found| found.0).map_err(fault)
     }
 
     /// The organization's tags, by name. At most 100 a page.

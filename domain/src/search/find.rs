@@ -100,7 +100,9 @@ pub async fn find(ports: &Ports, actor: &Actor, input: SearchInput) -> Result<Fo
     };
     let input = SearchInput { filter, ..input };
     let started = Instant::now();
-    let search = Search { ports, tenant: actor.tenant(), query: asked.without_frame(), asked, input };
+    let synonyms = ports.synonyms.find(actor.tenant()).await?;
+    let query = synonyms.widen(&asked).without_frame();
+    let search = Search { ports, tenant: actor.tenant(), query, asked, input };
     let found = search.run().await;
     let outcome = match &found {
         Ok(found) if found.degraded.is_some() => "degraded",
@@ -117,7 +119,7 @@ struct Search<'a> {
     ports: &'a Ports,
     tenant: Tenant,
     asked: TextQuery,
-    /// Without the question's frame.
+    /// Without the question's frame, and with synonyms.
     query: TextQuery,
     input: SearchInput,
 }
