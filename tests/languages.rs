@@ -1,8 +1,8 @@
 //! What language a talk is in, as its text tells it and as somebody sets it, and what search makes of that.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Import, eventually, world};
+use crate::support::{Client, Import, eventually, world};
 
 const GERMAN: &str = "Anna: Danke, dass Sie heute gekommen sind. Bevor wir über das Gehalt sprechen, möchte ich hören, wie die \
     letzten Verhandlungen gelaufen sind.\nBernd: Die Verhandlungen waren lang, aber am Ende haben wir uns mit allen \
@@ -38,7 +38,7 @@ async fn a_language_is_found_at_import_and_may_be_set_and_words_are_looked_for_b
     let fragments = hits[0]["fragments"].as_array().unwrap();
     assert!(fragments.iter().any(|piece| piece["isMatch"] == true && piece["text"] == "Verhandlungen"));
 
-    let set = async |language: serde_json::Value| {
+    let set = async |language: Value| {
         client.change("updateConversation", "", json!({ "id": short, "language": language })).await;
     };
     set(json!("en-GB")).await;
@@ -55,4 +55,54 @@ async fn a_language_is_found_at_import_and_may_be_set_and_words_are_looked_for_b
     let bad = "mutation($id: ID!) { updateConversation(input: { id: $id, language: \"german\" }) { userErrors { code } } }";
     let answer = client.ask(bad, json!({ "id": short })).await.body;
     assert_eq!(answer["data"]["updateConversation"]["userErrors"][0]["code"], "INVALID_LANGUAGE", "{answer}");
+}
+
+const SALARY: &str =
+    "Anna: We should talk about the salary first.\nBernd: And the notice period after that.\n";
+
+async fn synonyms(client: &Client) -> Value {
+    client.data("{ synonyms }", json!({})).await["synonyms"].clone()
+}
+
+#[tokio::test]
+async fn an_organization_finds_a_thing_under_the_names_it_gives_it_and_no_other_does() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    let id = client.imported(Import { title: Some("Salary"), text: SALARY, ..Import::default() }).await;
+    client.ready(&id).await;
+    let person = json!({ "email": "eve@example.com", "password": "correct horse eve", "name": "Eve", "organizationName": "Eve" });
+    let session =
+        server.anonymous().change("signUp", "session { accessToken }", person).await["session"].clone();
+    let eve = server.with(session["accessToken"].as_str().unwrap());
+    let id = eve.imported(Import { title: Some("Salary"), text: SALARY, ..Import::default() }).await;
+    eve.ready(&id).await;
+
+    let titles = async |client: &Client, query: &str| {
+        let query = serde_json::to_string(query).unwrap();
+        client.titles(&format!("query: {query}, mode: TEXT")).await
+    };
+    assert_eq!(titles(&client, "wage").await, [""; 0]);
+    let groups = json!([["Wage", " salary ", "SALARY"], ["cancellation deadline", "notice period"]]);
+    let set = client.change("setSynonyms", "groups", json!({ "groups": groups })).await;
+    assert_eq!(set["groups"], json!([["Wage", "salary"], ["cancellation deadline", "notice period"]]));
+    assert_eq!(synonyms(&client).await, set["groups"]);
+    assert_eq!(titles(&client, "wage").await, ["Salary"]);
+    assert_eq!(titles(&client, "cancellation deadline").await, ["Salary"]);
+    assert_eq!(titles(&client, "\"wage\"").await, [""; 0]);
+    assert_eq!(titles(&client, "talk -wage").await, ["Salary"]);
+    let hits = client.search("query: \"wage\", mode: TEXT").await;
+    let fragments = hits[0]["fragments"].as_array().unwrap();
+    assert!(fragments.iter().any(|piece| piece["isMatch"] == true && piece["text"] == "salary"));
+    assert_eq!((titles(&eve, "wage").await, synonyms(&eve).await), (Vec::new(), json!([])));
+
+    let refused = client.refused("setSynonyms", json!({ "groups": [["pay", "Pay"]] })).await;
+    assert_eq!(refused, "INVALID_SYNONYMS");
+    assert_eq!(synonyms(&client).await, set["groups"]);
+    let log = "{ auditLog(filter: { actions: [\"synonyms.set\"] }) { edges { node { outcome detail } } } }";
+    let log = client.data(log, json!({})).await;
+    let noted = |n: usize| log["auditLog"]["edges"][n]["node"].clone();
+    let refused = json!({ "outcome": "REFUSED", "detail": { "groups": 1, "code": "INVALID_SYNONYMS" } });
+    assert_eq!(noted(0), refused);
+    assert_eq!(noted(1), json!({ "outcome": "DONE", "detail": { "groups": 2, "changed": true } }));
 }

@@ -73,7 +73,7 @@ pub(crate) async fn report(meetings: &[Meeting], engine: &Engine, model: &Model)
         for (question, spans) in &meeting.questions {
             let asked = TextQuery::parse(question).unwrap();
             let scope = SearchFilter { conversation_ids: vec![*id], ..SearchFilter::default() };
-            let one = Within::new(&asked, outline(passages));
+            let one = Within::new(&asked.without_frame(), &asked, outline(passages));
             let text = opened.words(&one.words, &scope).await;
             let semantic = opened.meaning(model, &one.plain, &scope).await;
             let lists =

@@ -1,10 +1,11 @@
 //! What every full-text engine must do with texts of several languages.
 
 use colloquy_domain::{
-    ports::search::{ConversationFacets, TextIndex},
+    ports::search::{ConversationFacets, Highlight, TextIndex},
     search::{
         highlight::SpokenText,
         query::{SearchFilter, TextQuery},
+        synonyms::Synonyms,
     },
 };
 
@@ -141,4 +142,35 @@ pub async fn marks_go_by_the_language_of_the_text(index: Index<'_>, world: &Worl
             assert!(!found.is_empty(), "{query}");
         }
     }
+}
+
+/// What stands for a word is found as the word is, and marked; more names in one text are not more than one.
+pub async fn one_thing_is_found_under_each_of_its_names(index: Index<'_>, world: &World) {
+    let texts = ["a salary of old", "base pay it is", "the pay is late", "pay and salary", "of old and late"];
+    put(index, world, 0, "en", &texts).await;
+    let synonyms = Synonyms(vec![vec!["salary".to_owned(), "base pay".to_owned()]]);
+    let search = async |query: &str| {
+        let query = synonyms.widen(&TextQuery::parse(query).unwrap());
+        let found = index.search(world.tenant(0), &query, &SearchFilter::default(), 100).await.unwrap();
+        let mut places = world.places(&found.hits);
+        places.sort_unstable();
+        let texts: Vec<SpokenText> = texts
+            .iter()
+            .map(|text| SpokenText { text: (*text).to_owned(), language: language("en") })
+            .collect();
+        (places, index.highlight(&query, &texts).await.unwrap())
+    };
+    let marked = |marks: &[Vec<Highlight>], n: usize| -> Vec<&str> {
+        marks[n].iter().map(|range| &texts[n][range.clone()]).collect()
+    };
+    let (places, marks) = search("salaries -late").await;
+    assert_eq!(places, [(0, 0), (0, 3)], "another form of the word is not what the group has");
+    assert_eq!(marked(&marks, 3), ["salary"]);
+    let (places, marks) = search("salary").await;
+    assert_eq!(places, [(0, 0), (0, 1), (0, 3)]);
+    assert_eq!((marked(&marks, 0), marked(&marks, 1)), (vec!["salary"], vec!["base pay"]));
+    assert_eq!(search("base pay").await.0, [(0, 0), (0, 1), (0, 2), (0, 3)]);
+    assert_eq!(search("\"base pay\"").await.0, [(0, 1)]);
+    assert_eq!(search("salary -\"base pay\"").await.0, [(0, 0), (0, 3)]);
+    assert_eq!(search("old salary OR absent").await.0, [(0, 0)]);
 }

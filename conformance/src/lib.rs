@@ -70,12 +70,13 @@ macro_rules! text_suite {
             a_form_as_it_was_typed_ranks_first,
             another_language_is_another_reading,
             marks_go_by_the_language_of_the_text,
+            one_thing_is_found_under_each_of_its_names,
         );
     };
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 37;
+pub const TEXT_TESTS: usize = 38;
 
 /// The tests of a vector engine.
 #[macro_export]

@@ -19,6 +19,7 @@ pub mod language;
 mod legs;
 pub mod query;
 pub mod similar;
+pub mod synonyms;
 pub mod within;
 
 /// What the operator decides about searches.

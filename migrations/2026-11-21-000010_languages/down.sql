@@ -1,1 +1,2 @@
+DROP TABLE synonyms;
 ALTER TABLE conversations DROP COLUMN language_set, DROP COLUMN language;

@@ -3,3 +3,9 @@
 ALTER TABLE conversations
     ADD COLUMN language text CHECK (language ~ '^[a-z]{2,3}$'),
     ADD COLUMN language_set boolean NOT NULL DEFAULT false;
+
+-- Words and phrases that stand for each other in an organization's searches: an array of arrays of text.
+CREATE TABLE synonyms (
+    organization_id uuid PRIMARY KEY REFERENCES organizations ON DELETE CASCADE,
+    groups jsonb NOT NULL
+);

@@ -13,6 +13,7 @@ use colloquy_domain::{
         arrange::Arrangement,
         find::{MAX_PAGE, SearchInput, find},
         similar::{Like, SimilarInput, similar},
+        synonyms,
     },
 };
 use uuid::Uuid;
@@ -179,6 +180,11 @@ impl Query {
         let Some(like) = like else { return Ok(None) };
         let found = similar(ctx.ports(), actor, &SimilarInput { like, filter, first }).await;
         Ok(found.map_err(fault)?.map(SimilarHits::from))
+    }
+
+    /// Words and phrases that stand for each other in the organization's searches, in groups.
+    async fn synonyms(&self, ctx: &Context<'_>) -> Result<Vec<Vec<String>>> {
+        synonyms::list(ctx.ports(), actor(ctx)?).await.map(|found| found.0).map_err(fault)
     }
 
     /// The organization's tags, by name. At most 100 a page.

@@ -29,7 +29,7 @@ pub(crate) fn build(
 ) -> Option<Value> {
     let filters = filters(tenant, filter)?;
     let (words, phrases): (Vec<_>, Vec<_>) =
-        query.clauses.iter().partition(|clause| matches!(clause, Clause::Word(_)));
+        query.clauses.iter().partition(|clause| !matches!(clause, Clause::Phrase(_)));
     let mut must: Vec<Option<Value>> =
         counted(phrases).into_iter().map(|one| wanted(one, statistics)).collect();
     let groups = query.either.iter().map(|group| group.iter().collect());
@@ -59,6 +59,10 @@ fn wanted((clause, times): (&Clause, f32), statistics: Option<&Statistics>) -> O
     match clause {
         Clause::Word(text) => word(text, times, statistics),
         Clause::Phrase(text) => sequence(Form::Exact, &analysis::exact(text), times),
+        Clause::Alike(names) => {
+            let any: Vec<Value> = names.iter().filter_map(|name| wanted((name, times), statistics)).collect();
+            (!any.is_empty()).then(|| json!({ "dis_max": { "queries": any } }))
+        }
     }
 }
 

@@ -28,7 +28,7 @@ impl Statistics {
                 };
                 analysis::readings(text).iter().filter(stands).count() > 1
             }
-            Clause::Phrase(_) => false,
+            Clause::Phrase(_) | Clause::Alike(_) => false,
         })
     }
 
@@ -45,25 +45,28 @@ impl Statistics {
     /// inverse document frequency of one scores one: BM25 gives each term its own then. What is not there is rarest of
     /// all.
     pub(crate) fn whole(&self, query: &TextQuery) -> f32 {
-        let of = |clause: &Clause| {
-            let exact = analysis::exact(clause.text());
-            let same_form: f64 = exact
-                .iter()
-                .map(|token| self.rarity(Form::Exact, self.holding(Form::Exact, &token.text)))
-                .sum();
-            match clause {
-                Clause::Word(text) => {
-                    let readings = analysis::readings(text);
-                    let longest = readings.iter().max_by_key(|tokens| tokens.len());
-                    let any_form = longest.map_or(0.0, |longest| self.pooled(&readings, longest));
-                    any_form + f64::from(EXACT_BOOST) * same_form
-                }
-                Clause::Phrase(_) => same_form,
-            }
-        };
+        let of = |clause: &Clause| self.clause(clause);
         let each: f64 = query.clauses.iter().map(of).sum();
         let rarest: f64 = query.either.iter().map(|group| group.iter().map(of).fold(0.0, f64::max)).sum();
         (each + rarest) as f32
+    }
+
+    /// Of several names, what the commonest scores.
+    fn clause(&self, clause: &Clause) -> f64 {
+        let same_form = || -> f64 {
+            let exact = analysis::exact(clause.text());
+            exact.iter().map(|token| self.rarity(Form::Exact, self.holding(Form::Exact, &token.text))).sum()
+        };
+        match clause {
+            Clause::Word(text) => {
+                let readings = analysis::readings(text);
+                let longest = readings.iter().max_by_key(|tokens| tokens.len());
+                let any_form = longest.map_or(0.0, |longest| self.pooled(&readings, longest));
+                any_form + f64::from(EXACT_BOOST) * same_form()
+            }
+            Clause::Phrase(_) => same_form(),
+            Clause::Alike(names) => names.iter().map(|name| self.clause(name)).fold(f64::INFINITY, f64::min),
+        }
     }
 
     /// The sum of the inverse document frequencies of a reading's terms, each with those that stand for the same in

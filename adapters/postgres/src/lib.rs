@@ -23,6 +23,7 @@ mod schedules;
 mod schema;
 mod signals;
 mod statement;
+mod synonyms;
 mod tls;
 
 use std::sync::Arc;

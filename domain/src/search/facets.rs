@@ -162,7 +162,9 @@ pub async fn count(ports: &Ports, actor: &Actor, input: &FacetsInput) -> Result<
     };
     let query = match input.mode {
         SearchMode::Semantic => TextQuery::default(),
-        SearchMode::Text | SearchMode::Hybrid => text.without_frame(),
+        SearchMode::Text | SearchMode::Hybrid => {
+            ports.synonyms.find(actor.tenant()).await?.widen(&text).without_frame()
+        }
     };
     let counted = timeout(ports.search_rules.deadline(), ask(ports, actor, &query, &filter, input)).await;
     let counted = counted.unwrap_or_else(|late| Err(Error::unavailable("count in time", late)));

@@ -124,7 +124,8 @@ pub async fn find(ports: &Ports, actor: &Actor, input: SearchInput) -> Result<Fo
     };
     let input = SearchInput { filter, ..input };
     let started = Instant::now();
-    let search = Search { ports, tenant, of, query: asked.without_frame(), asked, input };
+    let query = ports.synonyms.find(tenant).await?.widen(&asked).without_frame();
+    let search = Search { ports, tenant, of, query, asked, input };
     let mut found = search.run().await;
     if let Ok(found) = &mut found {
         found.explanation.took_ms = started.elapsed().as_millis() as u64;
@@ -149,7 +150,7 @@ struct Search<'a> {
     tenant: Tenant,
     of: Fingerprint,
     asked: TextQuery,
-    /// Without the question's frame.
+    /// Without the question's frame, and with synonyms.
     query: TextQuery,
     input: SearchInput,
 }
@@ -297,7 +298,7 @@ impl Search<'_> {
 
     /// For a search of one conversation alone, of which both engines tell all that they have.
     async fn within(&self, id: ConversationId) -> Result<Within> {
-        Ok(Within::new(&self.asked, self.ports.passages.outline(self.tenant, id).await?))
+        Ok(Within::new(&self.query, &self.asked, self.ports.passages.outline(self.tenant, id).await?))
     }
 
     /// What does not stand must not stand for others.

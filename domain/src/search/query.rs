@@ -35,12 +35,23 @@ pub enum Clause {
     Word(String),
     /// The words next to each other in this order.
     Phrase(String),
+    /// One thing under several names, what was typed first: any of them will do, and several count as the best of them.
+    Alike(Vec<Clause>),
 }
 
 impl Clause {
     pub fn text(&self) -> &str {
         match self {
             Self::Word(text) | Self::Phrase(text) => text,
+            Self::Alike(names) => names.first().map_or("", Self::text),
+        }
+    }
+
+    /// The words and phrases by which it is looked for.
+    pub fn names(&self) -> &[Self] {
+        match self {
+            Self::Alike(names) => names,
+            one => std::slice::from_ref(one),
         }
     }
 }
@@ -66,9 +77,9 @@ impl TextQuery {
         self.clauses.is_empty() && self.either.is_empty()
     }
 
-    /// All that is looked for, each by itself.
+    /// All words and phrases that are looked for, each by itself.
     pub fn wanted(&self) -> impl Iterator<Item = &Clause> {
-        self.clauses.iter().chain(self.either.iter().flatten())
+        self.clauses.iter().chain(self.either.iter().flatten()).flat_map(Clause::names)
     }
 
     /// What engines of words look for: without the question's frame, where something remains.
@@ -78,7 +89,7 @@ impl TextQuery {
                 let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
                 !FRAME.split_ascii_whitespace().any(|frame| frame == word)
             }
-            Clause::Phrase(_) => true,
+            Clause::Phrase(_) | Clause::Alike(_) => true,
         };
         let clauses: Vec<Clause> = self.clauses.iter().filter(bears).cloned().collect();
         let remains = !clauses.is_empty() || !self.either.is_empty();

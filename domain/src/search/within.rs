@@ -53,7 +53,8 @@ pub struct Within {
 }
 
 impl Within {
-    pub fn new(asked: &TextQuery, outline: Outline) -> Self {
+    /// `query` is without its frame, `asked` as it was typed.
+    pub fn new(query: &TextQuery, asked: &TextQuery, outline: Outline) -> Self {
         let parts = |label: &str| words_of(label).collect::<Vec<_>>();
         let names: HashSet<String> = outline
             .passages
@@ -61,15 +62,14 @@ impl Within {
             .flat_map(|passage| &passage.speakers)
             .flat_map(|label| parts(label))
             .collect();
-        let framed = asked.without_frame();
         let is_name = |clause: &Clause| as_word(clause).is_some_and(|word| names.contains(&word));
         let meant: HashSet<String> =
-            framed.clauses.iter().filter(|clause| is_name(clause)).filter_map(as_word).collect();
+            query.clauses.iter().filter(|clause| is_name(clause)).filter_map(as_word).collect();
         let asks = |clause: &Clause| is_among(ASKING, clause);
         let clauses: Vec<_> =
-            framed.clauses.iter().filter(|clause| !is_name(clause) && !asks(clause)).cloned().collect();
-        let remains = !clauses.is_empty() || !framed.either.is_empty();
-        let words = if remains { TextQuery { clauses, ..framed } } else { framed };
+            query.clauses.iter().filter(|clause| !is_name(clause) && !asks(clause)).cloned().collect();
+        let remains = !clauses.is_empty() || !query.either.is_empty();
+        let words = if remains { TextQuery { clauses, ..query.clone() } } else { query.clone() };
         let speaks = |passage: &Outlined| {
             passage.speakers.iter().any(|label| words_of(label).any(|part| meant.contains(&part)))
         };
@@ -188,7 +188,7 @@ fn is_among(list: &str, clause: &Clause) -> bool {
 fn as_word(clause: &Clause) -> Option<String> {
     match clause {
         Clause::Word(word) => Some(fold(word.trim_matches(|c: char| !c.is_alphanumeric()))),
-        Clause::Phrase(_) => None,
+        Clause::Phrase(_) | Clause::Alike(_) => None,
     }
 }
 
@@ -230,7 +230,8 @@ mod tests {
     }
 
     fn ask(question: &str, speakers: &[&str]) -> Within {
-        Within::new(&TextQuery::parse(question).unwrap(), outline(speakers))
+        let asked = TextQuery::parse(question).unwrap();
+        Within::new(&asked.without_frame(), &asked, outline(speakers))
     }
 
     fn order(fused: &[FusedHit]) -> Vec<PassageId> {

@@ -13,8 +13,8 @@ use colloquy_domain::{
 use tantivy::{
     Term,
     query::{
-        BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, Query, RangeQuery,
-        TermQuery, TermSetQuery,
+        BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery,
+        Query, RangeQuery, TermQuery, TermSetQuery,
     },
     schema::{Field, IndexRecordOption},
 };
@@ -39,7 +39,7 @@ pub(crate) fn build(
     clauses.extend(filters(fields, tenant, filter).into_iter().map(|narrowed| (Occur::Must, narrowed)));
 
     let (words, phrases): (Vec<_>, Vec<_>) =
-        query.clauses.iter().partition(|clause| matches!(clause, Clause::Word(_)));
+        query.clauses.iter().partition(|clause| !matches!(clause, Clause::Phrase(_)));
     clauses.extend(phrases.into_iter().map(|phrase| (Occur::Must, wanted(fields, phrase))));
     let groups = query.either.iter().map(|group| group.iter().collect());
     for any in groups.chain([words]).filter(|any: &Vec<&Clause>| !any.is_empty()) {
@@ -54,17 +54,7 @@ pub(crate) fn build(
 
 /// The score of a passage of average length that holds every clause once, and of each group the rarest.
 pub(crate) fn whole(fields: &Fields, query: &TextQuery, statistics: &Pooled<'_>) -> tantivy::Result<f32> {
-    let of = |clause: &Clause| -> tantivy::Result<f32> {
-        let same_form = statistics.rarity(fields.exact, &analysis::exact(clause.text()))?;
-        Ok(match clause {
-            Clause::Word(text) => {
-                let readings = analysis::readings(text);
-                let longest = readings.into_iter().max_by_key(Vec::len).unwrap_or_default();
-                statistics.rarity(fields.stemmed, &longest)? + EXACT_BOOST * same_form
-            }
-            Clause::Phrase(_) => same_form,
-        })
-    };
+    let of = |clause: &Clause| weight(fields, clause, statistics);
     let mut whole = 0.0;
     for clause in &query.clauses {
         whole += of(clause)?;
@@ -77,10 +67,29 @@ pub(crate) fn whole(fields: &Fields, query: &TextQuery, statistics: &Pooled<'_>)
     Ok(whole)
 }
 
+/// Of several names, what the commonest scores.
+fn weight(fields: &Fields, clause: &Clause, statistics: &Pooled<'_>) -> tantivy::Result<f32> {
+    let same_form = || statistics.rarity(fields.exact, &analysis::exact(clause.text()));
+    Ok(match clause {
+        Clause::Word(text) => {
+            let readings = analysis::readings(text);
+            let longest = readings.into_iter().max_by_key(Vec::len).unwrap_or_default();
+            statistics.rarity(fields.stemmed, &longest)? + EXACT_BOOST * same_form()?
+        }
+        Clause::Phrase(_) => same_form()?,
+        Clause::Alike(names) => names.iter().try_fold(f32::INFINITY, |least, name| {
+            Ok::<_, tantivy::TantivyError>(least.min(weight(fields, name, statistics)?))
+        })?,
+    })
+}
+
 fn wanted(fields: &Fields, clause: &Clause) -> Box<dyn Query> {
     match clause {
         Clause::Word(text) => word(fields, text),
         Clause::Phrase(text) => sequence(fields.exact, &analysis::exact(text)),
+        Clause::Alike(names) => {
+            Box::new(DisjunctionMaxQuery::new(names.iter().map(|name| wanted(fields, name)).collect()))
+        }
     }
 }
 
