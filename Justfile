@@ -56,13 +56,16 @@ bench PART="":
     parser() { crate "Parser: $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg)" colloquy-domain vtt; }
     model() { crate "Embedding model" colloquy-models embed; }
     engines() { crate "Engines: search over 20,000 passages, load $(cut -d' ' -f1 /proc/loadavg)" colloquy-embedded search; }
-    # Quality and not time, so that it need not wait for a release build.
-    fusion() { crate "Fusion of the two legs of HYBRID" colloquy fusion --profile dev; }
     case $part in
-        "") server && parser && model && engines && fusion ;;
-        parser | model | engines | fusion) "$part" ;;
+        "") server && parser && model && engines ;;
+        parser | model | engines) "$part" ;;
         *) server "$part" ;;
     esac
+
+# Measure how well search finds, on every engine that there is; the last line sums up. Needs the sample data
+[no-exit-message]
+bench-search:
+    @cargo bench --quiet --package colloquy --bench search --profile dev
 
 # Measure the queue beside BullMQ and Celery; the last line has the ratios; `--help` tells sections and options
 [no-exit-message]
