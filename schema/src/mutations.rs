@@ -5,3 +5,4 @@ pub(crate) mod batches;
 pub(crate) mod conversations;
 pub(crate) mod jobs;
 pub(crate) mod schedules;
+pub(crate) mod verify;

@@ -1,6 +1,6 @@
 //! The engines of one process as one: words on a server or embedded, vectors on a server, embedded or not at all.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use colloquy_domain::{
@@ -11,15 +11,19 @@ use colloquy_domain::{
         Ports, SearchPorts,
         models::Embedder,
         search::{
-            ConversationFacets, EngineHit, Held, IndexGenerations, OneGeneration, PassageDocument, Standing,
-            TextIndex, VectorIndex, Version,
+            ConversationFacets, EngineHit, Held, Highlight, IndexGenerations, OneGeneration, PassageDocument,
+            Standing, TextHits, TextIndex, VectorIndex, Version,
         },
+        verify::{Inspect, Leg},
     },
-    search::query::SearchFilter,
+    search::query::{SearchFilter, TextQuery},
 };
 
 use super::{Meaning, Words};
 use crate::config::Config;
+
+/// Goes on until it is dropped.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The engines on servers, which any number of processes share.
 #[derive(Clone, Default)]
@@ -55,12 +59,8 @@ impl Shared {
     }
 
     /// Until they are dropped; see [`Words::watch`].
-    pub(crate) fn watches(
-        &self,
-        ports: &Ports,
-        fills: bool,
-    ) -> Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let mut watches: Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
+    pub(crate) fn watches(&self, ports: &Ports, fills: bool) -> Vec<Task> {
+        let mut watches: Vec<Task> = Vec::new();
         if let Some(words) = &self.words {
             watches.push(Box::pin(words.watch(ports, fills)));
         }
@@ -126,6 +126,14 @@ impl IndexGenerations for Joined {
         })
     }
 
+    fn inspect(&self, number: i64, leg: Leg) -> Option<Arc<dyn Inspect>> {
+        match (leg, &self.shared.words, &self.shared.meaning) {
+            (Leg::Text, Some(words), _) => words.known()?.inspect(number),
+            (Leg::Vectors, _, Some(meaning)) => meaning.known()?.inspect(number),
+            _ => self.embedded.as_ref()?.inspect(number, leg),
+        }
+    }
+
     async fn held(&self, number: i64, of: Vec<(Tenant, ConversationId)>) -> Result<Vec<Held>> {
         let mut held = match &self.embedded {
             Some(embedded) => embedded.held(number, of.clone()).await?,
@@ -169,18 +177,14 @@ impl TextIndex for Nothing {
     async fn search(
         &self,
         _tenant: Tenant,
-        _query: &colloquy_domain::search::query::TextQuery,
+        _query: &TextQuery,
         _filter: &SearchFilter,
         _limit: usize,
-    ) -> Result<colloquy_domain::ports::search::TextHits> {
+    ) -> Result<TextHits> {
         Err(none("words"))
     }
 
-    async fn highlight(
-        &self,
-        _query: &colloquy_domain::search::query::TextQuery,
-        _texts: &[String],
-    ) -> Result<Vec<Vec<colloquy_domain::ports::search::Highlight>>> {
+    async fn highlight(&self, _query: &TextQuery, _texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
         Err(none("words"))
     }
 }

@@ -124,7 +124,7 @@ impl TextIndex for Words {
         limit: usize,
     ) -> Result<TextHits> {
         let search = async { self.index().await?.text().search(tenant, query, filter, limit).await };
-        self.breaker.run(search).await
+        self.breaker.run(Box::pin(search)).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {

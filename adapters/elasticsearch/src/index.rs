@@ -164,7 +164,8 @@ impl Ground {
     }
 }
 
-/// `stemmed` and `exact` hold terms that are made here, and are not kept otherwise: the server only cuts at spaces.
+/// `stemmed` and `exact` hold terms that are made here: the server only cuts at spaces. The latter are kept as they are
+/// written, too, to be compared.
 /// Everything of an organization stands together, in the shard that its id is routed to, so that a search asks one.
 fn fields(meta: &Value) -> Value {
     let terms = json!({ "type": "text", "analyzer": "whitespace" });
@@ -174,7 +175,7 @@ fn fields(meta: &Value) -> Value {
         "dynamic": "strict",
         "_meta": meta,
         "_routing": { "required": true },
-        "_source": { "excludes": ["stemmed", "exact"] },
+        "_source": { "excludes": ["stemmed"] },
         "properties": {
             "organization": keyword,
             "conversation_id": keyword,

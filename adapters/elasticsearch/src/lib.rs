@@ -10,6 +10,7 @@ mod fault;
 mod generation;
 mod highlight;
 mod index;
+mod inspect;
 mod query;
 mod report;
 mod search;
@@ -23,7 +24,10 @@ use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     ids::ConversationId,
-    ports::search::{Highlight, Standing, TextIndex, Version},
+    ports::{
+        search::{Highlight, Standing, TextIndex, Version},
+        verify::Inspect,
+    },
     search::query::TextQuery,
 };
 use uuid::Uuid;
@@ -119,6 +123,12 @@ impl ElasticsearchIndex {
 
     /// One generation by itself; `None` where it does not stand here.
     pub fn only(&self, number: i64) -> Option<Arc<dyn TextIndex>> {
+        let found = self.shelf.now().all().find(|one| one.number == number).cloned()?;
+        Some(found)
+    }
+
+    /// One generation to be compared; `None` where it does not stand here.
+    pub fn inspect(&self, number: i64) -> Option<Arc<dyn Inspect>> {
         let found = self.shelf.now().all().find(|one| one.number == number).cloned()?;
         Some(found)
     }

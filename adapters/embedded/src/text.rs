@@ -3,6 +3,7 @@
 mod analysis;
 pub(crate) mod engine;
 mod highlight;
+mod inspect;
 mod query;
 mod schema;
 mod unwanted;

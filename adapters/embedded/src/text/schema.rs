@@ -29,6 +29,8 @@ pub(crate) struct Fields {
     pub(crate) kind: Field,
     /// Microseconds since 1970, as fine as PostgreSQL has it.
     pub(crate) occurred_at: Field,
+    /// Of all that the passage was given, to be compared.
+    pub(crate) digest: Field,
     pub(crate) passage_id: IdFields,
     pub(crate) conversation_id: IdFields,
 }
@@ -46,6 +48,7 @@ pub(crate) const CONVERSATION_HIGH: &str = "conversation_high";
 pub(crate) const CONVERSATION_LOW: &str = "conversation_low";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const REVISION: &str = "revision";
+pub(crate) const DIGEST: &str = "digest";
 
 impl Fields {
     pub(crate) fn build() -> (Schema, Self) {
@@ -61,6 +64,7 @@ impl Fields {
             tags: schema.add_text_field("tags", STRING),
             kind: schema.add_text_field("kind", STRING),
             occurred_at: schema.add_i64_field("occurred_at", FAST),
+            digest: schema.add_u64_field(DIGEST, FAST),
             passage_id: id(&mut schema, PASSAGE_HIGH, PASSAGE_LOW),
             conversation_id: id(&mut schema, CONVERSATION_HIGH, CONVERSATION_LOW),
         };
