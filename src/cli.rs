@@ -101,6 +101,13 @@ Each call makes a key; `revokeApiKey` takes one back.")]
     Batch(Batch),
     /// Batches that come back: by a cron line, in a time zone
     Schedule(Schedule),
+    /// Compare the search engines with PostgreSQL
+    #[command(after_help = "Examples:
+  colloquy verify
+  colloquy verify --repair
+
+Exit status 1 when something differs and --repair was not given. Needs an administrator's key.")]
+    Verify(Verify),
     /// List who did what, newest first
     Audit(Audit),
     /// Look at everything that is needed, and say what is wrong
@@ -345,6 +352,15 @@ pub(crate) enum BatchCommand {
     Show(BatchShow),
     /// List batches, newest first
     List(BatchList),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Have jobs write anew what differs
+    #[arg(long)]
+    pub(crate) repair: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
 }
 
 #[derive(Debug, Args)]

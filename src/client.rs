@@ -12,6 +12,7 @@ mod server;
 mod shapes;
 mod socket;
 mod trouble;
+mod verify;
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,6 +38,7 @@ pub(crate) use search::{Fragment, Hit, Match, SearchFilter, SearchInput, Searche
 pub(crate) use server::{Connection, connect, warn_if_open};
 use trouble::GraphqlError;
 pub(crate) use trouble::{Trouble, UserError};
+pub(crate) use verify::IndexDifference;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than the server gives a request by default.

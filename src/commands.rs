@@ -12,6 +12,7 @@ mod prompt;
 mod schedule;
 mod search;
 mod text;
+mod verify;
 
 use std::{net::SocketAddr, process::ExitCode};
 
@@ -101,10 +102,11 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
         Command::Doctor => return doctor::run(&common, config).await,
         Command::Import(args) => return import::run(&common, args).await,
         Command::Search(args) => return search::run(&common, args).await,
-        Command::Jobs(args) => return jobs::run(&common, args.command, config).await,
+        Command::Jobs(args) => return Box::pin(jobs::run(&common, args.command, config)).await,
         Command::Audit(args) => return audit::run(&common, args, config).await,
         Command::Batch(args) => return batch::run(&common, args).await,
         Command::Schedule(args) => return schedule::run(&common, args).await,
+        Command::Verify(args) => return verify::run(&common, args).await,
         Command::Demo(args) => return demo::run(&common, args, config).await,
         Command::Schema | Command::Config | Command::Login(_) | Command::Logout(_) => {}
     }
@@ -120,6 +122,7 @@ fn has_json(command: &Command) -> bool {
             | Command::Audit(_)
             | Command::Batch(_)
             | Command::Schedule(_)
+            | Command::Verify(_)
             | Command::Doctor
             | Command::Config
     )

@@ -129,6 +129,7 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         "mutation { rollBackSearchIndex(input: { toGeneration: 9 }) { userErrors { code } } }",
         Some("OWNER"),
     ),
+    ("verifyIndex", "mutation { verifyIndex(input: { first: 1 }) { userErrors { code } } }", Some("ADMIN")),
     ("batch", "query($batch: ID!) { batch(id: $batch) { id } }", Some("ADMIN")),
     ("batches", "{ batches(first: 1) { edges { cursor } } }", Some("ADMIN")),
     (

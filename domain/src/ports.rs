@@ -9,6 +9,7 @@ pub mod objects;
 pub mod search;
 pub mod store;
 pub mod trace;
+pub mod verify;
 
 use std::sync::Arc;
 

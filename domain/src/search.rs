@@ -20,6 +20,7 @@ mod legs;
 pub mod query;
 pub mod similar;
 pub mod synonyms;
+pub mod verify;
 pub mod within;
 
 /// What the operator decides about searches.

@@ -4,7 +4,7 @@ use async_graphql::MergedObject;
 
 use crate::mutations::{
     accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    jobs::JobMutations, schedules::ScheduleMutations, synonyms::SynonymMutations,
+    jobs::JobMutations, schedules::ScheduleMutations, synonyms::SynonymMutations, verify::VerifyMutations,
 };
 
 #[derive(MergedObject, Default)]
@@ -15,4 +15,5 @@ pub struct Mutation(
     BatchMutations,
     ScheduleMutations,
     SynonymMutations,
+    VerifyMutations,
 );

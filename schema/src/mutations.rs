@@ -6,3 +6,4 @@ pub(crate) mod conversations;
 pub(crate) mod jobs;
 pub(crate) mod schedules;
 pub(crate) mod synonyms;
+pub(crate) mod verify;

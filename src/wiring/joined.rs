@@ -1,6 +1,6 @@
 //! The engines of one process as one: words on a server or embedded, vectors on a server, embedded or not at all.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use colloquy_domain::{
@@ -11,11 +11,15 @@ use colloquy_domain::{
         Ports, SearchPorts,
         models::Embedder,
         search::{Held, IndexGenerations, OneGeneration, Standing, TextIndex, VectorIndex},
+        verify::{Inspect, Leg},
     },
 };
 
 use super::{Meaning, Words};
 use crate::config::Config;
+
+/// Goes on until it is dropped.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The engines on servers, which any number of processes share.
 #[derive(Clone, Default)]
@@ -51,12 +55,8 @@ impl Shared {
     }
 
     /// Until they are dropped; see [`Words::watch`].
-    pub(crate) fn watches(
-        &self,
-        ports: &Ports,
-        fills: bool,
-    ) -> Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let mut watches: Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
+    pub(crate) fn watches(&self, ports: &Ports, fills: bool) -> Vec<Task> {
+        let mut watches: Vec<Task> = Vec::new();
         if let Some(words) = &self.words {
             watches.push(Box::pin(words.watch(ports, fills)));
         }
@@ -116,6 +116,14 @@ impl IndexGenerations for Joined {
             Some(embedded) => OneGeneration { text, ..embedded },
             None => OneGeneration { model: "none".to_owned(), lapsed: false, text, vectors: None },
         })
+    }
+
+    fn inspect(&self, number: i64, leg: Leg) -> Option<Arc<dyn Inspect>> {
+        match (leg, &self.shared.words, &self.shared.meaning) {
+            (Leg::Text, Some(words), _) => words.known()?.inspect(number),
+            (Leg::Vectors, _, Some(meaning)) => meaning.known()?.inspect(number),
+            _ => self.embedded.as_ref()?.inspect(number, leg),
+        }
     }
 
     async fn held(&self, number: i64, of: Vec<(Tenant, ConversationId)>) -> Result<Vec<Held>> {

@@ -132,6 +132,6 @@ impl VectorIndex for Meaning {
         limit: usize,
     ) -> Result<Vec<EngineHit>> {
         let search = async { self.index().await?.vectors().search(tenant, vector, filter, limit).await };
-        self.breaker.run(search).await
+        self.breaker.run(Box::pin(search)).await
     }
 }

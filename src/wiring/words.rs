@@ -136,7 +136,7 @@ impl TextIndex for Words {
         limit: usize,
     ) -> Result<TextHits> {
         let page = async { self.index().await?.text().page(tenant, query, filter, after, limit).await };
-        self.breaker.run(page).await
+        self.breaker.run(Box::pin(page)).await
     }
 
     async fn count(
@@ -148,7 +148,7 @@ impl TextIndex for Words {
         limit: usize,
     ) -> Result<Counts> {
         let count = async { self.index().await?.text().count(tenant, query, filter, facets, limit).await };
-        self.breaker.run(count).await
+        self.breaker.run(Box::pin(count)).await
     }
 
     async fn spread(
@@ -159,7 +159,7 @@ impl TextIndex for Words {
         bounds: &[Timestamp],
     ) -> Result<Vec<u64>> {
         let spread = async { self.index().await?.text().spread(tenant, query, filter, bounds).await };
-        self.breaker.run(spread).await
+        self.breaker.run(Box::pin(spread)).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {

@@ -195,7 +195,8 @@ fn of_another(index: &str) -> Error {
     Error::conflict("INDEX_OF_ANOTHER", message)
 }
 
-/// `stemmed` and `exact` hold terms that are made here, and are not kept otherwise: the server only cuts at spaces.
+/// `stemmed` and `exact` hold terms that are made here: the server only cuts at spaces. The latter are kept as they are
+/// written, too, to be compared.
 /// Everything of an organization stands together, in the shard that its id is routed to, so that a search asks one.
 fn fields(meta: &Value) -> Value {
     let terms = json!({ "type": "text", "analyzer": "whitespace" });
@@ -205,7 +206,7 @@ fn fields(meta: &Value) -> Value {
         "dynamic": "strict",
         "_meta": meta,
         "_routing": { "required": true },
-        "_source": { "excludes": ["stemmed", "exact"] },
+        "_source": { "excludes": ["stemmed"] },
         "properties": {
             "organization": keyword,
             "conversation_id": keyword,

@@ -10,6 +10,7 @@ mod count;
 mod fault;
 mod generation;
 mod index;
+mod inspect;
 mod query;
 mod report;
 mod search;
@@ -24,7 +25,10 @@ use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     ids::ConversationId,
-    ports::search::{Standing, TextIndex, Version},
+    ports::{
+        search::{Standing, TextIndex, Version},
+        verify::Inspect,
+    },
 };
 use uuid::Uuid;
 
@@ -123,6 +127,12 @@ impl ElasticsearchIndex {
 
     /// One generation by itself; `None` where it does not stand here.
     pub fn only(&self, number: i64) -> Option<Arc<dyn TextIndex>> {
+        let found = self.shelf.now().all().find(|one| one.number == number).cloned()?;
+        Some(found)
+    }
+
+    /// One generation to be compared; `None` where it does not stand here.
+    pub fn inspect(&self, number: i64) -> Option<Arc<dyn Inspect>> {
         let found = self.shelf.now().all().find(|one| one.number == number).cloned()?;
         Some(found)
     }

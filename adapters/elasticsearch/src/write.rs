@@ -160,7 +160,7 @@ fn passage_key(tenant: Tenant, id: &colloquy_domain::ids::PassageId) -> String {
     format!("{}_{id}", tenant.0)
 }
 
-fn document(
+pub(crate) fn document(
     tenant: Tenant,
     version: Version,
     facets: &ConversationFacets,

@@ -11,9 +11,12 @@ use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     ids::ConversationId,
-    ports::search::{
-        After, ConversationFacets, Counts, EngineHit, Held, Highlight, IndexGenerations, OneGeneration,
-        PassageDocument, Standing, TextHits, TextIndex, VectorIndex, Version,
+    ports::{
+        search::{
+            After, ConversationFacets, Counts, EngineHit, Held, Highlight, IndexGenerations, OneGeneration,
+            PassageDocument, Standing, TextHits, TextIndex, VectorIndex, Version,
+        },
+        verify::{Inspect, Leg},
     },
     search::{
         facets::Facet,
@@ -175,6 +178,14 @@ impl IndexGenerations for Change {
 
     fn only(&self, number: i64) -> Option<OneGeneration> {
         self.0.now().all().find(|one| one.number() == number).map(|one| one.engines())
+    }
+
+    fn inspect(&self, number: i64, leg: Leg) -> Option<Arc<dyn Inspect>> {
+        let one = self.0.now().all().find(|one| one.number() == number)?.clone();
+        Some(match leg {
+            Leg::Text => one.text.clone(),
+            Leg::Vectors => one.vectors.clone(),
+        })
     }
 
     async fn held(&self, number: i64, of: Vec<(Tenant, ConversationId)>) -> Result<Vec<Held>> {

@@ -2,6 +2,7 @@
 
 mod count;
 pub(crate) mod engine;
+mod inspect;
 mod page;
 mod query;
 mod schema;

@@ -2,6 +2,7 @@
 
 pub(crate) mod engine;
 mod filter;
+mod inspect;
 mod tables;
 
 use std::sync::Arc;

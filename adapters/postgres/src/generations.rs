@@ -6,11 +6,11 @@ use colloquy_domain::{
     accounts::{SystemScope, Tenant},
     audit::NewAuditEntry,
     ids::{BatchId, ConversationId, OrganizationId},
-    jobs::{Claim, JobKind},
+    jobs::{Claim, JobKind, NewJob},
     money::MicroDollars,
     ports::{
         jobs::Follow,
-        search::Standing,
+        search::{Standing, Version},
         store::generations::{Expected, GenerationStore, Generations},
     },
 };
@@ -21,7 +21,9 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::{Postgres, audit, errors::Step, jobs::complete_one, pool::Connection, rows, statement::Prepare};
+use crate::{
+    Postgres, audit, errors::Step, follow, jobs::complete_one, pool::Connection, rows, statement::Prepare,
+};
 
 #[derive(QueryableByName)]
 struct StandingRow {
@@ -279,20 +281,83 @@ impl GenerationStore for Postgres {
         .await
     }
 
-    async fn lagging(&self, _scope: SystemScope, ids: &[ConversationId]) -> Result<Vec<ConversationId>> {
-        let kinds = [JobKind::IngestConversation, JobKind::IndexPassages, JobKind::EmbedPassages];
-        self.run("look for work on indexes", async |conn| {
-            let found: Vec<IdRow> = diesel::sql_query(
-                "SELECT DISTINCT conversation_id AS id FROM jobs WHERE conversation_id = ANY($1)
-                    AND kind = ANY($2) AND state NOT IN ('DONE', 'CANCELLED')",
-            )
-            .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-            .bind::<Array<Text>, _>(kinds.map(JobKind::as_str).to_vec())
-            .prepared()
-            .load(conn)
-            .await?;
-            Ok(found.into_iter().map(|row| ConversationId(row.id)).collect())
+    async fn expected_in(
+        &self,
+        tenant: Tenant,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<Expected>> {
+        self.run("read what indexes must hold", async |conn| {
+            let sql = format!("{EXPECTED} c.organization_id = $1 AND c.id > $2 ORDER BY c.id LIMIT $3");
+            let found: Vec<ExpectedRow> = diesel::sql_query(sql)
+                .bind::<SqlUuid, _>(tenant.0.0)
+                .bind::<SqlUuid, _>(after.map_or(Uuid::nil(), Uuid::from))
+                .bind::<BigInt, _>(rows::limit(limit))
+                .prepared()
+                .load(conn)
+                .await?;
+            Ok(found.into_iter().map(Expected::from).collect())
         })
         .await
     }
+
+    async fn under_way(&self, _scope: SystemScope, ids: &[ConversationId]) -> Result<Vec<ConversationId>> {
+        let states = ["WAITING", "READY", "RUNNING"];
+        self.run("look for work on indexes", async |conn| Ok(working(conn, ids, &states).await?)).await
+    }
+
+    async fn mend(
+        &self,
+        tenant: Tenant,
+        conversations: &[(ConversationId, Version)],
+        jobs: Vec<NewJob>,
+        audit: NewAuditEntry,
+    ) -> Result<()> {
+        let follow = Follow { jobs, events: Vec::new() };
+        let raised = self.transaction("mend the search indexes", async |conn| {
+            // In one order, as whoever else locks several.
+            diesel::sql_query(
+                "UPDATE conversations SET version = GREATEST(conversations.version, c.version) + 1
+                FROM (SELECT k.id, w.version FROM conversations k
+                    JOIN unnest($2::uuid[], $3::bigint[]) AS w (id, version) ON w.id = k.id
+                    WHERE k.organization_id = $1 ORDER BY k.id FOR UPDATE OF k) c
+                WHERE conversations.id = c.id",
+            )
+            .bind::<SqlUuid, _>(tenant.0.0)
+            .bind::<Array<SqlUuid>, _>(conversations.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+            .bind::<Array<BigInt>, _>(conversations.iter().map(|(_, version)| *version).collect::<Vec<_>>())
+            .prepared()
+            .execute(conn)
+            .await?;
+            audit::insert(conn, &audit).await?;
+            follow::write(conn, &follow).await
+        });
+        self.announce(raised.await?);
+        Ok(())
+    }
+
+    async fn lagging(&self, _scope: SystemScope, ids: &[ConversationId]) -> Result<Vec<ConversationId>> {
+        let states = ["WAITING", "READY", "RUNNING", "DEAD"];
+        self.run("look for work on indexes", async |conn| Ok(working(conn, ids, &states).await?)).await
+    }
+}
+
+/// Those of `ids` that have jobs in these states which write to indexes.
+async fn working(
+    conn: &mut Connection,
+    ids: &[ConversationId],
+    states: &[&str],
+) -> Step<Vec<ConversationId>> {
+    let kinds = [JobKind::IngestConversation, JobKind::IndexPassages, JobKind::EmbedPassages];
+    let found: Vec<IdRow> = diesel::sql_query(
+        "SELECT DISTINCT conversation_id AS id FROM jobs WHERE conversation_id = ANY($1)
+            AND kind = ANY($2) AND state = ANY($3)",
+    )
+    .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(kinds.map(JobKind::as_str).to_vec())
+    .bind::<Array<Text>, _>(states.to_vec())
+    .prepared()
+    .load(conn)
+    .await?;
+    Ok(found.into_iter().map(|row| ConversationId(row.id)).collect())
 }

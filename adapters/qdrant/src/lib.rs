@@ -6,6 +6,7 @@ mod collection;
 mod fault;
 mod filter;
 mod generation;
+mod inspect;
 mod payload;
 mod report;
 mod settings;
@@ -18,7 +19,10 @@ use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     ids::ConversationId,
-    ports::search::{Standing, VectorIndex, Version},
+    ports::{
+        search::{Standing, VectorIndex, Version},
+        verify::Inspect,
+    },
 };
 use uuid::Uuid;
 
@@ -143,6 +147,12 @@ impl QdrantIndex {
         let mark = placed.generation.mark.clone();
         let vectors = Arc::new(Generation::over(&self.shelf.ground, number, mark));
         Some(OneOf { vectors, model, lapsed })
+    }
+
+    /// One generation to be compared; `None` where it does not stand here.
+    pub fn inspect(&self, number: i64) -> Option<Arc<dyn Inspect>> {
+        let mark = self.placed(number)?.generation.mark.clone();
+        Some(Arc::new(Generation::over(&self.shelf.ground, number, mark)))
     }
 
     /// Whether the live vectors are of another model than this process makes, or miss some.

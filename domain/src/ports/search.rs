@@ -11,6 +11,7 @@ use crate::{
     conversations::{ConversationKind, RevisionNumber},
     ids::{ConversationId, PassageId},
     language::Language,
+    ports::verify::{Inspect, Leg},
     search::{
         facets::{Facet, ValueCount},
         highlight::SpokenText,
@@ -229,6 +230,9 @@ pub trait IndexGenerations: Send + Sync {
 
     /// `None` where it does not stand here.
     fn only(&self, number: i64) -> Option<OneGeneration>;
+
+    /// An engine of it, to be compared; `None` where it does not stand here.
+    fn inspect(&self, number: i64, leg: Leg) -> Option<Arc<dyn Inspect>>;
 
     /// In the order asked.
     async fn held(&self, number: i64, of: Vec<(Tenant, ConversationId)>) -> Result<Vec<Held>>;

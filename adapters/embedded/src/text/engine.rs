@@ -7,7 +7,10 @@ use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     ids::ConversationId,
-    ports::search::{ConversationFacets, PassageDocument, Version},
+    ports::{
+        search::{ConversationFacets, PassageDocument, Version},
+        verify::digest,
+    },
     search::{analysis, query::fold},
 };
 use tantivy::{
@@ -149,6 +152,7 @@ impl TextEngine {
         if let Some(at) = facets.occurred_at {
             document.add_i64(fields.occurred_at, at.timestamp_micros());
         }
+        document.add_u64(fields.digest, digest(facets, passage));
         add_id(&mut document, fields.passage_id, passage.id.0);
         add_id(&mut document, fields.conversation_id, facets.conversation_id.0);
         document

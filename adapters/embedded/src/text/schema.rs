@@ -29,6 +29,8 @@ pub(crate) struct Fields {
     pub(crate) language: Field,
     /// Microseconds since 1970, as fine as PostgreSQL has it.
     pub(crate) occurred_at: Field,
+    /// Of all that the passage was given, to be compared.
+    pub(crate) digest: Field,
     pub(crate) passage_id: IdFields,
     pub(crate) conversation_id: IdFields,
 }
@@ -47,6 +49,7 @@ pub(crate) const CONVERSATION_LOW: &str = "conversation_low";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const OCCURRED_AT: &str = "occurred_at";
 pub(crate) const REVISION: &str = "revision";
+pub(crate) const DIGEST: &str = "digest";
 
 impl Fields {
     pub(crate) fn build() -> (Schema, Self) {
@@ -63,6 +66,7 @@ impl Fields {
             kind: schema.add_text_field("kind", STRING | FAST),
             language: schema.add_text_field("language", STRING | FAST),
             occurred_at: schema.add_i64_field(OCCURRED_AT, FAST),
+            digest: schema.add_u64_field(DIGEST, FAST),
             passage_id: id(&mut schema, PASSAGE_HIGH, PASSAGE_LOW),
             conversation_id: id(&mut schema, CONVERSATION_HIGH, CONVERSATION_LOW),
         };

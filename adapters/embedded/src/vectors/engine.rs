@@ -240,7 +240,7 @@ pub(crate) fn has_direction(vector: &[f32]) -> bool {
     vector.iter().any(|x| *x != 0.0)
 }
 
-fn folded(facets: &ConversationFacets) -> Facets {
+pub(crate) fn folded(facets: &ConversationFacets) -> Facets {
     Facets {
         kind: facets.kind,
         tags: facets.tags.iter().map(|tag| fold(tag)).collect(),

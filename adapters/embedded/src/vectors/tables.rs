@@ -2,7 +2,7 @@
 //! Whatever changes together changes in one transaction. Keys begin with the organization's number, so no
 //! read can stray into another tenant.
 
-use std::{borrow::Cow, fs, io, path::Path};
+use std::{borrow::Cow, fs, io, ops::Bound, path::Path};
 
 use colloquy_domain::{
     accounts::Tenant,
@@ -163,6 +163,26 @@ impl Tables {
         id: ConversationId,
     ) -> heed::Result<Option<Record>> {
         self.conversations.get(txn, &conversation_key(shard, id))
+    }
+
+    /// In the order of ids.
+    pub(crate) fn conversations_after(
+        &self,
+        txn: &RoTxn,
+        shard: Shard,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> heed::Result<Vec<(ConversationId, Record)>> {
+        let from = conversation_key(shard, after.unwrap_or(ConversationId(Uuid::nil())));
+        let to = conversation_key(shard, ConversationId(Uuid::max()));
+        let range = (Bound::Excluded(from.as_slice()), Bound::Included(to.as_slice()));
+        let mut found = Vec::new();
+        for entry in self.conversations.range(txn, &range)?.take(limit) {
+            let (key, record) = entry?;
+            let id = Uuid::from_slice(&key[2..]).map_err(|e| heed::Error::Decoding(Box::new(e)))?;
+            found.push((ConversationId(id), record));
+        }
+        Ok(found)
     }
 
     pub(crate) fn put_conversation(

@@ -9,7 +9,7 @@ use crate::{
     accounts::{SystemScope, Tenant},
     audit::NewAuditEntry,
     ids::{BatchId, ConversationId, OrganizationId},
-    jobs::Claim,
+    jobs::{Claim, NewJob},
     ports::search::{Standing, Version},
 };
 
@@ -77,6 +77,27 @@ pub trait GenerationStore: Send + Sync {
 
     /// Those of `ids` that still stand, in any order.
     async fn expected_of(&self, scope: SystemScope, ids: &[ConversationId]) -> Result<Vec<Expected>>;
+
+    /// Of one organization, in the order of ids.
+    async fn expected_in(
+        &self,
+        tenant: Tenant,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<Expected>>;
+
+    /// Those of `ids` that jobs are yet to bring to the indexes; those of dead jobs are not.
+    async fn under_way(&self, scope: SystemScope, ids: &[ConversationId]) -> Result<Vec<ConversationId>>;
+
+    /// Has the conversations written to the indexes anew, under a version that is later than the given ones and their own,
+    /// by these jobs. One that is gone has jobs all the same.
+    async fn mend(
+        &self,
+        tenant: Tenant,
+        conversations: &[(ConversationId, Version)],
+        jobs: Vec<NewJob>,
+        audit: NewAuditEntry,
+    ) -> Result<()>;
 
     /// Those of `ids` that jobs have yet to bring to the indexes, or could not.
     async fn lagging(&self, scope: SystemScope, ids: &[ConversationId]) -> Result<Vec<ConversationId>>;
