@@ -5,3 +5,4 @@ pub mod find;
 pub mod fusion;
 pub mod language;
 pub mod query;
+pub mod saved;

@@ -9,6 +9,7 @@ pub mod conversations;
 pub mod events;
 pub mod generations;
 pub mod passages;
+pub mod saved_searches;
 pub mod schedules;
 
 /// A page of a list that is read by key: at most `limit` rows beyond `after` in the list's order, or before
