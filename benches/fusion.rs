@@ -149,6 +149,7 @@ async fn run(task: &Task, embedder: &MiniLm) -> Ranks {
         kind: ConversationKind::ALL[0],
         tags: Vec::new(),
         occurred_at: None,
+        language: None,
     };
     let documents: Vec<PassageDocument> = task
         .texts

@@ -362,7 +362,7 @@ async fn text_index(config: &Config, postgres: &Postgres) -> Result<String> {
             "version {version}; no alias {alias} yet: the first process that needs it makes it"
         ));
     }
-    if found.generation() != Some(live) {
+    if found.generation != Some(live) {
         bail!(
             "version {version}; PostgreSQL has generation {live}, and {behind} is behind the alias {alias}"
         );

@@ -11,6 +11,7 @@ mod console;
 mod conversations;
 mod imports;
 mod jobs;
+mod languages;
 mod live;
 mod manage;
 mod meaning;

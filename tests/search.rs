@@ -182,6 +182,7 @@ async fn fields_in_the_query_narrow_as_filters_do_and_together_with_them() {
     let query = "query($q: String!) { search(query: $q) { edges { cursor } } }";
     for (text, code, character) in [
         ("meadow after:soon", "INVALID_FIELD", 14),
+        ("meadow lang:german", "INVALID_FIELD", 13),
         ("meadow OR", "MISPLACED_OR", 8),
         ("meadow -kind:meeting", "FIELD_NOT_NEGATABLE", 8),
     ] {

@@ -5,7 +5,9 @@ use colloquy_domain::{
     accounts::Tenant,
     conversations::ConversationKind,
     ids::{ConversationId, OrganizationId, PassageId},
+    language::Language,
     ports::search::{ConversationFacets, EngineHit, PassageDocument},
+    search::highlight::SpokenText,
     time::Timestamp,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -36,6 +38,7 @@ impl World {
             kind: ConversationKind::Coaching,
             tags: Vec::new(),
             occurred_at: None,
+            language: None,
         }
     }
 
@@ -69,6 +72,16 @@ pub fn at(text: &str) -> Timestamp {
 
 pub fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
+}
+
+pub fn language(code: &str) -> Option<Language> {
+    Some(code.parse().unwrap())
+}
+
+/// Texts whose language is not known.
+pub fn spoken(texts: &[impl AsRef<str>]) -> Vec<SpokenText> {
+    let of = |text: &str| SpokenText { text: text.to_owned(), language: None };
+    texts.iter().map(|text| of(text.as_ref())).collect()
 }
 
 /// Vectors in bunches, as texts on few subjects have them.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something is amiss")]
 
 pub mod fixtures;
+pub mod languages;
 pub mod text;
 pub mod vectors;
 
@@ -53,11 +54,20 @@ macro_rules! text_suite {
             what_is_found_is_what_is_marked,
             odd_text_does_no_harm,
         );
+        $crate::suite!(languages, $open:
+            each_language_finds_its_own_forms,
+            a_stem_of_one_language_meets_no_others,
+            words_of_unspaced_scripts_are_found_inside_running_text,
+            a_word_is_as_rare_in_every_language,
+            a_form_as_it_was_typed_ranks_first,
+            another_language_is_another_reading,
+            marks_go_by_the_language_of_the_text,
+        );
     };
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 24;
+pub const TEXT_TESTS: usize = 31;
 
 /// The tests of a vector engine.
 #[macro_export]

@@ -8,7 +8,7 @@ use colloquy_domain::{
 };
 use futures::future::join_all;
 
-use crate::fixtures::{World, at, strings};
+use crate::fixtures::{World, at, language, spoken, strings};
 
 type Index<'a> = &'a dyn TextIndex;
 
@@ -124,10 +124,11 @@ pub async fn unspaced_scripts_are_found_by_any_part(index: Index<'_>, world: &Wo
 
 /// Four conversations that differ in every facet.
 async fn varied(index: Index<'_>, world: &World) {
-    let facets = |n, kind, tags: &[&str], occurred: Option<&str>| ConversationFacets {
+    let facets = |n: u32, kind, tags: &[&str], occurred: Option<&str>| ConversationFacets {
         kind,
         tags: strings(tags),
         occurred_at: occurred.map(at),
+        language: [language("en"), language("de"), None, language("yue")][n as usize],
         ..world.facets(n)
     };
     let all = [
@@ -168,6 +169,13 @@ pub async fn each_filter_narrows(index: Index<'_>, world: &World) {
     assert_eq!(conversations(index, world, tagged(&["  q3 REVIEW"])).await, [0, 3]);
     assert_eq!(conversations(index, world, tagged(&["pay", "absent"])).await, [0, 1]);
     assert_eq!(conversations(index, world, tagged(&["q3"])).await, NONE);
+    let spoken_in = |codes: &[&str]| SearchFilter {
+        languages: codes.iter().filter_map(|code| language(code)).collect(),
+        ..any()
+    };
+    assert_eq!(conversations(index, world, spoken_in(&["de", "yue"])).await, [1, 3]);
+    assert_eq!(conversations(index, world, spoken_in(&["en"])).await, [0]);
+    assert_eq!(conversations(index, world, spoken_in(&["fr"])).await, NONE);
     let ids = vec![world.conversation(2), world.conversation(9)];
     assert_eq!(conversations(index, world, SearchFilter { conversation_ids: ids, ..any() }).await, [2]);
 
@@ -200,6 +208,7 @@ pub async fn filters_combine(index: Index<'_>, world: &World) {
         occurred_from: Some(at("2026-03-01T00:00:00Z")),
         occurred_before: Some(at("2026-03-02T00:00:00Z")),
         conversation_ids: vec![world.conversation(1), world.conversation(3)],
+        languages: language("de").into_iter().collect(),
     };
     let places = find_in(index, world, world.tenant(0), "word", &filter).await;
     assert_eq!(places, [(1, 0)]);
@@ -382,7 +391,7 @@ pub async fn highlights_show_what_matched(index: Index<'_>, _world: &World) {
         "",
     ]);
     let query = TextQuery::parse("negotiate \"notice period\" 会議 -nothing").unwrap();
-    let ranges = index.highlight(&query, &texts).await.unwrap();
+    let ranges = index.highlight(&query, &spoken(&texts)).await.unwrap();
     let marked: Vec<Vec<&str>> = texts
         .iter()
         .zip(&ranges)
@@ -416,7 +425,7 @@ pub async fn what_is_found_is_what_is_marked(index: Index<'_>, world: &World) {
     let queries = words.flat_map(|word| [word.to_owned(), format!("\"{word}\"")]);
     for query in queries.filter(|query| query.contains(char::is_alphanumeric)) {
         let parsed = TextQuery::parse(&query).unwrap();
-        let marks = index.highlight(&parsed, &texts).await.unwrap();
+        let marks = index.highlight(&parsed, &spoken(&texts)).await.unwrap();
         let marked = (0..).zip(&marks).filter(|(_, marks)| !marks.is_empty());
         let marked: Vec<(u32, u32)> = marked.map(|(ordinal, _)| (0, ordinal)).collect();
         assert!(!marked.is_empty(), "{query}");
@@ -437,6 +446,6 @@ pub async fn odd_text_does_no_harm(index: Index<'_>, world: &World) {
     for query in ["AND OR NOT", "a:b^2 [x TO y] +(\\", "\"*\" x", "🙂 🙂x", long.get(..900).unwrap()] {
         find(index, world, query).await;
         let parsed = TextQuery::parse(query).unwrap();
-        index.highlight(&parsed, &strings(&texts)).await.unwrap();
+        index.highlight(&parsed, &spoken(&texts)).await.unwrap();
     }
 }

@@ -11,7 +11,7 @@ use colloquy_domain::{
 };
 use rand::RngExt;
 
-use crate::fixtures::{DIMENSIONS, Vectors, World, at, axis, cosine, strings};
+use crate::fixtures::{DIMENSIONS, Vectors, World, at, axis, cosine, language, strings};
 
 type Index<'a> = &'a dyn VectorIndex;
 
@@ -236,6 +236,7 @@ impl Mirror {
                     tags: facets.tags.iter().map(String::as_str).collect(),
                     speakers: passage.speakers.iter().map(String::as_str).collect(),
                     occurred_at: facets.occurred_at,
+                    language: facets.language,
                 })
             })
             .map(|(_, passage, vector)| (passage.id, cosine(query, vector)))
@@ -272,6 +273,7 @@ fn varied(world: &World, vectors: &mut Vectors, n: u32) -> ConversationFacets {
     ConversationFacets {
         kind: ConversationKind::ALL[rng.random_range(0..4)],
         tags,
+        language: language(["en", "de", "ja"][rng.random_range(0..3)]),
         occurred_at: rng.random_bool(0.9).then(|| start + TimeDelta::minutes(rng.random_range(0..400_000))),
         ..world.facets(n)
     }
@@ -296,6 +298,9 @@ fn random_filter(world: &World, vectors: &mut Vectors) -> SearchFilter {
     }
     if rng.random_bool(0.4) {
         filter.occurred_before = Some(start + TimeDelta::minutes(rng.random_range(0..400_000)));
+    }
+    if rng.random_bool(0.2) {
+        filter.languages = ["de", "fr"].into_iter().filter_map(language).collect();
     }
     if rng.random_bool(0.2) {
         filter.conversation_ids =

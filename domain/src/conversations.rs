@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ConversationId, OrganizationId, ParticipantId, SegmentId, TagId, UserId},
+    language::Language,
     time::{Millis, Timestamp},
     transcripts::report::ImportReport,
 };
@@ -58,6 +59,8 @@ pub struct Conversation {
     /// Where the original bytes stand in the object store.
     pub object_key: String,
     pub revision: RevisionNumber,
+    /// What is spoken: as it was set, or else as the text tells; `None` where that is not known.
+    pub language: Option<Language>,
     pub report: ImportReport,
     pub created_by: Option<UserId>,
     pub created_at: Timestamp,

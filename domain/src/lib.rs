@@ -10,6 +10,7 @@ pub mod error;
 pub mod events;
 pub mod ids;
 pub mod jobs;
+pub mod language;
 pub mod money;
 pub mod passages;
 pub mod ports;

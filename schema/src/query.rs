@@ -96,7 +96,7 @@ impl Query {
 
     /// Passages by word and by meaning, best first. `"a phrase"` must stand there to the letter, `-word` must
     /// not, and of `one OR "another one"` one or more; of the other words more is better. `speaker:`, `tag:`, `kind:`,
-    /// `before:` and `after:` narrow the search as `filter` does (`speaker:"Ann Lee" after:2026-01-31`): of values of one
+    /// `lang:`, `before:` and `after:` narrow the search as `filter` does (`speaker:"Ann Lee" after:2026-01-31`): of values of one
     /// field any will do. What cannot be read is refused with `extensions.character`, where it stands. At most 100
     /// a page; a ranking ends after 1,000 places (200 where meaning takes part).
     #[graphql(complexity = "page_cost(Some(first), None, child_complexity)")]

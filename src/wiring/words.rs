@@ -17,7 +17,10 @@ use colloquy_domain::{
         },
         store::generations::GenerationStore,
     },
-    search::query::{SearchFilter, TextQuery},
+    search::{
+        highlight::{SpokenText, highlight},
+        query::{SearchFilter, TextQuery},
+    },
 };
 use colloquy_elasticsearch::{ElasticsearchIndex, ElasticsearchSettings, Identity, Opened};
 use colloquy_worker::Trouble;
@@ -134,9 +137,9 @@ impl TextIndex for Words {
         self.index().await?.text().search(tenant, query, filter, limit).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
         // It asks no server, and must not wait for one.
-        Ok(colloquy_elasticsearch::highlight(query, texts))
+        Ok(highlight(query, texts))
     }
 }
 

@@ -6,7 +6,10 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::ConversationId,
     ports::search::{ConversationFacets, Highlight, PassageDocument, TextHits, TextIndex, Version},
-    search::query::{SearchFilter, TextQuery},
+    search::{
+        highlight::{SpokenText, highlight},
+        query::{SearchFilter, TextQuery},
+    },
 };
 use elasticsearch::http::Method;
 use serde_json::json;
@@ -14,7 +17,6 @@ use serde_json::json;
 use crate::{
     client::Request,
     fault::senseless,
-    highlight,
     index::{Ground, writes},
     search::Reader,
 };
@@ -86,7 +88,7 @@ impl TextIndex for Generation {
         self.reader(&self.index).search(tenant, query, filter, limit).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
         Ok(highlight(query, texts))
     }
 }

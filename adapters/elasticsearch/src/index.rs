@@ -14,8 +14,9 @@ use crate::{
     settings::ElasticsearchSettings,
 };
 
-/// Grows with every change of what is stored.
-const FORMAT: u32 = 1;
+/// Grows with every change of what is stored. It is in the names of indexes, so that a release makes its own beside those
+/// of before.
+pub(crate) const FORMAT: u32 = 2;
 const MAKING: &str = "make a search index";
 const LOOKING: &str = "look at a search index";
 const GAUGE: &str = "gauge";
@@ -47,6 +48,8 @@ impl Ground {
         let answer =
             self.client.ask(LOOKING, Request::new(Method::Get, format!("/{index}/_mapping"))).await?;
         if answer.status == 404 {
+            // It must not take the alias of another's.
+            self.outgrown().await?;
             return Ok(None);
         }
         if !answer.is_ok() {
@@ -56,10 +59,7 @@ impl Ground {
         let mine = self.meta(generation, true);
         let same = |key: &str| meta[key] == mine[key];
         if !["format", "generation", "log_id"].into_iter().all(same) {
-            let message = format!(
-                "the index {index} is of another database, of this one before it was restored, or of another release: delete it, or set another elasticsearch.index_prefix"
-            );
-            return Err(Error::conflict("INDEX_OF_ANOTHER", message));
+            return Err(of_another(&index));
         }
         Ok(Some(Mark { complete: meta["complete"] == true }))
     }
@@ -81,6 +81,31 @@ impl Ground {
         Ok(())
     }
 
+    /// What an earlier release has left here.
+    async fn outgrown(&self) -> Result<Vec<String>> {
+        let request = Request::new(Method::Get, format!("/{}-*/_mapping", self.settings.alias()));
+        let found = self.client.expect(LOOKING, request).await?;
+        let mut names = Vec::new();
+        for (name, index) in found.as_object().into_iter().flatten() {
+            if !self.settings.is_outgrown(name) {
+                continue;
+            }
+            if index["mappings"]["_meta"]["log_id"] != json!(self.log_id) {
+                return Err(of_another(name));
+            }
+            names.push(name.clone());
+        }
+        Ok(names)
+    }
+
+    pub(crate) async fn drop_outgrown(&self) -> Result<()> {
+        for index in self.outgrown().await? {
+            self.delete(&index).await?;
+            tracing::info!(index, "the search index of an earlier release dropped");
+        }
+        Ok(())
+    }
+
     /// From now on it is used as it stands.
     pub(crate) async fn mark_complete(&self, generation: i64) -> Result<()> {
         let index = self.settings.index(generation);
@@ -97,11 +122,10 @@ impl Ground {
 
     /// Generations of this prefix that are there, whosever.
     pub(crate) async fn generations(&self) -> Result<Vec<i64>> {
-        let stem = format!("{}-", self.settings.alias());
-        let request = Request::new(Method::Get, format!("/{stem}*/_mapping"));
+        let request = Request::new(Method::Get, format!("/{}-*/_mapping", self.settings.alias()));
         let found = self.client.expect(LOOKING, request).await?;
         let names = found.as_object().into_iter().flat_map(|names| names.keys());
-        Ok(names.filter_map(|name| name.strip_prefix(&stem)?.parse().ok()).collect())
+        Ok(names.filter_map(|name| self.settings.generation_of(name)).collect())
     }
 
     /// The indexes behind the alias; it should be one.
@@ -164,6 +188,13 @@ impl Ground {
     }
 }
 
+fn of_another(index: &str) -> Error {
+    let message = format!(
+        "the index {index} is of another database, or of this one before it was restored: delete it, or set another elasticsearch.index_prefix"
+    );
+    Error::conflict("INDEX_OF_ANOTHER", message)
+}
+
 /// `stemmed` and `exact` hold terms that are made here, and are not kept otherwise: the server only cuts at spaces.
 /// Everything of an organization stands together, in the shard that its id is routed to, so that a search asks one.
 fn fields(meta: &Value) -> Value {
@@ -182,6 +213,7 @@ fn fields(meta: &Value) -> Value {
             "revision": { "type": "integer" },
             "version": long,
             "kind": keyword,
+            "language": keyword,
             "tags": keyword,
             "speakers": keyword,
             // Microseconds since 1970: the server's own dates end at milliseconds, or in 2262.

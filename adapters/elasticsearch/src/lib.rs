@@ -8,13 +8,13 @@ mod bulk;
 mod client;
 mod fault;
 mod generation;
-mod highlight;
 mod index;
 mod query;
 mod report;
 mod search;
 mod settings;
 mod standing;
+mod statistics;
 mod write;
 
 use std::{fmt, sync::Arc};
@@ -23,15 +23,13 @@ use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     ids::ConversationId,
-    ports::search::{Highlight, Standing, TextIndex, Version},
-    search::query::TextQuery,
+    ports::search::{Standing, TextIndex, Version},
 };
 use uuid::Uuid;
 
 use self::{
     client::Client,
     generation::Generation,
-    highlight::Highlighter,
     index::Ground,
     standing::{LiveText, Shelf},
 };
@@ -99,9 +97,11 @@ impl ElasticsearchIndex {
         })
     }
 
-    /// Says that jobs for every conversation are enqueued. Until then each start begins anew.
+    /// Says that jobs for every conversation are enqueued. Until then each start begins anew. What an earlier release
+    /// has left on the server goes.
     pub async fn mark_complete(&self) -> Result<()> {
-        self.shelf.ground.mark_complete(self.shelf.now().live.number).await
+        self.shelf.ground.mark_complete(self.shelf.now().live.number).await?;
+        self.shelf.ground.drop_outgrown().await
     }
 
     /// Over what stands: searches read the live generation, writes go to all.
@@ -138,12 +138,6 @@ impl ElasticsearchIndex {
         }
         Ok(held)
     }
-}
-
-/// Where the query's words and phrases stand in each text. No server is asked.
-pub fn highlight(query: &TextQuery, texts: &[String]) -> Vec<Vec<Highlight>> {
-    let highlighter = Highlighter::new(query);
-    texts.iter().map(|text| highlighter.find(text)).collect()
 }
 
 fn ground(settings: &ElasticsearchSettings, log_id: Uuid) -> Result<Ground> {

@@ -3,35 +3,43 @@
 
 use colloquy_domain::{
     accounts::Tenant,
-    search::query::{Clause, SearchFilter, TextQuery, fold},
+    search::{
+        analysis::{self, Token},
+        query::{Clause, SearchFilter, TextQuery, fold},
+    },
 };
 use serde_json::{Value, json};
 
-use crate::analysis::{Form, joined, tokens};
+use crate::{
+    analysis::{Form, joined},
+    statistics::Statistics,
+};
 
 /// How much more a word weighs that stands there in the very form that was typed.
 pub(crate) const EXACT_BOOST: f32 = 0.25;
 /// In characters; a keyword of the server ends at 32,766 bytes. What is longer is compared by its beginning.
 const LONGEST_LABEL: usize = 8_000;
 
-/// `None` where nothing can match.
-pub(crate) fn build(tenant: Tenant, query: &TextQuery, filter: &SearchFilter) -> Option<Value> {
+/// `None` where nothing can match. With `statistics` a word is as rare as its terms of all languages together.
+pub(crate) fn build(
+    tenant: Tenant,
+    query: &TextQuery,
+    filter: &SearchFilter,
+    statistics: Option<&Statistics>,
+) -> Option<Value> {
     let filters = filters(tenant, filter)?;
     let (words, phrases): (Vec<_>, Vec<_>) =
         query.clauses.iter().partition(|clause| matches!(clause, Clause::Word(_)));
-    let mut must: Vec<Option<Value>> = counted(phrases).into_iter().map(wanted).collect();
+    let mut must: Vec<Option<Value>> =
+        counted(phrases).into_iter().map(|one| wanted(one, statistics)).collect();
     let groups = query.either.iter().map(|group| group.iter().collect());
     for group in groups.chain([words]).filter(|group: &Vec<&Clause>| !group.is_empty()) {
         // What has no term stands nowhere; another of the group may.
-        let any: Vec<Value> = counted(group).into_iter().filter_map(wanted).collect();
+        let any: Vec<Value> = counted(group).into_iter().filter_map(|one| wanted(one, statistics)).collect();
         must.push((!any.is_empty()).then(|| json!({ "bool": { "should": any, "minimum_should_match": 1 } })));
     }
     let must: Vec<Value> = must.into_iter().collect::<Option<_>>()?;
-    let unwanted = |clause: &Clause| match clause {
-        Clause::Word(text) => sequence(Form::Stemmed, text, 1.0),
-        Clause::Phrase(text) => sequence(Form::Exact, text, 1.0),
-    };
-    let must_not: Vec<Value> = query.not.iter().filter_map(unwanted).collect();
+    let must_not: Vec<Value> = query.not.iter().filter_map(|clause| wanted((clause, 1.0), None)).collect();
     Some(json!({ "bool": { "filter": filters, "must": must, "must_not": must_not } }))
 }
 
@@ -47,23 +55,27 @@ fn counted(clauses: Vec<&Clause>) -> Vec<(&Clause, f32)> {
     counted
 }
 
-fn wanted((clause, times): (&Clause, f32)) -> Option<Value> {
+fn wanted((clause, times): (&Clause, f32), statistics: Option<&Statistics>) -> Option<Value> {
     match clause {
-        Clause::Word(text) => word(text, times),
-        Clause::Phrase(text) => sequence(Form::Exact, text, times),
+        Clause::Word(text) => word(text, times, statistics),
+        Clause::Phrase(text) => sequence(Form::Exact, &analysis::exact(text), times),
     }
 }
 
-fn word(text: &str, times: f32) -> Option<Value> {
-    let any_form = sequence(Form::Stemmed, text, times)?;
-    let same_form = sequence(Form::Exact, text, times * EXACT_BOOST)?;
-    Some(json!({ "bool": { "must": [any_form], "should": [same_form] } }))
+/// In any form by the rules of any language, or as it stands.
+fn word(text: &str, times: f32, statistics: Option<&Statistics>) -> Option<Value> {
+    let same_form = sequence(Form::Exact, &analysis::exact(text), times * EXACT_BOOST)?;
+    let readings = analysis::readings(text);
+    let weight = |tokens| statistics.map_or(1.0, |statistics| statistics.weight(&readings, tokens));
+    let mut any: Vec<Value> = vec![same_form];
+    any.extend(readings.iter().filter_map(|tokens| sequence(Form::Stemmed, tokens, times * weight(tokens))));
+    Some(json!({ "bool": { "should": any, "minimum_should_match": 1 } }))
 }
 
-/// The text's terms next to each other; a text without a term stands nowhere.
-fn sequence(form: Form, text: &str, boost: f32) -> Option<Value> {
-    let (field, found) = (form.field(), tokens(form, text));
-    match found.as_slice() {
+/// The terms as far from each other as in the text; what has none stands nowhere.
+fn sequence(form: Form, tokens: &[Token], boost: f32) -> Option<Value> {
+    let field = form.field();
+    match tokens {
         [] => None,
         [one] => Some(json!({ "term": { field: { "value": one.text, "boost": boost } } })),
         many => Some(json!({ "match_phrase": { field: { "query": joined(many), "boost": boost } } })),
@@ -71,9 +83,11 @@ fn sequence(form: Form, text: &str, boost: f32) -> Option<Value> {
 }
 
 fn filters(tenant: Tenant, filter: &SearchFilter) -> Option<Vec<Value>> {
-    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids } = filter;
+    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids, languages } =
+        filter;
     let lists = [
         ("kind", kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),
+        ("language", languages.iter().map(ToString::to_string).collect()),
         ("tags", tags.iter().map(|tag| label(tag)).collect()),
         ("speakers", speakers.iter().map(|speaker| label(speaker)).collect()),
         ("conversation_id", conversation_ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
@@ -114,7 +128,7 @@ mod tests {
 
     fn built(text: &str) -> Option<Value> {
         let query = TextQuery::parse(text).unwrap();
-        build(Tenant(OrganizationId(Uuid::nil())), &query, &SearchFilter::default())
+        build(Tenant(OrganizationId(Uuid::nil())), &query, &SearchFilter::default(), None)
     }
 
     #[test]
@@ -125,9 +139,14 @@ mod tests {
         assert_eq!(of["must"][0]["match_phrase"]["exact"]["query"], "notice period");
         let words = &of["must"][1]["bool"];
         assert_eq!(words["minimum_should_match"], 1);
-        assert_eq!(words["should"][0]["bool"]["must"][0]["term"]["stemmed"]["value"], "salari");
-        assert_eq!(words["should"][1]["bool"]["must"][0]["match_phrase"]["stemmed"]["query"], "e mail");
-        assert_eq!(of["must_not"][0]["term"]["stemmed"]["value"], "bonus");
+        let salaries = &words["should"][0]["bool"]["should"];
+        assert_eq!(salaries[0]["term"]["exact"]["value"], "salaries");
+        assert_eq!(salaries[1]["term"]["stemmed"]["value"], "en:salari");
+        assert_eq!(
+            words["should"][1]["bool"]["should"][1]["match_phrase"]["stemmed"]["query"],
+            "en:e en:mail"
+        );
+        assert_eq!(of["must_not"][0]["bool"]["should"][1]["term"]["stemmed"]["value"], "en:bonus");
         assert_eq!(of["must_not"][1]["match_phrase"]["exact"]["query"], "stock option");
     }
 
@@ -144,6 +163,6 @@ mod tests {
         let query = built(&"be ".repeat(300)).unwrap();
         let words = query["bool"]["must"][0]["bool"]["should"].as_array().unwrap();
         assert_eq!(words.len(), 1);
-        assert_eq!(words[0]["bool"]["must"][0]["term"]["stemmed"]["boost"], 300.0);
+        assert_eq!(words[0]["bool"]["should"][1]["term"]["stemmed"]["boost"], 300.0);
     }
 }

@@ -21,19 +21,13 @@ pub struct Report {
     pub alias: String,
     /// The indexes behind the alias; it should be one.
     pub behind: Vec<String>,
+    /// The generation that is there alone.
+    pub generation: Option<i64>,
     /// Those that are there, in ascending order.
     pub generations: Vec<i64>,
     pub passages: u64,
     /// Conversations that were written, those that are gone with them.
     pub conversations: u64,
-}
-
-impl Report {
-    /// The generation behind the alias.
-    pub fn generation(&self) -> Option<i64> {
-        let [index] = self.behind.as_slice() else { return None };
-        index.strip_prefix(&self.alias)?.strip_prefix('-')?.parse().ok()
-    }
 }
 
 /// Changes nothing.
@@ -48,6 +42,10 @@ pub async fn report(settings: &ElasticsearchSettings) -> Result<Report> {
     let version = versions.min_by_key(parts).ok_or_else(|| senseless(LOOKING, "no node has a version"))?;
     let alias = settings.alias();
     let behind = ground.behind_alias().await?;
+    let generation = match behind.as_slice() {
+        [index] => settings.generation_of(index),
+        _ => None,
+    };
     let mut generations = ground.generations().await?;
     generations.sort_unstable();
     let count = async |query: Value| -> Result<u64> {
@@ -63,5 +61,13 @@ pub async fn report(settings: &ElasticsearchSettings) -> Result<Report> {
     };
     let passages = count(json!({ "exists": { "field": "passage_id" } })).await?;
     let conversations = count(json!({ "term": { "marker": true } })).await?;
-    Ok(Report { version: version.to_owned(), alias, behind, generations, passages, conversations })
+    Ok(Report {
+        version: version.to_owned(),
+        alias,
+        behind,
+        generation,
+        generations,
+        passages,
+        conversations,
+    })
 }

@@ -1,21 +1,24 @@
 //! Searches of one name, an index or the alias. An answer is whole or an error: never what some shards had in time.
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     ports::search::{EngineHit, TextHits},
-    search::query::{Clause, SearchFilter, TextQuery},
+    search::{
+        analysis::{self, Token},
+        query::{SearchFilter, TextQuery},
+    },
 };
 use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    analysis::{Form, Token, tokens},
     client::{Client, Request},
     fault::{Fault, senseless},
-    query::{self, EXACT_BOOST},
+    query,
+    statistics::Statistics,
 };
 
 const SEARCHING: &str = "search the text index";
@@ -39,12 +42,20 @@ impl Reader<'_> {
         if limit == 0 {
             return Ok(TextHits::default());
         }
-        let Some(built) = query::build(tenant, query, filter) else {
+        let Some(built) = query::build(tenant, query, filter, None) else {
             return Ok(TextHits::default());
         };
-        let (hits, whole) = tokio::try_join!(self.hits(tenant, built, limit), self.whole(tenant, query))?;
-        let whole = if hits.is_empty() { 0.0 } else { whole };
-        Ok(TextHits { hits, whole })
+        let (mut hits, statistics) =
+            tokio::try_join!(self.hits(tenant, built, limit), self.statistics(tenant, query))?;
+        if hits.is_empty() {
+            return Ok(TextHits::default());
+        }
+        if statistics.mixes(query)
+            && let Some(weighed) = query::build(tenant, query, filter, Some(&statistics))
+        {
+            hits = self.hits(tenant, weighed, limit).await?;
+        }
+        Ok(TextHits { hits, whole: statistics.whole(query) * self.gauge })
     }
 
     async fn hits(&self, tenant: Tenant, query: Value, limit: usize) -> Result<Vec<EngineHit>> {
@@ -72,33 +83,18 @@ impl Reader<'_> {
         hits.iter().map(read).collect()
     }
 
-    /// What a passage of average length scores that holds every clause once, and of each group the rarest: BM25 gives each term of it its inverse
-    /// document frequency then, times what the gauge measured. The frequencies are those of the shard that the search
-    /// asks, by which it scores; a word that is not there is rarest of all.
-    async fn whole(&self, tenant: Tenant, query: &TextQuery) -> Result<f32> {
-        let statistics = self.statistics(tenant, query).await?;
-        let of = |clause: &Clause| {
-            let same_form = statistics.rarity(Form::Exact, clause.text());
-            match clause {
-                Clause::Word(text) => statistics.rarity(Form::Stemmed, text) + EXACT_BOOST * same_form,
-                Clause::Phrase(_) => same_form,
-            }
-        };
-        let each: f32 = query.clauses.iter().map(of).sum();
-        let rarest: f32 = query.either.iter().map(|group| group.iter().map(of).fold(0.0, f32::max)).sum();
-        Ok((each + rarest) * self.gauge)
-    }
-
     /// In how many documents each of the query's terms is, asked as of a document that holds just these.
     async fn statistics(&self, tenant: Tenant, query: &TextQuery) -> Result<Statistics> {
         let organization = tenant.0.to_string();
-        let text = |form| {
-            let all: Vec<Token> = query.wanted().flat_map(|clause| tokens(form, clause.text())).collect();
-            let terms: Vec<&str> = all.iter().map(|token| token.text.as_str()).collect();
-            terms.join(" ")
-        };
+        let terms = |tokens: Vec<Token>| tokens.into_iter().map(|token| token.text);
+        let (mut exact, mut stemmed) = (BTreeSet::new(), BTreeSet::new());
+        for clause in query.wanted() {
+            exact.extend(terms(analysis::exact(clause.text())));
+            stemmed.extend(analysis::readings(clause.text()).into_iter().flat_map(terms));
+        }
+        let text = |terms: BTreeSet<String>| terms.into_iter().collect::<Vec<_>>().join(" ");
         let body = json!({
-            "doc": { "stemmed": text(Form::Stemmed), "exact": text(Form::Exact) },
+            "doc": { "stemmed": text(stemmed), "exact": text(exact) },
             "fields": ["stemmed", "exact"],
             "term_statistics": true,
             "field_statistics": true,
@@ -111,25 +107,9 @@ impl Reader<'_> {
             .json(&body);
         let answer = self.client.expect(SEARCHING, request).await?;
         match answer["term_vectors"].clone() {
-            Value::Object(fields) => Ok(Statistics(fields)),
-            _ => Ok(Statistics(Map::new())),
+            Value::Object(fields) => Ok(Statistics::new(fields)),
+            _ => Ok(Statistics::new(Map::new())),
         }
-    }
-}
-
-struct Statistics(Map<String, Value>);
-
-impl Statistics {
-    /// The sum of the inverse document frequencies of a text's terms, as BM25 has them.
-    fn rarity(&self, form: Form, text: &str) -> f32 {
-        let field = self.0.get(form.field()).unwrap_or(&Value::Null);
-        let number = |value: &Value| value.as_f64().unwrap_or(0.0).max(0.0);
-        let all = number(&field["field_statistics"]["doc_count"]);
-        let of_term = |token: &Token| {
-            let holding = number(&field["terms"][&token.text]["doc_freq"]).min(all);
-            ((all - holding + 0.5) / (holding + 0.5)).ln_1p()
-        };
-        tokens(form, text).iter().map(of_term).sum::<f64>() as f32
     }
 }
 

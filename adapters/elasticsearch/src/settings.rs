@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::index::FORMAT;
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ElasticsearchSettings {
@@ -47,7 +49,23 @@ impl ElasticsearchSettings {
 
     /// The index of one generation.
     pub(crate) fn index(&self, generation: i64) -> String {
-        format!("{}-passages-{generation}", self.index_prefix)
+        format!("{}-{FORMAT}.{generation}", self.alias())
+    }
+
+    /// Which one an index is, as this release writes them.
+    pub(crate) fn generation_of(&self, index: &str) -> Option<i64> {
+        let number = index.strip_prefix(&self.alias())?.strip_prefix(&format!("-{FORMAT}."))?;
+        number.parse().ok()
+    }
+
+    /// Whether an index is a generation as an earlier release wrote them.
+    pub(crate) fn is_outgrown(&self, index: &str) -> bool {
+        let Some(rest) = index.strip_prefix(&self.alias()).and_then(|rest| rest.strip_prefix('-')) else {
+            return false;
+        };
+        // The first had no number of their format.
+        let (format, number) = rest.split_once('.').unwrap_or(("1", rest));
+        number.parse::<i64>().is_ok() && format.parse::<u32>().is_ok_and(|format| format < FORMAT)
     }
 
     /// What no server would take, in words for people.
@@ -116,6 +134,22 @@ mod tests {
         };
         let shown = format!("{settings:?} {}", serde_json::to_string(&settings).unwrap());
         assert!(!shown.contains("hunter"), "{shown}");
+    }
+
+    #[test]
+    fn an_index_is_known_by_its_name() {
+        let settings = ElasticsearchSettings::default();
+        assert_eq!(settings.generation_of(&settings.index(7)), Some(7));
+        for (name, is_outgrown) in [
+            ("colloquy-passages-7", true),
+            ("colloquy-passages-1.7", true),
+            (settings.index(7).as_str(), false),
+            ("colloquy-passages-99.7", false),
+            ("colloquy-passages-of-ours", false),
+            ("colloquy-passages", false),
+        ] {
+            assert_eq!(settings.is_outgrown(name), is_outgrown, "{name}");
+        }
     }
 
     #[test]

@@ -10,11 +10,14 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::ConversationId,
     ports::search::{ConversationFacets, Highlight, PassageDocument, Standing, TextHits, TextIndex, Version},
-    search::query::{SearchFilter, TextQuery},
+    search::{
+        highlight::{SpokenText, highlight},
+        query::{SearchFilter, TextQuery},
+    },
 };
 use tokio::sync::Mutex;
 
-use crate::{generation::Generation, highlight, index::Ground};
+use crate::{generation::Generation, index::Ground};
 
 pub(crate) struct Shelf {
     pub(crate) ground: Ground,
@@ -157,7 +160,7 @@ impl TextIndex for LiveText {
         now.live.reader(&self.0.alias).search(tenant, query, filter, limit).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
         Ok(highlight(query, texts))
     }
 }

@@ -9,12 +9,13 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::ConversationId,
     ports::search::{ConversationFacets, PassageDocument, Version},
+    search::analysis,
 };
 use elasticsearch::http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    analysis::{Form, joined, tokens},
+    analysis::joined,
     bulk::Bulk,
     client::Request,
     fault::{Fault, refused, senseless},
@@ -172,10 +173,11 @@ fn document(
         "revision": facets.revision,
         "version": version,
         "kind": facets.kind.as_str(),
+        "language": facets.language.map(String::from),
         "tags": facets.tags.iter().map(|tag| label(tag)).collect::<Vec<_>>(),
         "speakers": passage.speakers.iter().map(|speaker| label(speaker)).collect::<Vec<_>>(),
         "occurred_at": facets.occurred_at.map(|at| at.timestamp_micros()),
-        "stemmed": joined(&tokens(Form::Stemmed, &passage.text)),
-        "exact": joined(&tokens(Form::Exact, &passage.text)),
+        "stemmed": joined(&analysis::stemmed(&passage.text, facets.language)),
+        "exact": joined(&analysis::exact(&passage.text)),
     })
 }

@@ -73,6 +73,7 @@ impl Source {
             kind: ConversationKind::ALL[(n % 4) as usize],
             tags: vec![format!("tag {}", n % 10)],
             occurred_at: None,
+            language: None,
         };
         let passages = (0..PER_CONVERSATION).map(|i| {
             let speakers = vec!["Coach".to_owned(), format!("Client {n}")];

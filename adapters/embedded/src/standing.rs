@@ -15,7 +15,10 @@ use colloquy_domain::{
         ConversationFacets, EngineHit, Held, Highlight, IndexGenerations, OneGeneration, PassageDocument,
         Standing, TextHits, TextIndex, VectorIndex, Version,
     },
-    search::query::{SearchFilter, TextQuery},
+    search::{
+        highlight::SpokenText,
+        query::{SearchFilter, TextQuery},
+    },
 };
 use tokio::{sync::Mutex, task};
 
@@ -220,7 +223,7 @@ impl TextIndex for LiveText {
         self.0.live().text.search(tenant, query, filter, limit).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
         self.0.live().text.highlight(query, texts).await
     }
 }

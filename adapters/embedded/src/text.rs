@@ -1,10 +1,9 @@
 //! Full text by tantivy: BM25 over stemmed words, exact phrases, filters by term and time.
 
-mod analysis;
 pub(crate) mod engine;
-mod highlight;
 mod query;
 mod schema;
+mod statistics;
 mod unwanted;
 
 use std::{cmp::Ordering, sync::Arc};
@@ -17,7 +16,10 @@ use colloquy_domain::{
     ports::search::{
         ConversationFacets, EngineHit, Highlight, PassageDocument, TextHits, TextIndex, Version,
     },
-    search::query::{SearchFilter, TextQuery},
+    search::{
+        highlight::{SpokenText, highlight},
+        query::{SearchFilter, TextQuery},
+    },
 };
 use tantivy::{
     DocSet, Order, Searcher, TERMINATED, Term,
@@ -31,12 +33,11 @@ use tantivy::{
 use uuid::Uuid;
 
 use self::{
-    analysis::Analysis,
     engine::{Change, TextEngine, TextWrite, failed},
-    highlight::Highlighter,
     schema::{
         CONVERSATION_HIGH, CONVERSATION_LOW, Fields, PASSAGE_HIGH, PASSAGE_LOW, REVISION, VERSION, scoped,
     },
+    statistics::Pooled,
 };
 use crate::{EmbeddedSettings, lock::FolderLock, searches::Searches, writer::Writer};
 
@@ -46,7 +47,6 @@ pub(crate) struct Text {
     writer: Writer<TextEngine>,
     reader: tantivy::IndexReader,
     fields: Fields,
-    analysis: Analysis,
     searches: Searches,
     // Last, so that it is given back when all else is closed.
     _lock: Arc<FolderLock>,
@@ -61,7 +61,7 @@ impl Text {
     ) -> Result<Self> {
         let (reader, fields) = (engine.reader(), engine.fields());
         let writer = Writer::start(engine, settings.gather, lock.clone())?;
-        Ok(Self { writer, reader, fields, analysis: Analysis::default(), searches, _lock: lock })
+        Ok(Self { writer, reader, fields, searches, _lock: lock })
     }
 
     pub(crate) fn writer(&self) -> &Writer<TextEngine> {
@@ -128,22 +128,21 @@ impl TextIndex for Text {
         if limit == 0 {
             return Ok(TextHits::default());
         }
-        let (fields, mut analysis) = (self.fields, self.analysis.clone());
-        let (asked, query) = (query.clone(), query::build(&fields, &mut analysis, tenant, query, filter));
+        let fields = self.fields;
+        let (asked, query) = (query.clone(), query::build(&fields, tenant, query, filter));
         let searcher = self.reader.searcher();
-        let mut search = move || -> tantivy::Result<TextHits> {
-            let hits = find(&searcher, &query, limit)?;
-            let whole =
-                if hits.is_empty() { 0.0 } else { query::whole(&fields, &mut analysis, &asked, &searcher)? };
+        let search = move || -> tantivy::Result<TextHits> {
+            let statistics = Pooled::new(&searcher, &fields, &asked);
+            let hits = find(&searcher, &query, &statistics, limit)?;
+            let whole = if hits.is_empty() { 0.0 } else { query::whole(&fields, &asked, &statistics)? };
             Ok(TextHits { hits, whole })
         };
         self.searches.run(SEARCHING, move || search().map_err(|e| failed(SEARCHING, e))).await
     }
 
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>> {
-        let (mut highlighter, texts) = (Highlighter::new(query), texts.to_vec());
-        let mark = move || Ok(texts.iter().map(|text| highlighter.find(text)).collect());
-        self.searches.run("highlight passages", mark).await
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
+        let (query, texts) = (query.clone(), texts.to_vec());
+        self.searches.run("highlight passages", move || Ok(highlight(&query, &texts))).await
     }
 }
 
@@ -151,11 +150,13 @@ impl TextIndex for Text {
 fn find(
     searcher: &Searcher,
     query: &dyn tantivy::query::Query,
+    statistics: &Pooled<'_>,
     limit: usize,
 ) -> tantivy::Result<Vec<EngineHit>> {
     let by_id = SortByStaticFastValue::<u64>::for_field(PASSAGE_HIGH);
     let order = (SortBySimilarityScore, (by_id, Order::Asc));
-    let found = searcher.search(query, &TopDocs::with_limit(limit).order_by(order))?;
+    let best = TopDocs::with_limit(limit).order_by(order);
+    let found = searcher.search_with_statistics_provider(query, &best, statistics)?;
     let columns =
         searcher.segment_readers().iter().map(Columns::open).collect::<tantivy::Result<Vec<_>>>()?;
     let hits = found.into_iter().filter_map(|((score, _id), at)| {

@@ -54,6 +54,7 @@ fn conversation(n: u32) -> ConversationFacets {
         kind: ConversationKind::Advice,
         tags: Vec::new(),
         occurred_at: None,
+        language: None,
     }
 }
 

@@ -21,7 +21,7 @@ use colloquy_domain::{
             PageBy,
             conversations::{
                 ConversationFilter, ConversationPatch, ConversationStore, Inserted, NewConversation,
-                NewRevision, Progress,
+                NewRevision, Progress, SpokenIn,
             },
         },
     },
@@ -57,6 +57,7 @@ struct Row {
     content_hash: Vec<u8>,
     object_key: String,
     revision: i32,
+    language: Option<String>,
     report: Value,
     created_by: Option<Uuid>,
     created_at: DateTime<Utc>,
@@ -76,6 +77,7 @@ impl Row {
             content_hash: ContentHash(rows::hash(&self.content_hash)?),
             object_key: self.object_key,
             revision: self.revision,
+            language: rows::language(self.language)?,
             report: rows::from_json(self.report)?,
             created_by: self.created_by.map(UserId),
             created_at: self.created_at,
@@ -90,6 +92,8 @@ struct Patch {
     title: Option<String>,
     kind: Option<&'static str>,
     occurred_at: Option<Option<DateTime<Utc>>>,
+    language: Option<Option<String>>,
+    language_set: Option<bool>,
 }
 
 /// Search goes by the version: it grows with every change that search can see.
@@ -99,7 +103,23 @@ async fn touch(
     id: ConversationId,
     patch: &ConversationPatch,
 ) -> Step<Option<Conversation>> {
+    let set = match patch.language {
+        Some(SpokenIn::Set(language)) => Some(language),
+        Some(SpokenIn::Detected(language)) => {
+            diesel::update(conversations::table)
+                .filter(conversations::id.eq(id.0))
+                .filter(conversations::organization_id.eq(tenant.0.0))
+                .filter(conversations::language.is_null())
+                .set(conversations::language.eq(language.as_str()))
+                .execute(conn)
+                .await?;
+            None
+        }
+        None => None,
+    };
     let patch = Patch {
+        language: set.map(|language| language.map(String::from)),
+        language_set: set.map(|language| language.is_some()),
         title: patch.title.clone(),
         kind: patch.kind.map(|kind| kind.as_str()),
         occurred_at: patch.occurred_at,

@@ -81,6 +81,8 @@ struct FoundRow {
     #[diesel(sql_type = Array<Text>)]
     tags: Vec<String>,
     #[diesel(sql_type = Nullable<Text>)]
+    language: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
     embedding_model: Option<String>,
 }
 
@@ -131,7 +133,7 @@ impl PassageStore for Postgres {
         tenant: Tenant,
         id: ConversationId,
     ) -> Result<(Standing, Option<Indexable>)> {
-        type Facts = (i64, i32, String, Option<DateTime<Utc>>);
+        type Facts = (i64, i32, String, Option<DateTime<Utc>>, Option<String>);
         self.snapshot("read a conversation for search", async |conn| {
             let standing = generations::standing(conn).await?;
             let facts: Option<Facts> = conversations::table
@@ -142,11 +144,12 @@ impl PassageStore for Postgres {
                     conversations::revision,
                     conversations::kind,
                     conversations::occurred_at,
+                    conversations::language,
                 ))
                 .first(conn)
                 .await
                 .optional()?;
-            let Some((version, revision, kind, occurred_at)) = facts else {
+            let Some((version, revision, kind, occurred_at, language)) = facts else {
                 return Ok((standing, None));
             };
             let tags: Vec<String> = tags::table
@@ -165,7 +168,9 @@ impl PassageStore for Postgres {
                 .load(conn)
                 .await?;
             let kind = rows::conversation_kind(&kind)?;
-            let facets = ConversationFacets { conversation_id: id, revision, kind, tags, occurred_at };
+            let language = rows::language(language)?;
+            let facets =
+                ConversationFacets { conversation_id: id, revision, kind, tags, occurred_at, language };
             let (passages, created_at) =
                 found.into_iter().map(|(row, created_at)| (row.passage(), created_at)).unzip();
             Ok((standing, Some(Indexable { version, facets, passages, created_at })))
@@ -177,7 +182,7 @@ impl PassageStore for Postgres {
         self.run("read passages", async |conn| {
             let found: Vec<FoundRow> = diesel::sql_query(
                 "SELECT p.id, p.conversation_id, p.ordinal, p.first_sequence, p.last_sequence, p.text,
-                    p.start_ms, p.end_ms, p.speakers, c.revision, c.kind, c.occurred_at,
+                    p.start_ms, p.end_ms, p.speakers, c.revision, c.kind, c.occurred_at, c.language,
                     ARRAY(SELECT t.name FROM conversation_tags ct JOIN tags t ON t.id = ct.tag_id
                         WHERE ct.conversation_id = c.id ORDER BY t.name) AS tags,
                     (SELECT min(v.model) FROM vectors v WHERE v.organization_id = p.organization_id
@@ -270,6 +275,7 @@ fn found_passage(row: FoundRow) -> Step<FoundPassage> {
         kind: rows::conversation_kind(&row.kind)?,
         tags: row.tags,
         occurred_at: row.occurred_at,
+        language: rows::language(row.language)?,
     };
     Ok(FoundPassage { passage, facets, embedding_model: row.embedding_model })
 }

@@ -10,6 +10,7 @@ use colloquy_domain::{
     conversations::ConversationKind,
     events::Stage,
     jobs::{JobState, Queue},
+    language::Language,
     ports::store::PageBy,
     time::Millis,
 };
@@ -51,6 +52,11 @@ pub(crate) fn role(text: &str) -> Step<Role> {
 pub(crate) fn conversation_kind(text: &str) -> Step<ConversationKind> {
     let found = ConversationKind::ALL.into_iter().find(|kind| kind.as_str() == text);
     Ok(found.ok_or_else(|| errors::unreadable("kind", text))?)
+}
+
+pub(crate) fn language(code: Option<String>) -> Step<Option<Language>> {
+    let read = |code: String| code.parse().map_err(|_no| errors::unreadable("language", &code));
+    Ok(code.map(read).transpose()?)
 }
 
 pub(crate) fn job_state(text: &str) -> Step<JobState> {

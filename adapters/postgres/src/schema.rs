@@ -96,6 +96,8 @@ table! {
         updated_at -> Timestamptz,
         segment_count -> Integer,
         characters -> BigInt,
+        language -> Nullable<Text>,
+        language_set -> Bool,
     }
 }
 

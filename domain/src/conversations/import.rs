@@ -95,6 +95,7 @@ pub async fn import(ports: &Ports, actor: &Actor, input: ImportInput) -> Result<
         content_hash: hash,
         object_key: object_key(actor.organization_id, id),
         revision: 1,
+        language: transcript.report.language.map(|found| found.language),
         report: transcript.report.clone(),
         created_by: Some(actor.user_id),
         created_at: now,

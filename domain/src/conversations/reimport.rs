@@ -7,6 +7,7 @@ use crate::{
     conversations::{
         ContentHash, Conversation, Participant, Segment, Talk,
         import::{parse_off_thread, rows},
+        update,
     },
     events::{NewEvent, Stage},
     ids::ConversationId,
@@ -40,6 +41,9 @@ pub async fn reimport(ports: &Ports, tenant: Tenant, claim: Claim, id: Conversat
     let report = transcript.report.clone();
     let (participants, segments) = rows(ports, id, transcript);
     if is_same(&talk, &participants, &segments) {
+        if let (None, Some(found)) = (conversation.language, report.language) {
+            update::detected(ports, tenant, id, found.language).await?;
+        }
         return Ok(Reimported::Same);
     }
     let known = ports.conversations.known_participants(tenant, id).await?;

@@ -11,10 +11,11 @@ use crate::{
     events::{EventKind, NewEvent},
     ids::ConversationId,
     jobs::{JobKind, NewJob, Payload},
+    language::Language,
     ports::{
         Ports,
         jobs::{Follow, Signal},
-        store::conversations::ConversationPatch,
+        store::conversations::{ConversationPatch, SpokenIn},
     },
 };
 
@@ -28,7 +29,8 @@ pub async fn update(
     if let Some(title) = &patch.title {
         patch.title = Some(check_title(Some(title))?);
     }
-    let updated = ports.conversations.update(actor.tenant(), id, patch, changed(ports, actor, id)).await?;
+    let updated =
+        ports.conversations.update(actor.tenant(), id, patch, changed(ports, actor.tenant(), id)).await?;
     announce(ports, updated, id)
 }
 
@@ -36,7 +38,7 @@ pub async fn update(
 pub async fn tag(ports: &Ports, actor: &Actor, id: ConversationId, tags: &[String]) -> Result<Conversation> {
     actor.require(Role::Member)?;
     let tags: Vec<_> = check_tags(tags)?.into_iter().map(|name| new_tag(ports, actor, name)).collect();
-    let follow = changed(ports, actor, id);
+    let follow = changed(ports, actor.tenant(), id);
     let updated = ports.conversations.set_tags(actor.tenant(), id, &tags, &[], follow).await?;
     announce(ports, updated, id)
 }
@@ -50,15 +52,32 @@ pub async fn untag(
 ) -> Result<Conversation> {
     actor.require(Role::Member)?;
     let tags = check_tags(tags)?;
-    let follow = changed(ports, actor, id);
+    let follow = changed(ports, actor.tenant(), id);
     let updated = ports.conversations.set_tags(actor.tenant(), id, &[], &tags, follow).await?;
     announce(ports, updated, id)
 }
 
-fn changed(ports: &Ports, actor: &Actor, id: ConversationId) -> Follow {
-    let organization_id = actor.organization_id;
+/// What a text that stands was found to be in. What somebody has set is left.
+pub(crate) async fn detected(
+    ports: &Ports,
+    tenant: Tenant,
+    id: ConversationId,
+    language: Language,
+) -> Result<()> {
+    let patch =
+        ConversationPatch { language: Some(SpokenIn::Detected(language)), ..ConversationPatch::default() };
+    let updated = ports.conversations.update(tenant, id, patch, changed(ports, tenant, id)).await?;
+    if updated.is_some() {
+        ports.signals.raise(Signal::Jobs);
+        ports.signals.raise(Signal::Events);
+    }
+    Ok(())
+}
+
+fn changed(ports: &Ports, tenant: Tenant, id: ConversationId) -> Follow {
+    let organization_id = tenant.0;
     let event = NewEvent { organization_id, kind: EventKind::ConversationUpdated { conversation_id: id } };
-    Follow { jobs: reindex(ports, actor.tenant(), id), events: vec![event] }
+    Follow { jobs: reindex(ports, tenant, id), events: vec![event] }
 }
 
 /// Jobs that bring both engines to the conversation's present state, be it changed or gone.

@@ -10,7 +10,11 @@ use crate::{
     accounts::Tenant,
     conversations::{ConversationKind, RevisionNumber},
     ids::{ConversationId, PassageId},
-    search::query::{SearchFilter, TextQuery},
+    language::Language,
+    search::{
+        highlight::SpokenText,
+        query::{SearchFilter, TextQuery},
+    },
     time::Timestamp,
 };
 
@@ -35,6 +39,8 @@ pub struct ConversationFacets {
     pub kind: ConversationKind,
     pub tags: Vec<String>,
     pub occurred_at: Option<Timestamp>,
+    /// Where it is known.
+    pub language: Option<Language>,
 }
 
 /// A passage that an engine found, best first in a list. `score` compares within one answer only.
@@ -83,7 +89,7 @@ pub trait TextIndex: Send + Sync {
     ) -> Result<TextHits>;
 
     /// Where the query's words and phrases stand in each text, in ascending order without overlap.
-    async fn highlight(&self, query: &TextQuery, texts: &[String]) -> Result<Vec<Vec<Highlight>>>;
+    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>>;
 }
 
 #[async_trait]

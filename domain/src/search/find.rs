@@ -11,6 +11,7 @@ use crate::{
     accounts::{Actor, Role, Tenant},
     conversations::ConversationKind,
     ids::{ConversationId, PassageId},
+    language::Language,
     ports::{
         Ports,
         search::{EngineHit, Highlight, TextHits},
@@ -18,6 +19,7 @@ use crate::{
     },
     search::{
         fusion::{FusedHit, fuse, single},
+        highlight::SpokenText,
         language::{self, Asked},
         query::{Clause, SearchFilter, SearchMode, TextQuery},
     },
@@ -41,6 +43,7 @@ pub struct HitFacets<'a> {
     pub tags: Vec<&'a str>,
     pub speakers: Vec<&'a str>,
     pub occurred_at: Option<Timestamp>,
+    pub language: Option<Language>,
 }
 
 impl<'a> From<&'a FoundPassage> for HitFacets<'a> {
@@ -51,6 +54,7 @@ impl<'a> From<&'a FoundPassage> for HitFacets<'a> {
             tags: found.facets.tags.iter().map(String::as_str).collect(),
             speakers: found.passage.speakers.iter().map(String::as_str).collect(),
             occurred_at: found.facets.occurred_at,
+            language: found.facets.language,
         }
     }
 }
@@ -221,7 +225,7 @@ impl Search<'_> {
         let Some(engine) = &self.ports.search.text else {
             return Ok(());
         };
-        let texts: Vec<String> = hits.iter().map(|hit| hit.found.passage.text.clone()).collect();
+        let texts = spoken(hits);
         let mut stands = vec![true; hits.len()];
         let phrases = self.query.clauses.iter().filter(|clause| matches!(clause, Clause::Phrase(_)));
         let wanted = phrases.map(std::slice::from_ref).chain(self.query.either.iter().map(Vec::as_slice));
@@ -242,13 +246,21 @@ impl Search<'_> {
         let Some(engine) = &self.ports.search.text else {
             return Ok(());
         };
-        let texts: Vec<String> = hits.iter().map(|hit| hit.found.passage.text.clone()).collect();
+        let texts = spoken(hits);
         let marks = engine.highlight(&self.query, &texts).await?;
         for (hit, marks) in hits.iter_mut().zip(marks) {
             hit.highlights = marks;
         }
         Ok(())
     }
+}
+
+fn spoken(hits: &[Hit]) -> Vec<SpokenText> {
+    let of = |found: &FoundPassage| SpokenText {
+        text: found.passage.text.clone(),
+        language: found.facets.language,
+    };
+    hits.iter().map(|hit| of(&hit.found)).collect()
 }
 
 fn both(text: Result<TextHits>, semantic: Result<Vec<EngineHit>>) -> Result<Ranking> {

@@ -10,7 +10,7 @@ use crate::{Problem, conversations::ConversationKind, time::Timestamp};
 /// Longest query text, in bytes.
 const MAX_QUERY_BYTES: usize = 1_000;
 
-const FIELDS: [&str; 5] = ["speaker", "tag", "kind", "before", "after"];
+const FIELDS: [&str; 6] = ["speaker", "tag", "kind", "lang", "before", "after"];
 
 /// What was asked for, and in what it is to be looked for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -153,6 +153,9 @@ fn narrow(filter: &mut SearchFilter, name: &str, value: &str) -> Result<(), Stri
         "speaker" => filter.speakers.push(value.to_owned()),
         "tag" => filter.tags.push(value.to_owned()),
         "kind" => filter.kinds.push(kind(value)?),
+        "lang" => filter.languages.push(value.parse().map_err(|_no| {
+            format!("`{value}` is no language; write its code, such as en, or a tag such as pt-BR")
+        })?),
         "before" => {
             let at = moment(value)?;
             filter.occurred_before = Some(filter.occurred_before.map_or(at, |other| other.min(at)));
@@ -234,13 +237,14 @@ mod tests {
     fn fields_narrow_the_search() {
         let asked = read(
             r#"pay speaker:"Ann Lee" Tag:q3 kind:interview kind:ADVICE after:2026-01-31 before:2026-02-01T10:00:00+01:00 \
-               12:30 https://a.b"#,
+               lang:de LANG:pt-BR 12:30 https://a.b"#,
         )
         .unwrap();
         let filter = SearchFilter {
             speakers: vec!["Ann Lee".to_owned()],
             tags: vec!["q3".to_owned()],
             kinds: vec![ConversationKind::Interview, ConversationKind::Advice],
+            languages: vec!["de".parse().unwrap(), "pt".parse().unwrap()],
             occurred_from: "2026-01-31T00:00:00Z".parse().ok(),
             occurred_before: "2026-02-01T09:00:00Z".parse().ok(),
             ..SearchFilter::default()
@@ -258,6 +262,7 @@ mod tests {
     fn what_is_malformed_is_refused_where_it_stands() {
         assert_eq!(refused("é pay after:soon"), ("INVALID_FIELD", Some(13)));
         assert_eq!(refused("pay kind:party"), ("INVALID_FIELD", Some(10)));
+        assert_eq!(refused("pay lang:german"), ("INVALID_FIELD", Some(10)));
         assert_eq!(refused("pay tag: x"), ("INVALID_FIELD", Some(9)));
         assert_eq!(refused(r#"pay tag:"" x"#), ("INVALID_FIELD", Some(9)));
         assert_eq!(refused("pay -tag:x"), ("FIELD_NOT_NEGATABLE", Some(5)));
@@ -290,7 +295,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_typed_is_read_or_refused_within_the_text(
-            text in r#"([ \t"':é会-]|OR|-|tag:|after:|kind:|before:2026-01-31|speaker:|[a-z0-9]{1,4}| ){0,60}"#,
+            text in r#"([ \t"':é会-]|OR|-|tag:|after:|lang:|kind:|before:2026-01-31|speaker:|[a-z0-9]{1,4}| ){0,60}"#,
         ) {
             if let Err(problem) = read(&text) {
                 let characters = text.chars().count() as u32 + 1;

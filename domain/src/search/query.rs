@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{find::HitFacets, language};
-use crate::{Problem, conversations::ConversationKind, ids::ConversationId, time::Timestamp};
+use crate::{
+    Problem, conversations::ConversationKind, ids::ConversationId, language::Language, time::Timestamp,
+};
 
 /// English words that a question is made of and an answer is not found by. They are passed over where other
 /// words remain; in a phrase and after a minus they count.
@@ -107,6 +109,8 @@ pub struct SearchFilter {
     /// Exclusive.
     pub occurred_before: Option<Timestamp>,
     pub conversation_ids: Vec<ConversationId>,
+    /// A conversation whose language is not known has none of them.
+    pub languages: Vec<Language>,
 }
 
 impl SearchFilter {
@@ -126,6 +130,7 @@ impl SearchFilter {
             occurred_from: latest,
             occurred_before: earliest,
             conversation_ids: both(self.conversation_ids, other.conversation_ids, PartialEq::eq)?,
+            languages: both(self.languages, other.languages, PartialEq::eq)?,
         })
     }
 
@@ -141,6 +146,7 @@ impl SearchFilter {
             && self.occurred_from.is_none_or(|from| at.is_some_and(|at| at >= from))
             && self.occurred_before.is_none_or(|before| at.is_some_and(|at| at < before))
             && (self.conversation_ids.is_empty() || self.conversation_ids.contains(&facets.conversation_id))
+            && (self.languages.is_empty() || facets.language.is_some_and(|one| self.languages.contains(&one)))
     }
 }
 

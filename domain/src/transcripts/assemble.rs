@@ -10,7 +10,7 @@ use super::{
     report::{Format, Log},
     spoken::{Piece, Source},
 };
-use crate::error::Problem;
+use crate::{error::Problem, language};
 
 /// A cue continues a sentence after at most this long a silence.
 const MAX_GAP_MS: u64 = 2_000;
@@ -35,7 +35,8 @@ pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> 
         return Err(nothing_said(&log));
     }
     let duration = turns.iter().filter_map(|turn| turn.end_ms).max();
-    let report = log.report(format, turns.len() as u32, speakers.labels, duration);
+    let language = language::detect(turns.iter().map(|turn| turn.text.as_str()));
+    let report = log.report(format, turns.len() as u32, speakers.labels, duration, language);
     Ok(Transcript { turns, report })
 }
 

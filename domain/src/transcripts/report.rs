@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Millis;
+use crate::{language::Detected, time::Millis};
 
 /// The source formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct ImportReport {
     pub speakers: Vec<String>,
     /// The latest end of a cue, where the source has times.
     pub duration_ms: Option<Millis>,
+    /// What is spoken, where the text is enough to tell.
+    #[serde(default)]
+    pub language: Option<Detected>,
     /// By line; at most [`MAX_NOTES`]; `notes_omitted` counts the rest.
     pub notes: Vec<ReportNote>,
     pub notes_omitted: u32,
@@ -126,6 +129,7 @@ impl Log {
         segments: u32,
         speakers: Vec<String>,
         duration_ms: Option<Millis>,
+        language: Option<Detected>,
     ) -> ImportReport {
         self.notes.sort_by_key(|note| note.line);
         ImportReport {
@@ -137,6 +141,7 @@ impl Log {
             cues_split: self.cues_split,
             speakers,
             duration_ms,
+            language,
             notes: self.notes,
             notes_omitted: self.omitted,
         }
@@ -158,7 +163,7 @@ mod tests {
         for line in 600..620 {
             log.warning(line, "odd");
         }
-        let report = log.report(Format::Srt, 0, Vec::new(), None);
+        let report = log.report(Format::Srt, 0, Vec::new(), None, None);
         assert_eq!(report.notes.len(), MAX_NOTES);
         assert_eq!(report.notes_omitted, 22);
         let count = |action| report.notes.iter().filter(|note| note.action == action).count();

@@ -5,7 +5,7 @@ use colloquy_domain::{
     Error, conversations as domain,
     conversations::import::{ImportInput, Imported},
     ids::ConversationId,
-    ports::store::conversations::ConversationPatch,
+    ports::store::conversations::{ConversationPatch, SpokenIn},
     time::Timestamp,
 };
 
@@ -16,7 +16,10 @@ use crate::{
     global_id,
     guards::actor,
     loaders::JobById,
-    types::{ConversationKind, TranscriptFormat, conversation::Conversation, import::ImportReport, job::Job},
+    types::{
+        ConversationKind, TranscriptFormat, conversation::Conversation, import::ImportReport, job::Job,
+        search::language,
+    },
 };
 
 #[derive(Default)]
@@ -80,6 +83,9 @@ struct UpdateConversationInput {
     kind: Option<ConversationKind>,
     /// Null clears it; left out, it stays.
     occurred_at: MaybeUndefined<Timestamp>,
+    /// A code or tag such as `en` or `pt-BR`, whose region is passed over. It stays when the conversation is read again;
+    /// null leaves the language to the text from then on. Left out, it stays as it is.
+    language: MaybeUndefined<String>,
 }
 
 #[derive(InputObject)]
@@ -148,14 +154,15 @@ impl ConversationMutations {
         })
     }
 
-    /// Changes title, kind or time. Needs MEMBER.
+    /// Changes title, kind, time or language. Needs MEMBER.
     async fn update_conversation(
         &self,
         ctx: &Context<'_>,
         input: UpdateConversationInput,
     ) -> Result<ConversationPayload> {
         let actor = actor(ctx)?;
-        let patch = ConversationPatch {
+        let patch = |language| ConversationPatch {
+            language,
             title: input.title,
             kind: input.kind.map(Into::into),
             occurred_at: match input.occurred_at {
@@ -166,7 +173,12 @@ impl ConversationMutations {
         };
         let updated = async {
             let id = global_id::require(&input.id)?;
-            domain::update::update(ctx.ports(), actor, id, patch).await
+            let language = match input.language {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(SpokenIn::Set(None)),
+                MaybeUndefined::Value(tag) => Some(SpokenIn::Set(Some(language(&tag, "language")?))),
+            };
+            domain::update::update(ctx.ports(), actor, id, patch(language)).await
         };
         ConversationPayload::from(updated.await)
     }

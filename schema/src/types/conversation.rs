@@ -51,6 +51,12 @@ impl Conversation {
         self.0.occurred_at
     }
 
+    /// What is spoken in it, as a code of ISO 639 (`en`): as it was set, or else as the text tells; null where that is
+    /// not known. Its words are looked for by the rules of this language.
+    async fn language(&self) -> Option<String> {
+        self.0.language.map(String::from)
+    }
+
     /// The importer's own key for it.
     async fn external_id(&self) -> Option<&str> {
         self.0.external_id.as_deref()

@@ -21,6 +21,10 @@ pub(crate) struct ImportReport {
     speakers: Vec<String>,
     /// End of the last cue, where the source has times.
     duration_ms: Option<i32>,
+    /// What is spoken, as a code of ISO 639; null where the text does not tell for sure.
+    language: Option<String>,
+    /// How sure that is, from 0 to 1.
+    language_confidence: Option<f64>,
     /// What happened to which line: at most 200 notes.
     notes: Vec<ReportNote>,
     /// How many more notes there were.
@@ -52,6 +56,8 @@ impl From<report::ImportReport> for ImportReport {
             cues_split: report.cues_split,
             speakers: report.speakers,
             duration_ms: ms(report.duration_ms),
+            language: report.language.map(|found| found.language.into()),
+            language_confidence: report.language.map(|found| found.confidence),
             notes: report.notes.into_iter().map(note).collect(),
             notes_omitted: report.notes_omitted,
         }

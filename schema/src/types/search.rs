@@ -5,7 +5,9 @@ use async_graphql::{
     connection::{Connection, EmptyFields},
 };
 use colloquy_domain::{
+    Error,
     ids::ConversationId,
+    language::{Language, NoLanguage},
     search::{find, fusion, query},
     time::Timestamp,
 };
@@ -38,6 +40,8 @@ pub(crate) struct SearchFilter {
     /// Exclusive.
     occurred_before: Option<Timestamp>,
     conversation_ids: Option<Vec<ID>>,
+    /// Codes or tags of languages, such as `en` or `pt-BR`, whose region is passed over.
+    languages: Option<Vec<String>>,
 }
 
 /// Values in one list of a filter at most.
@@ -47,6 +51,10 @@ impl SearchFilter {
     pub(crate) fn read(self) -> Result<query::SearchFilter> {
         let ids = self.conversation_ids.unwrap_or_default();
         let ids: colloquy_domain::Result<Vec<ConversationId>> = ids.iter().map(global_id::require).collect();
+        let languages = self.languages.unwrap_or_default();
+        let read = |tag: &String| language(tag, "filter");
+        let languages: colloquy_domain::Result<Vec<Language>> =
+            languages.iter().take(MAX_VALUES + 1).map(read).collect();
         let filter = query::SearchFilter {
             kinds: self.kinds.unwrap_or_default().into_iter().map(Into::into).collect(),
             tags: self.tags.unwrap_or_default(),
@@ -54,8 +62,10 @@ impl SearchFilter {
             occurred_from: self.occurred_from,
             occurred_before: self.occurred_before,
             conversation_ids: ids.map_err(fault)?,
+            languages: languages.map_err(fault)?,
         };
         let longest = filter.tags.len().max(filter.speakers.len()).max(filter.conversation_ids.len());
+        let longest = longest.max(filter.languages.len());
         if longest > MAX_VALUES {
             return Err(refuse(format!(
                 "a list of a filter has at most {MAX_VALUES} values; this one has {longest}"
@@ -63,6 +73,11 @@ impl SearchFilter {
         }
         Ok(filter)
     }
+}
+
+/// A language as a client writes it.
+pub(crate) fn language(tag: &str, field: &'static str) -> colloquy_domain::Result<Language> {
+    tag.parse().map_err(|no: NoLanguage| Error::invalid(field, "INVALID_LANGUAGE", no.to_string()))
 }
 
 pub(crate) type SearchConnection = Connection<SequenceCursor, SearchHit, SearchOutcome, EmptyFields>;

@@ -59,7 +59,7 @@ pub(crate) async fn generations_stand_beside_each_other_until_one_is_dropped(
     index.align(standing(4, 2, None, None)).await.unwrap();
     assert!(index.only(1).is_none());
     let told = report(settings).await.unwrap();
-    assert_eq!((told.generation(), told.generations.as_slice()), (Some(2), [2].as_slice()), "{told:?}");
+    assert_eq!((told.generation, told.generations.as_slice()), (Some(2), [2].as_slice()), "{told:?}");
     assert_eq!((told.passages, told.conversations), (0, 1), "{told:?}");
     assert!(told.version.starts_with(|c: char| c.is_ascii_digit()), "{told:?}");
     let lost = index.align(standing(5, 2, None, Some(1))).await.unwrap_err();
@@ -91,13 +91,38 @@ pub(crate) async fn another_databases_index_is_not_touched(settings: &Elasticsea
     assert_eq!(found(&*index.text(), &world, "word").await, [(0, 0)]);
 }
 
+/// What it left is searched no more, and goes once the new one is being filled; unless it is another database's.
+pub(crate) async fn an_earlier_releases_index_makes_way(settings: &ElasticsearchSettings) {
+    let server = Elasticsearch::new(Transport::single_node(settings.url.as_deref().unwrap()).unwrap());
+    let old = format!("/{}-passages-1", settings.index_prefix);
+    let send = async |method, path: &str, body: Option<serde_json::Value>| {
+        let body = body.map(|body| body.to_string());
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        server.send(method, path, headers, None::<&()>, body, None).await.unwrap().status_code().as_u16()
+    };
+    let left = |log: Uuid| serde_json::json!({ "mappings": { "_meta": { "log_id": log, "format": 1 } } });
+    assert_eq!(send(Method::Put, &old, Some(left(Uuid::from_u128(8)))).await, 200);
+    let refused = ElasticsearchIndex::open(settings, first()).await.unwrap_err();
+    assert_eq!(refused.code(), "INDEX_OF_ANOTHER");
+    assert_eq!(send(Method::Delete, &old, None).await, 200);
+
+    assert_eq!(send(Method::Put, &old, Some(left(LOG))).await, 200);
+    let opened = ElasticsearchIndex::open(settings, first()).await.unwrap();
+    assert!(matches!(opened, Opened::Rebuilt(_)), "{opened:?}");
+    assert_eq!(send(Method::Get, &old, None).await, 200);
+    opened.into_index().mark_complete().await.unwrap();
+    assert_eq!(send(Method::Get, &old, None).await, 404);
+    assert_eq!(report(settings).await.unwrap().generation, Some(1));
+}
+
 pub(crate) async fn a_write_makes_no_index_by_itself(settings: &ElasticsearchSettings) {
     let world = World::new("gone");
     let index = open(settings).await;
     let text = index.text();
     put(&*text, &world, 0, &["word"]).await;
     let server = Elasticsearch::new(Transport::single_node(settings.url.as_deref().unwrap()).unwrap());
-    let path = format!("/{}-passages-1", settings.index_prefix);
+    let path = format!("/{}-passages-2.1", settings.index_prefix);
     let dropped = server
         .send(Method::Delete, &path, HeaderMap::new(), None::<&()>, None::<String>, None)
         .await
@@ -126,7 +151,7 @@ pub(crate) async fn late_news_of_what_stands_undoes_nothing(settings: &Elasticse
     early.align(standing(3, 2, None, None)).await.unwrap();
     assert_eq!(stands().await, [2]);
     late.align(standing(3, 2, None, None)).await.unwrap();
-    assert_eq!(report(settings).await.unwrap().generation(), Some(2));
+    assert_eq!(report(settings).await.unwrap().generation, Some(2));
 }
 
 /// More than one bulk request, and more than one look for what is old.

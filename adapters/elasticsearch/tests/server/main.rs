@@ -59,6 +59,7 @@ macro_rules! on {
             tests!(generations_stand_beside_each_other_until_one_is_dropped);
             tests!(an_index_is_in_step_once_it_is_complete);
             tests!(another_databases_index_is_not_touched);
+            tests!(an_earlier_releases_index_makes_way);
             tests!(a_write_makes_no_index_by_itself);
             tests!(late_news_of_what_stands_undoes_nothing);
             tests!(a_long_conversation_is_written_and_shortened_whole);
@@ -67,7 +68,7 @@ macro_rules! on {
 }
 
 /// How many tests above need each server.
-const TESTS: usize = colloquy_conformance::TEXT_TESTS + 6;
+const TESTS: usize = colloquy_conformance::TEXT_TESTS + 7;
 
 on!(opensearch, Product::OpenSearch);
 on!(elasticsearch, Product::Elasticsearch);

@@ -8,7 +8,7 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::ConversationId,
     ports::search::{ConversationFacets, PassageDocument, Version},
-    search::query::fold,
+    search::{analysis, query::fold},
 };
 use tantivy::{
     DocSet, Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TERMINATED, TantivyDocument,
@@ -16,7 +16,7 @@ use tantivy::{
 };
 use uuid::Uuid;
 
-use super::schema::{Fields, IdFields, VERSION, scoped, tokenizers};
+use super::schema::{Fields, IdFields, VERSION, field_of, scoped};
 use crate::{identity::Stamp, writer::Engine};
 
 const WRITING: &str = "write to the text index";
@@ -74,8 +74,7 @@ impl TextEngine {
         Self::over(index, stamp, heap_bytes)
     }
 
-    fn over(mut index: Index, stamp: Stamp, heap_bytes: usize) -> tantivy::Result<Self> {
-        index.set_tokenizers(tokenizers());
+    fn over(index: Index, stamp: Stamp, heap_bytes: usize) -> tantivy::Result<Self> {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let (_schema, fields) = Fields::build();
         let writer = Some(new_writer(&index, heap_bytes)?);
@@ -133,10 +132,14 @@ impl TextEngine {
     ) -> TantivyDocument {
         let fields = &self.fields;
         document.add_bytes(fields.organization, organization.as_bytes());
-        document.add_text(fields.stemmed, &passage.text);
-        document.add_text(fields.exact, &passage.text);
+        let stemmed = analysis::stemmed(&passage.text, facets.language);
+        document.add_pre_tokenized_text(fields.stemmed, field_of(stemmed));
+        document.add_pre_tokenized_text(fields.exact, field_of(analysis::exact(&passage.text)));
         document.add_i64(fields.revision, facets.revision.into());
         document.add_text(fields.kind, facets.kind.as_str());
+        if let Some(language) = &facets.language {
+            document.add_text(fields.language, language.as_str());
+        }
         for speaker in &passage.speakers {
             document.add_text(fields.speakers, fold(speaker));
         }

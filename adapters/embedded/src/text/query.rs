@@ -5,21 +5,23 @@ use std::ops::Bound;
 
 use colloquy_domain::{
     accounts::Tenant,
-    search::query::{Clause, SearchFilter, TextQuery, fold},
+    search::{
+        analysis::{self, Token},
+        query::{Clause, SearchFilter, TextQuery, fold},
+    },
 };
 use tantivy::{
-    Searcher, Term,
+    Term,
     query::{
-        Bm25StatisticsProvider, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery,
-        Query, RangeQuery, TermQuery, TermSetQuery,
+        BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, Query, RangeQuery,
+        TermQuery, TermSetQuery,
     },
     schema::{Field, IndexRecordOption},
-    tokenizer::TextAnalyzer,
 };
 
 use super::{
-    analysis::{Analysis, tokens},
     schema::{Fields, scoped},
+    statistics::Pooled,
     unwanted::Unwanted,
 };
 
@@ -28,7 +30,6 @@ const EXACT_BOOST: f32 = 0.25;
 
 pub(crate) fn build(
     fields: &Fields,
-    analysis: &mut Analysis,
     tenant: Tenant,
     query: &TextQuery,
     filter: &SearchFilter,
@@ -39,34 +40,27 @@ pub(crate) fn build(
 
     let (words, phrases): (Vec<_>, Vec<_>) =
         query.clauses.iter().partition(|clause| matches!(clause, Clause::Word(_)));
-    clauses.extend(phrases.into_iter().map(|phrase| (Occur::Must, wanted(fields, analysis, phrase))));
+    clauses.extend(phrases.into_iter().map(|phrase| (Occur::Must, wanted(fields, phrase))));
     let groups = query.either.iter().map(|group| group.iter().collect());
     for any in groups.chain([words]).filter(|any: &Vec<&Clause>| !any.is_empty()) {
-        let any = any.into_iter().map(|clause| (Occur::Should, wanted(fields, analysis, clause))).collect();
+        let any = any.into_iter().map(|clause| (Occur::Should, wanted(fields, clause))).collect();
         clauses.push((Occur::Must, Box::new(BooleanQuery::new(any))));
     }
     for clause in &query.not {
-        let unwanted = match clause {
-            Clause::Word(text) => sequence(fields.stemmed, &mut analysis.stemmed, text),
-            Clause::Phrase(text) => sequence(fields.exact, &mut analysis.exact, text),
-        };
-        clauses.push((Occur::MustNot, Unwanted::boxed(unwanted)));
+        clauses.push((Occur::MustNot, Unwanted::boxed(wanted(fields, clause))));
     }
     BooleanQuery::new(clauses)
 }
 
 /// The score of a passage of average length that holds every clause once, and of each group the rarest.
-pub(crate) fn whole(
-    fields: &Fields,
-    analysis: &mut Analysis,
-    query: &TextQuery,
-    searcher: &Searcher,
-) -> tantivy::Result<f32> {
-    let mut of = |clause: &Clause| -> tantivy::Result<f32> {
-        let same_form = rarity(searcher, fields.exact, &mut analysis.exact, clause.text())?;
+pub(crate) fn whole(fields: &Fields, query: &TextQuery, statistics: &Pooled<'_>) -> tantivy::Result<f32> {
+    let of = |clause: &Clause| -> tantivy::Result<f32> {
+        let same_form = statistics.rarity(fields.exact, &analysis::exact(clause.text()))?;
         Ok(match clause {
             Clause::Word(text) => {
-                rarity(searcher, fields.stemmed, &mut analysis.stemmed, text)? + EXACT_BOOST * same_form
+                let readings = analysis::readings(text);
+                let longest = readings.into_iter().max_by_key(Vec::len).unwrap_or_default();
+                statistics.rarity(fields.stemmed, &longest)? + EXACT_BOOST * same_form
             }
             Clause::Phrase(_) => same_form,
         })
@@ -83,42 +77,27 @@ pub(crate) fn whole(
     Ok(whole)
 }
 
-/// The sum of the inverse document frequencies of a text's terms, as tantivy's BM25 has them: what each adds to
-/// the score of a passage of average length that holds it once.
-fn rarity(
-    searcher: &Searcher,
-    field: Field,
-    analyzer: &mut TextAnalyzer,
-    text: &str,
-) -> tantivy::Result<f32> {
-    let all = searcher.total_num_docs()? as f32;
-    tokens(analyzer, text).iter().try_fold(0.0, |sum, token| {
-        let holding = searcher.doc_freq(&Term::from_field_text(field, &token.text))? as f32;
-        Ok(sum + ((all - holding + 0.5) / (holding + 0.5)).ln_1p())
-    })
-}
-
-fn wanted(fields: &Fields, analysis: &mut Analysis, clause: &Clause) -> Box<dyn Query> {
+fn wanted(fields: &Fields, clause: &Clause) -> Box<dyn Query> {
     match clause {
-        Clause::Word(text) => word(fields, analysis, text),
-        Clause::Phrase(text) => sequence(fields.exact, &mut analysis.exact, text),
+        Clause::Word(text) => word(fields, text),
+        Clause::Phrase(text) => sequence(fields.exact, &analysis::exact(text)),
     }
 }
 
-fn word(fields: &Fields, analysis: &mut Analysis, text: &str) -> Box<dyn Query> {
-    let any_form = sequence(fields.stemmed, &mut analysis.stemmed, text);
-    let same_form = sequence(fields.exact, &mut analysis.exact, text);
-    Box::new(BooleanQuery::new(vec![
-        (Occur::Must, any_form),
-        (Occur::Should, Box::new(BoostQuery::new(same_form, EXACT_BOOST))),
-    ]))
+/// In any form by the rules of any language, or as it stands.
+fn word(fields: &Fields, text: &str) -> Box<dyn Query> {
+    let same_form = sequence(fields.exact, &analysis::exact(text));
+    let mut any: Vec<(Occur, Box<dyn Query>)> =
+        vec![(Occur::Should, Box::new(BoostQuery::new(same_form, EXACT_BOOST)))];
+    let readings = analysis::readings(text);
+    any.extend(readings.iter().map(|tokens| (Occur::Should, sequence(fields.stemmed, tokens))));
+    Box::new(BooleanQuery::new(any))
 }
 
-/// The text's terms next to each other; a text without a term stands nowhere.
-fn sequence(field: Field, analyzer: &mut TextAnalyzer, text: &str) -> Box<dyn Query> {
-    let found = tokens(analyzer, text);
+/// The terms as far from each other as in the text; what has none stands nowhere.
+fn sequence(field: Field, tokens: &[Token]) -> Box<dyn Query> {
     let mut terms: Vec<(usize, Term)> =
-        found.iter().map(|token| (token.position, Term::from_field_text(field, &token.text))).collect();
+        tokens.iter().map(|token| (token.position, Term::from_field_text(field, &token.text))).collect();
     match terms.len() {
         0 => Box::new(EmptyQuery),
         1 => Box::new(TermQuery::new(terms.remove(0).1, IndexRecordOption::WithFreqs)),
@@ -127,12 +106,14 @@ fn sequence(field: Field, analyzer: &mut TextAnalyzer, text: &str) -> Box<dyn Qu
 }
 
 fn filters(fields: &Fields, tenant: Tenant, filter: &SearchFilter) -> Vec<Box<dyn Query>> {
-    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids } = filter;
+    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids, languages } =
+        filter;
     let folded = |field, labels: &[String]| -> Vec<Term> {
         labels.iter().map(|label| Term::from_field_text(field, &fold(label))).collect()
     };
     let lists = [
         kinds.iter().map(|kind| Term::from_field_text(fields.kind, kind.as_str())).collect(),
+        languages.iter().map(|one| Term::from_field_text(fields.language, one.as_str())).collect(),
         folded(fields.tags, tags),
         folded(fields.speakers, speakers),
         conversation_ids

@@ -1,15 +1,14 @@
 //! The fields of a passage. Nothing is stored: texts are in PostgreSQL, ids are columns.
 
+use colloquy_domain::search::analysis;
 use tantivy::{
     schema::{
         FAST, Field, INDEXED, IndexRecordOption, STRING, Schema, SchemaBuilder, TextFieldIndexing,
         TextOptions,
     },
-    tokenizer::TokenizerManager,
+    tokenizer::{PreTokenizedString, Token},
 };
 use uuid::Uuid;
-
-use super::analysis::{Analysis, EXACT, STEMMED};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields {
@@ -27,6 +26,7 @@ pub(crate) struct Fields {
     /// Folded.
     pub(crate) tags: Field,
     pub(crate) kind: Field,
+    pub(crate) language: Field,
     /// Microseconds since 1970, as fine as PostgreSQL has it.
     pub(crate) occurred_at: Field,
     pub(crate) passage_id: IdFields,
@@ -55,11 +55,12 @@ impl Fields {
             conversation: schema.add_bytes_field("conversation", INDEXED),
             version: schema.add_i64_field(VERSION, FAST),
             revision: schema.add_i64_field(REVISION, FAST),
-            stemmed: schema.add_text_field("stemmed", analysed(STEMMED)),
-            exact: schema.add_text_field("exact", analysed(EXACT)),
+            stemmed: schema.add_text_field("stemmed", terms()),
+            exact: schema.add_text_field("exact", terms()),
             speakers: schema.add_text_field("speakers", STRING),
             tags: schema.add_text_field("tags", STRING),
             kind: schema.add_text_field("kind", STRING),
+            language: schema.add_text_field("language", STRING),
             occurred_at: schema.add_i64_field("occurred_at", FAST),
             passage_id: id(&mut schema, PASSAGE_HIGH, PASSAGE_LOW),
             conversation_id: id(&mut schema, CONVERSATION_HIGH, CONVERSATION_LOW),
@@ -68,9 +69,10 @@ impl Fields {
     }
 }
 
-fn analysed(tokenizer: &str) -> TextOptions {
+/// They are made before tantivy is given a document.
+fn terms() -> TextOptions {
     let indexing = TextFieldIndexing::default()
-        .set_tokenizer(tokenizer)
+        .set_tokenizer("raw")
         .set_index_option(IndexRecordOption::WithFreqsAndPositions);
     TextOptions::default().set_indexing_options(indexing)
 }
@@ -79,12 +81,16 @@ fn id(schema: &mut SchemaBuilder, high: &str, low: &str) -> IdFields {
     IdFields { high: schema.add_u64_field(high, FAST), low: schema.add_u64_field(low, FAST) }
 }
 
-pub(crate) fn tokenizers() -> TokenizerManager {
-    let manager = TokenizerManager::default();
-    let Analysis { stemmed, exact } = Analysis::default();
-    manager.register(STEMMED, stemmed);
-    manager.register(EXACT, exact);
-    manager
+/// A text's terms as a field takes them.
+pub(crate) fn field_of(tokens: Vec<analysis::Token>) -> PreTokenizedString {
+    let token = |token: analysis::Token| Token {
+        offset_from: token.start,
+        offset_to: token.end,
+        position: token.position,
+        text: token.text,
+        position_length: 1,
+    };
+    PreTokenizedString { text: String::new(), tokens: tokens.into_iter().map(token).collect() }
 }
 
 /// A conversation's key, in which a tenant can only ever name its own.

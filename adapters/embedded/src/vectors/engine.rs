@@ -245,5 +245,6 @@ fn folded(facets: &ConversationFacets) -> Facets {
         kind: facets.kind,
         tags: facets.tags.iter().map(|tag| fold(tag)).collect(),
         occurred_micros: facets.occurred_at.map(|at| at.timestamp_micros()),
+        language: facets.language,
     }
 }

@@ -25,6 +25,7 @@ enum Facet<'a> {
     Speaker(&'a str),
     Micros(i64),
     Day(i64),
+    Language(&'a str),
 }
 
 impl Facet<'_> {
@@ -35,6 +36,7 @@ impl Facet<'_> {
             Self::Speaker(name) => (2, hashed(name)),
             Self::Micros(at) => (3, ordered(at)),
             Self::Day(day) => (4, ordered(day)),
+            Self::Language(code) => (5, hashed(code)),
         };
         let mut key = [0; 19];
         key[..2].copy_from_slice(&shard.to_be_bytes());
@@ -91,6 +93,7 @@ fn sets(shard: Shard, record: &Record) -> BTreeMap<Key, RoaringBitmap> {
     let Some(facets) = &record.facets else { return sets };
     let mut shared = vec![Facet::Kind(facets.kind.as_str())];
     shared.extend(facets.tags.iter().map(|tag| Facet::Tag(tag)));
+    shared.extend(facets.language.as_ref().map(|language| Facet::Language(language.as_str())));
     if let Some(at) = facets.occurred_micros {
         shared.extend([Facet::Micros(at), Facet::Day(at.div_euclid(DAY_MICROS))]);
     }
@@ -113,7 +116,8 @@ pub(crate) fn candidates(
     shard: Shard,
     filter: &SearchFilter,
 ) -> heed::Result<Option<RoaringBitmap>> {
-    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids } = filter;
+    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids, languages } =
+        filter;
     let mut narrowed = Narrowed(None);
     if !conversation_ids.is_empty() {
         let mut set = RoaringBitmap::new();
@@ -126,6 +130,10 @@ pub(crate) fn candidates(
     let any_of = |keys: Vec<Key>| union(tables, txn, &keys);
     if !kinds.is_empty() {
         narrowed.by(any_of(kinds.iter().map(|kind| Facet::Kind(kind.as_str()).key(shard)).collect())?);
+    }
+    if !languages.is_empty() {
+        let keys = languages.iter().map(|one| Facet::Language(one.as_str()).key(shard));
+        narrowed.by(any_of(keys.collect())?);
     }
     if !tags.is_empty() {
         narrowed.by(any_of(tags.iter().map(|tag| Facet::Tag(&fold(tag)).key(shard)).collect())?);

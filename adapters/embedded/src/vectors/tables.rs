@@ -8,6 +8,7 @@ use colloquy_domain::{
     accounts::Tenant,
     conversations::{ConversationKind, RevisionNumber},
     ids::{ConversationId, PassageId},
+    language::Language,
     ports::search::Version,
 };
 use hannoy::{ItemId, distances::Cosine};
@@ -75,6 +76,7 @@ pub(crate) struct Facets {
     /// Folded.
     pub(crate) tags: Vec<String>,
     pub(crate) occurred_micros: Option<i64>,
+    pub(crate) language: Option<Language>,
 }
 
 /// Opens the environment; makes it when it is missing.

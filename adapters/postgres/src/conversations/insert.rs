@@ -111,6 +111,7 @@ async fn insert_conversation(
             conversations::content_hash.eq(new.content_hash.0.as_slice()),
             conversations::object_key.eq(&new.object_key),
             conversations::revision.eq(new.revision),
+            conversations::language.eq(new.language.map(String::from)),
             conversations::report.eq(rows::json(&new.report)?),
             conversations::created_by.eq(new.created_by.map(|user| user.0)),
             conversations::created_at.eq(new.created_at),

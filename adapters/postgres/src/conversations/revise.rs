@@ -1,7 +1,10 @@
 //! Another transcript of a conversation that stands: the segments of before end with it, and stay for history.
 
 use colloquy_domain::{Error, accounts::Tenant, ports::store::conversations::NewRevision};
-use diesel::{ExpressionMethods, QueryDsl, dsl::now};
+use diesel::{
+    ExpressionMethods, QueryDsl,
+    dsl::{case_when, now},
+};
 use diesel_async::RunQueryDsl;
 
 use super::insert::{insert_participants, insert_segments, size};
@@ -14,6 +17,8 @@ use crate::{
 
 pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevision) -> Step<()> {
     let id = new.conversation_id;
+    let found = new.report.language.map(|found| String::from(found.language));
+    let language = case_when(conversations::language_set, conversations::language).otherwise(found);
     let moved = diesel::update(conversations::table)
         .filter(conversations::id.eq(id.0))
         .filter(conversations::organization_id.eq(tenant.0.0))
@@ -21,6 +26,7 @@ pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevis
         .set((
             conversations::revision.eq(new.number),
             conversations::version.eq(conversations::version + 1),
+            conversations::language.eq(language),
             conversations::report.eq(rows::json(&new.report)?),
             conversations::updated_at.eq(now),
             size(&new.segments),

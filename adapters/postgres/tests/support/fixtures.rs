@@ -132,6 +132,7 @@ pub fn conversation(tenant: Tenant, bytes: &[u8], segments: i32) -> NewConversat
         cues_split: 0,
         speakers: speakers.map(str::to_owned).to_vec(),
         duration_ms: Some(Millis(60_000)),
+        language: None,
         notes: Vec::new(),
         notes_omitted: 0,
     };
@@ -147,6 +148,7 @@ pub fn conversation(tenant: Tenant, bytes: &[u8], segments: i32) -> NewConversat
         content_hash: ContentHash::of(bytes),
         object_key: format!("{}/{conversation_id}", tenant.0),
         revision: 1,
+        language: None,
         report,
         created_by: None,
         created_at: at,

@@ -13,6 +13,7 @@ use crate::{
     events::Stage,
     ids::{ConversationId, JobId, OrganizationId, ParticipantId, SegmentId},
     jobs::Claim,
+    language::Language,
     ports::{jobs::Follow, store::PageBy},
     time::Timestamp,
     transcripts::report::ImportReport,
@@ -57,6 +58,15 @@ pub struct ConversationPatch {
     pub kind: Option<ConversationKind>,
     /// `Some(None)` clears it.
     pub occurred_at: Option<Option<Timestamp>>,
+    pub language: Option<SpokenIn>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpokenIn {
+    /// Stays when the text is read again; `None` leaves it to the text from then on.
+    Set(Option<Language>),
+    /// Where none is known yet.
+    Detected(Language),
 }
 
 /// Serialised with the batches that it was given for.

@@ -1,6 +1,6 @@
-//! Words without case, accents and ornament, as far as what remains is ASCII; letters of other scripts stay.
+//! Words without case, accents, width and ornament; letters of other scripts stay.
 
-use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfkc};
 
 pub(super) fn fold(word: &str) -> String {
     if word.is_ascii() {
@@ -8,13 +8,15 @@ pub(super) fn fold(word: &str) -> String {
     }
     let mut folded = String::with_capacity(word.len());
     // Letter by letter: the final sigma is no letter of its own.
-    for c in word.chars().flat_map(char::to_lowercase) {
+    for c in word.chars().flat_map(char::to_lowercase).filter(|c| !matches!(c, '\u{300}'..='\u{36f}')) {
         match plain(c) {
             Some(text) => folded.push_str(text),
             None => push_base(&mut folded, c),
         }
     }
-    folded
+    // Kana and Hangul of half width, and what is written in parts.
+    let whole = |text: &str| text.nfkc().all(char::is_alphanumeric);
+    if !is_nfkc(&folded) && whole(&folded) { folded.nfkc().collect() } else { folded }
 }
 
 /// Letters that are not made of another and a mark.
@@ -51,8 +53,7 @@ fn push_base(folded: &mut String, c: char) {
         }
         folded.push(part.to_ascii_lowercase());
     }
-    // The dot that lowering leaves of a capital I with one has no letter of its own.
-    if folded.len() == before && c != '\u{307}' {
+    if folded.len() == before {
         folded.push(c);
     }
 }
@@ -72,6 +73,7 @@ mod tests {
             ("Τάξη", "τάξη"),
             ("йод", "йод"),
             ("İstanbul", "istanbul"),
+            ("cafe\u{301}s", "cafes"),
         ] {
             assert_eq!(fold(word), folded);
         }
