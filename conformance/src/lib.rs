@@ -6,6 +6,7 @@
 
 pub mod fixtures;
 pub mod languages;
+pub mod matching;
 pub mod text;
 pub mod vectors;
 
@@ -63,11 +64,12 @@ macro_rules! text_suite {
             another_language_is_another_reading,
             marks_go_by_the_language_of_the_text,
         );
+        $crate::suite!(matching, $open: what_matches_is_what_is_found);
     };
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 31;
+pub const TEXT_TESTS: usize = 32;
 
 /// The tests of a vector engine.
 #[macro_export]

@@ -6,5 +6,6 @@ pub mod find;
 pub mod fusion;
 pub mod highlight;
 pub mod language;
+pub mod matching;
 pub mod query;
 pub mod saved;
