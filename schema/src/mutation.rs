@@ -4,8 +4,15 @@ use async_graphql::MergedObject;
 
 use crate::mutations::{
     accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    jobs::JobMutations, schedules::ScheduleMutations,
+    jobs::JobMutations, saved_searches::SavedSearchMutations, schedules::ScheduleMutations,
 };
 
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountMutations, ConversationMutations, JobMutations, BatchMutations, ScheduleMutations);
+pub struct Mutation(
+    AccountMutations,
+    ConversationMutations,
+    JobMutations,
+    BatchMutations,
+    ScheduleMutations,
+    SavedSearchMutations,
+);

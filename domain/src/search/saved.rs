@@ -1,7 +1,9 @@
 //! Saved searches: what an organization looks for in whatever comes. A passage that comes later and matches is told of
 //! within a second of its indexing, once a search and text; what was there before is not.
 
+pub mod fire;
 pub mod manage;
+pub mod watch;
 
 use crate::{
     Error, Problem, Result,
@@ -33,7 +35,36 @@ pub enum Watch {
     },
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchMode {
+    Text,
+    Semantic,
+}
+
+/// The threshold of a search by meaning that names none.
+const USUAL_THRESHOLD: f32 = 0.5;
+
 impl Watch {
+    pub fn of(mode: WatchMode, threshold: Option<f32>) -> Result<Self> {
+        match (mode, threshold) {
+            (WatchMode::Text, None) => Ok(Self::Text),
+            (WatchMode::Text, Some(_)) => {
+                let message = "words have no threshold; leave it out, or look for meaning (SEMANTIC)";
+                Err(Error::invalid("threshold", "INVALID_THRESHOLD", message))
+            }
+            (WatchMode::Semantic, threshold) => {
+                Ok(Self::Semantic { threshold: threshold.unwrap_or(USUAL_THRESHOLD) })
+            }
+        }
+    }
+
+    pub fn mode(self) -> WatchMode {
+        match self {
+            Self::Text => WatchMode::Text,
+            Self::Semantic { .. } => WatchMode::Semantic,
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Text => "TEXT",

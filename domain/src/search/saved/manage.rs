@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{MAX_SAVED_SEARCHES, Question, SavedSearch, Watch};
+use super::{MAX_SAVED_SEARCHES, Question, SavedSearch, Watch, WatchMode};
 use crate::{
     Error, Result,
     accounts::{Actor, Role, Tenant, sign_up::check_name},
@@ -23,7 +23,8 @@ pub struct UpdateInput {
     pub name: Option<String>,
     pub query: Option<String>,
     pub filter: Option<SearchFilter>,
-    pub watch: Option<Watch>,
+    pub mode: Option<WatchMode>,
+    pub threshold: Option<f32>,
 }
 
 /// Any member may; it is the whole organization's to follow.
@@ -91,10 +92,12 @@ async fn changed(
     if let Some(name) = input.name {
         search.name = check_name("name", &name)?;
     }
-    let question = &mut search.question;
-    question.query = input.query.unwrap_or_else(|| before.question.query.clone());
-    question.filter = input.filter.unwrap_or_else(|| before.question.filter.clone());
-    question.watch = input.watch.unwrap_or(before.question.watch);
+    let Question { query, filter, watch } = &mut search.question;
+    *query = input.query.unwrap_or_else(|| query.clone());
+    *filter = input.filter.unwrap_or_else(|| filter.clone());
+    let mode = input.mode.unwrap_or(watch.mode());
+    let kept = watch.threshold().filter(|_| mode == WatchMode::Semantic);
+    *watch = Watch::of(mode, input.threshold.or(kept))?;
     let looks_anew = search.question != before.question;
     if looks_anew {
         search.question.read()?;
