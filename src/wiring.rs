@@ -84,6 +84,7 @@ pub(crate) async fn core(
         analyses: Arc::new(postgres.clone()),
         batches: Arc::new(postgres.clone()),
         schedules: Arc::new(postgres.clone()),
+        saved_searches: Arc::new(postgres.clone()),
         generations: Arc::new(postgres.clone()),
         synonyms: Arc::new(postgres.clone()),
         events: Arc::new(postgres.clone()),

@@ -19,6 +19,7 @@ mod operations;
 mod progress;
 mod rebuild;
 mod roles;
+mod saved_searches;
 mod schedules;
 mod search;
 mod search_facets;

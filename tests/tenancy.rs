@@ -88,6 +88,22 @@ const TABLE: &[(&str, &str, &str)] = &[
         "r",
         "mutation($id: ID!) { found: runSchedule(input: { id: $id }) { schedule { id } userErrors { code } } }",
     ),
+    ("Query.savedSearch.id", "v", "query($id: ID!) { found: savedSearch(id: $id) { id name } }"),
+    (
+        "UpdateSavedSearchInput.id",
+        "v",
+        "mutation($id: ID!) { found: updateSavedSearch(input: { id: $id, name: \"mine\" }) { savedSearch { id } userErrors { code } } }",
+    ),
+    (
+        "DeleteSavedSearchInput.id",
+        "v",
+        "mutation($id: ID!) { found: deleteSavedSearch(input: { id: $id }) { deletedId userErrors { code } } }",
+    ),
+    (
+        "Subscription.searchMatched.savedSearchId",
+        "v",
+        "subscription($id: ID!) { searchMatched(savedSearchId: $id) { __typename } }",
+    ),
     (
         "AuditFilter.userId",
         "u",
@@ -195,6 +211,8 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     let planned = client.change("planBatch", "batch { id }", plan.clone()).await;
     let schedule = json!({ "name": SECRET, "cron": "@yearly", "batch": plan });
     let schedule = client.change("createSchedule", "schedule { id }", schedule).await;
+    let search = json!({ "name": SECRET, "query": SECRET });
+    let search = client.change("saveSearch", "savedSearch { id }", search).await;
     let query = format!(
         "query($id: ID!) {{ conversation(id: $id) {{ participants {{ id }} tags {{ id }} segments {{ edges {{ node {{ id }} }} }}
             analysis {{ id insights {{ id }} }} }}
@@ -202,7 +220,7 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     );
     let data = client.data(&query, json!({ "id": id })).await;
     let mut ids = vec![id];
-    collect(&json!([data, key, planned, schedule, viewer, payload]), &mut ids);
+    collect(&json!([data, key, planned, schedule, search, viewer, payload]), &mut ids);
     ids
 }
 
@@ -235,15 +253,17 @@ async fn no_id_of_another_tenant_opens_anything() {
     let (eve, viewer) = tenant(&server, "eve").await;
     let own = ada.imported(Import { text: "Ada: My talk.\nBen: Our talk.\n", ..Import::default() }).await;
     ada.ready(&own).await;
+    let search = json!({ "name": "All", "query": SECRET });
+    let search = ada.change("saveSearch", "savedSearch { id }", search).await["savedSearch"].clone();
     let mut ids = belongings(&eve, &viewer).await;
     ids.sort();
     ids.dedup();
     let letters: BTreeSet<String> = ids.iter().map(|id| letter(id)).collect();
-    let all = ["a", "b", "c", "i", "j", "k", "o", "p", "q", "r", "s", "t", "u"].map(str::to_owned);
+    let all = ["a", "b", "c", "i", "j", "k", "o", "p", "q", "r", "s", "t", "u", "v"].map(str::to_owned);
     assert_eq!(letters, BTreeSet::from(all), "an id of every kind is tried");
     let dump = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM (
         SELECT c::text FROM conversations c UNION ALL SELECT m::text FROM memberships m
-        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT b::text FROM batches b UNION ALL SELECT s::text FROM schedules s UNION ALL SELECT ct::text FROM conversation_tags ct) t";
+        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT b::text FROM batches b UNION ALL SELECT s::text FROM schedules s UNION ALL SELECT v::text FROM saved_searches v UNION ALL SELECT ct::text FROM conversation_tags ct) t";
     let sql = world.sql().await;
     let before: String = sql.query_one(dump, &[]).await.unwrap().get(0);
     for (path, of, query) in TABLE {
@@ -268,6 +288,7 @@ async fn no_id_of_another_tenant_opens_anything() {
                 json!({ "conversation": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "batch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "schedule": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "savedSearch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "batch": null, "userErrors": [{ "code": "NOTHING_TO_DO" }] }),
                 json!({ "deletedId": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
             ];
@@ -277,6 +298,9 @@ async fn no_id_of_another_tenant_opens_anything() {
     }
     let after: String = sql.query_one(dump, &[]).await.unwrap().get(0);
     assert_eq!(before, after, "nothing of anybody's has changed");
+    let matched = "query($id: ID!) { savedSearch(id: $id) { matches { edges { cursor } } } }";
+    let matched = ada.data(matched, json!({ "id": search["id"] })).await;
+    assert_eq!(matched["savedSearch"]["matches"]["edges"], json!([]));
     // Nor does the text lead there; meaning finds what is least unlike among one's own.
     for mode in ["TEXT", "SEMANTIC", "HYBRID"] {
         let hits = ada.search(&format!("query: \"{SECRET} talk\", mode: {mode}, filter: {{}}")).await;

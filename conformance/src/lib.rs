@@ -7,6 +7,7 @@
 mod counts;
 pub mod fixtures;
 pub mod languages;
+pub mod matching;
 mod paging;
 pub mod text;
 pub mod vectors;
@@ -72,11 +73,12 @@ macro_rules! text_suite {
             marks_go_by_the_language_of_the_text,
             one_thing_is_found_under_each_of_its_names,
         );
+        $crate::suite!(matching, $open: what_matches_is_what_is_found);
     };
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 38;
+pub const TEXT_TESTS: usize = 39;
 
 /// The tests of a vector engine.
 #[macro_export]

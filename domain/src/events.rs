@@ -8,7 +8,7 @@ use crate::{
     Problem,
     batches::progress::Progress,
     conversations::RevisionNumber,
-    ids::{AnalysisId, BatchId, ConversationId, JobId, LogId, OrganizationId},
+    ids::{AnalysisId, BatchId, ConversationId, JobId, LogId, OrganizationId, SavedSearchId, SearchMatchId},
     jobs::{JobKind, JobState},
     time::Timestamp,
 };
@@ -67,6 +67,11 @@ pub enum EventKind {
         batch_id: BatchId,
         progress: Progress,
     },
+    /// A passage came that a saved search looks for.
+    SearchMatched {
+        saved_search_id: SavedSearchId,
+        match_id: SearchMatchId,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -105,6 +110,7 @@ pub enum Topic {
     Job(JobId),
     Jobs,
     Batch(BatchId),
+    SavedSearch(SavedSearchId),
 }
 
 impl Topic {
@@ -115,14 +121,27 @@ impl Topic {
             | (Self::Conversation(wanted), EventKind::ConversationDeleted { conversation_id }) => {
                 wanted == *conversation_id
             }
-            (Self::Conversation(_), EventKind::JobChanged { .. } | EventKind::BatchChanged { .. }) => false,
-            (Self::Conversations, kind) => {
-                !matches!(kind, EventKind::JobChanged { .. } | EventKind::BatchChanged { .. })
-            }
+            (
+                Self::Conversations,
+                EventKind::Progress { .. }
+                | EventKind::ConversationUpdated { .. }
+                | EventKind::ConversationDeleted { .. },
+            ) => true,
             (Self::Job(wanted), EventKind::JobChanged { job_id, .. }) => wanted == *job_id,
             (Self::Jobs, EventKind::JobChanged { .. }) => true,
             (Self::Batch(wanted), EventKind::BatchChanged { batch_id, .. }) => wanted == *batch_id,
-            (Self::Job(_) | Self::Jobs | Self::Batch(_), _) => false,
+            (Self::SavedSearch(wanted), EventKind::SearchMatched { saved_search_id, .. }) => {
+                wanted == *saved_search_id
+            }
+            (
+                Self::Conversation(_)
+                | Self::Conversations
+                | Self::Job(_)
+                | Self::Jobs
+                | Self::Batch(_)
+                | Self::SavedSearch(_),
+                _,
+            ) => false,
         }
     }
 }

@@ -72,6 +72,8 @@ ids! {
     JobId,
     BatchId,
     ScheduleId,
+    SavedSearchId,
+    SearchMatchId,
     AuditEntryId,
     /// The fence of one claim: drawn at random each time a job is claimed.
     ClaimToken,

@@ -38,6 +38,7 @@ pub struct Ports {
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,
     pub batches: Arc<dyn store::batches::BatchStore>,
     pub schedules: Arc<dyn store::schedules::ScheduleStore>,
+    pub saved_searches: Arc<dyn store::saved_searches::SavedSearchStore>,
     pub generations: Arc<dyn store::generations::GenerationStore>,
     pub synonyms: Arc<dyn store::synonyms::SynonymStore>,
     pub events: Arc<dyn store::events::EventLog>,

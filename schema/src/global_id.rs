@@ -7,7 +7,7 @@ use colloquy_domain::{
     Error,
     ids::{
         AnalysisId, ApiKeyId, AuditEntryId, BatchId, ConversationId, InsightId, InvitationId, JobId,
-        OrganizationId, ParticipantId, PassageId, ScheduleId, SegmentId, TagId, UserId,
+        OrganizationId, ParticipantId, PassageId, SavedSearchId, ScheduleId, SegmentId, TagId, UserId,
     },
 };
 use uuid::Uuid;
@@ -46,6 +46,7 @@ globals! {
     b'r' ScheduleId "schedule",
     b't' TagId "tag",
     b'u' UserId "user",
+    b'v' SavedSearchId "saved search",
 }
 
 pub(crate) fn encode<T: Global>(id: T) -> ID {

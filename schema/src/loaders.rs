@@ -11,7 +11,8 @@ use colloquy_domain::{
     batches::Batch,
     conversations::{Conversation, Participant, SpokenSegment, Tag},
     ids::{
-        AnalysisId, BatchId, ConversationId, InsightId, JobId, ParticipantId, ScheduleId, SegmentId, UserId,
+        AnalysisId, BatchId, ConversationId, InsightId, JobId, ParticipantId, SavedSearchId, ScheduleId,
+        SegmentId, UserId,
     },
     jobs::Job,
     ports::{
@@ -19,6 +20,7 @@ use colloquy_domain::{
         store::{accounts::Member, analyses::Analysis, conversations::Progress},
     },
     schedules::Schedule,
+    search::saved::SavedSearch,
 };
 use std::sync::Arc;
 
@@ -74,6 +76,7 @@ keys! {
     JobById(JobId),
     BatchById(BatchId),
     ScheduleById(ScheduleId),
+    SavedSearchById(SavedSearchId),
     MemberById(UserId),
     /// Segments from one sequence number to another, both inclusive.
     SegmentRun((ConversationId, i32, i32)),
@@ -118,6 +121,7 @@ one!(AnalysisById -> Analysis, analyses.find, |row| row.id);
 one!(JobById -> Job, ledger.find, |row| row.id);
 one!(BatchById -> Batch, batches.find, |row| row.id);
 one!(ScheduleById -> Schedule, schedules.find, |row| row.id);
+one!(SavedSearchById -> SavedSearch, saved_searches.find, |row| row.id);
 one!(MemberById -> Member, accounts.find_members, |row| row.user.id);
 
 /// A loader of a list a key: `$find` gives rows, `$split` their key's id and what is listed.

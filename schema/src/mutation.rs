@@ -4,7 +4,8 @@ use async_graphql::MergedObject;
 
 use crate::mutations::{
     accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    jobs::JobMutations, schedules::ScheduleMutations, synonyms::SynonymMutations, verify::VerifyMutations,
+    jobs::JobMutations, saved_searches::SavedSearchMutations, schedules::ScheduleMutations,
+    synonyms::SynonymMutations, verify::VerifyMutations,
 };
 
 #[derive(MergedObject, Default)]
@@ -16,4 +17,5 @@ pub struct Mutation(
     ScheduleMutations,
     SynonymMutations,
     VerifyMutations,
+    SavedSearchMutations,
 );

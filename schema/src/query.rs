@@ -8,7 +8,7 @@ use colloquy_domain::{
     accounts::{Actor, Role},
     audit,
     batches::rebuild,
-    ids::{BatchId, ConversationId, JobId, ScheduleId},
+    ids::{BatchId, ConversationId, JobId, SavedSearchId, ScheduleId},
     search::{
         arrange::Arrangement,
         find::{MAX_PAGE, SearchInput, find},
@@ -23,7 +23,7 @@ use crate::{
     errors::fault,
     global_id,
     guards::{actor, actor_with},
-    loaders::{AnalysisById, ConversationById, JobById, ScheduleById},
+    loaders::{AnalysisById, ConversationById, JobById, SavedSearchById, ScheduleById},
     page::{PageArgs, connection, refuse},
     types::{
         SearchMode,
@@ -40,6 +40,7 @@ use crate::{
         job::{Job, JobConnection, JobFilter, QueueStats, Queues},
         node::{self, Node},
         ranking::{SearchCursor, SearchGrouping},
+        saved_search::{SavedSearch, SavedSearchConnection},
         schedule::{Schedule, ScheduleConnection},
         search::{SearchConnection, SearchFilter, SearchHit, SearchOutcome, SimilarHits},
     },
@@ -187,6 +188,31 @@ impl Query {
         synonyms::list(ctx.ports(), actor(ctx)?).await.map(|found| found.0).map_err(fault)
     }
 
+    async fn saved_search(&self, ctx: &Context<'_>, id: ID) -> Result<Option<SavedSearch>> {
+        let tenant = actor(ctx)?.tenant();
+        let Some(id) = global_id::decode::<SavedSearchId>(&id) else {
+            return Ok(None);
+        };
+        let found = ctx.loader().load_one(SavedSearchById(tenant, id)).await.map_err(fault)?;
+        Ok(found.map(SavedSearch::from))
+    }
+
+    /// What the organization looks for in whatever comes, newest first.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn saved_searches(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+    ) -> Result<SavedSearchConnection> {
+        let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
+        let tenant = actor(ctx)?.tenant();
+        let rows = ctx.ports().saved_searches.list(tenant, page.by_id()).await.map_err(fault)?;
+        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), SavedSearch::from))
+    }
+
     /// The organization's tags, by name. At most 100 a page.
     #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     async fn tags(
@@ -298,8 +324,8 @@ impl Query {
         Ok(Queues::read(ctx.ports(), tenant).await.map_err(fault)?.shown())
     }
 
-    /// Who did what to the organization's jobs, queues, schedules, batches, members, invitations and API keys, newest
-    /// first. What was refused is in it too; nothing is ever changed or deleted. For administrators.
+    /// Who did what to the organization's jobs, queues, schedules, batches, members, invitations, API keys and saved
+    /// searches, newest first. What was refused is in it too; nothing is ever changed or deleted. For administrators.
     #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     async fn audit_log(
         &self,

@@ -2,6 +2,8 @@
 //! gap or duplicate; without it, the present state comes first. A client that is too slow gets `Lagged` with
 //! the cursor to resume from, and the subscription ends.
 
+mod searches;
+
 use std::time::Duration;
 
 use async_graphql::{Context, ID, Result, SimpleObject, Subscription as GraphqlSubscription, Union};
@@ -32,8 +34,12 @@ use crate::{
         conversation::Conversation,
         int,
         job::{Job, QueueStats, Queues},
+        saved_search::WatchMode,
+        search::SearchFilter,
     },
 };
+
+use searches::{Asked, SearchMatchedEvent};
 
 pub struct Subscription;
 
@@ -249,6 +255,24 @@ impl Subscription {
             }
             Err(error) => Err(fault(error)),
         }))
+    }
+
+    /// Passages as they come that match a saved search, or a query that is not saved, within a second of their indexing;
+    /// each text once, and none that was there before. Give `savedSearchId`, or `query` with its filter, mode (TEXT where
+    /// none is given) and threshold. With `after` a saved search goes on from there; a query has no past. `Lagged` ends
+    /// it: a saved search goes on from its cursor, a query begins anew.
+    async fn search_matched(
+        &self,
+        ctx: &Context<'_>,
+        saved_search_id: Option<ID>,
+        query: Option<String>,
+        filter: Option<SearchFilter>,
+        mode: Option<WatchMode>,
+        #[graphql(desc = "As in `saveSearch`.")] threshold: Option<f32>,
+        after: Option<Cursor>,
+    ) -> Result<impl Stream<Item = Result<SearchMatchedEvent>> + use<>> {
+        let asked = Asked { saved_search_id, query, filter, mode, threshold, after };
+        searches::follow(ctx.ports(), ctx.feed(), actor(ctx)?, asked).await
     }
 
     /// The states of a job from now on, the present one first; without `id` those of every job of the

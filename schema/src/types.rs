@@ -10,6 +10,7 @@ pub(crate) mod import;
 pub(crate) mod job;
 pub(crate) mod node;
 pub(crate) mod ranking;
+pub(crate) mod saved_search;
 pub(crate) mod schedule;
 pub(crate) mod search;
 pub(crate) mod segment;

@@ -2,6 +2,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,7 @@ use colloquy_domain::{
         Ports,
         jobs::{Completion, Ending},
     },
+    search::matching::registry::Registry,
 };
 use futures::FutureExt;
 use tokio::time::timeout;
@@ -46,12 +48,18 @@ pub(crate) trait Work: Send + Sync {
 
 pub(crate) struct Handlers {
     pub(crate) ports: Ports,
+    pub(crate) searches: Arc<Registry>,
 }
 
 #[async_trait]
 impl Work for Handlers {
     async fn run(&self, job: &ClaimedJob, cancel: CancellationToken) -> Result<Outcome, JobError> {
-        let ctx = JobContext { ports: self.ports.clone(), claim: job.claim, cancel };
+        let ctx = JobContext {
+            ports: self.ports.clone(),
+            searches: self.searches.clone(),
+            claim: job.claim,
+            cancel,
+        };
         handler(job.kind).run(&ctx, job).await
     }
 

@@ -1,5 +1,7 @@
 //! What a job kind's handler is, and which handler a kind has.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use colloquy_domain::{
     Error,
@@ -8,6 +10,7 @@ use colloquy_domain::{
     jobs::{Claim, ClaimedJob, JobKind, NewJob, Payload, retry::JobError},
     money::MicroDollars,
     ports::{Ports, jobs::Follow},
+    search::matching::registry::Registry,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +54,8 @@ impl Outcome {
 /// or the process must end, so it leaves nothing half done that a second run would not mend.
 pub struct JobContext {
     pub ports: Ports,
+    /// What is looked for in what comes.
+    pub searches: Arc<Registry>,
     pub claim: Claim,
     /// Cancelled together with the handler, for what it has spawned.
     pub cancel: CancellationToken,

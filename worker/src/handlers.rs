@@ -34,11 +34,16 @@ use std::time::Duration;
 
 use colloquy_domain::{
     Error, Result,
+    accounts::Tenant,
     jobs::{ClaimedJob, retry::JobError},
-    ports::{SearchPorts, search::Standing},
+    ports::{SearchPorts, jobs::Follow, search::Standing},
+    search::saved::fire::{self, Fresh},
 };
 
-use crate::{execute::jitter, handler::JobContext};
+use crate::{
+    execute::jitter,
+    handler::{JobContext, Outcome},
+};
 
 /// What is written from now on goes to every generation that stood when it was read.
 async fn align(search: &SearchPorts, standing: Standing) -> Result<()> {
@@ -64,5 +69,24 @@ fn of_engine<T>(ctx: &JobContext, job: &ClaimedJob, outcome: Result<T>) -> Resul
             Err(JobError::PutOff { after })
         }
         outcome => Ok(outcome?),
+    }
+}
+
+/// Ends a job that has brought passages to an engine, with what saved searches find in those that are fresh.
+async fn end(
+    ctx: &JobContext,
+    tenant: Tenant,
+    fresh: Option<Fresh>,
+    follow: Follow,
+) -> Result<Outcome, JobError> {
+    let Some(fresh) = fresh else {
+        return Ok(Outcome::follow(follow));
+    };
+    match fire::complete(&ctx.ports, tenant, ctx.claim, fresh, follow).await {
+        Ok(Some(follow)) => Ok(Outcome::follow(follow)),
+        Ok(None) => Ok(Outcome::Committed),
+        // The claim was lost, so ending the job is refused too.
+        Err(Error::Conflict(_)) => Ok(Outcome::nothing()),
+        Err(error) => Err(error.into()),
     }
 }

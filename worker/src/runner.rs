@@ -78,7 +78,7 @@ impl Worker {
         queues: &[Queue],
         name: String,
     ) -> Self {
-        let work = Arc::new(Handlers { ports: ports.clone() });
+        let work = Arc::new(Handlers { ports: ports.clone(), searches: Arc::default() });
         let (ledger, signals) = (ports.ledger.clone(), ports.signals.clone());
         Self::with_work(
             work,

@@ -12,7 +12,7 @@ use colloquy_domain::{
     Result,
     accounts::{SystemScope, Tenant},
     events::{Event, EventKind, LogBounds, Topic},
-    ids::{AnalysisId, BatchId, ConversationId, JobId, LogId, OrganizationId},
+    ids::{AnalysisId, BatchId, ConversationId, JobId, LogId, OrganizationId, SavedSearchId, SearchMatchId},
     jobs::JobKind,
     ports::{jobs::Signal, store::events::EventLog},
     time::Timestamp,
@@ -34,7 +34,8 @@ use crate::{
     statement::Prepare,
 };
 
-type Row = (Option<i64>, Uuid, String, Option<Uuid>, Option<Uuid>, Option<Uuid>, Value, DateTime<Utc>);
+type Row =
+    (Option<i64>, Uuid, String, Option<Uuid>, Option<Uuid>, Option<Uuid>, Option<Uuid>, Value, DateTime<Utc>);
 
 const COLUMNS: (
     events::position,
@@ -43,6 +44,7 @@ const COLUMNS: (
     events::conversation_id,
     events::job_id,
     events::batch_id,
+    events::saved_search_id,
     events::detail,
     events::at,
 ) = (
@@ -52,6 +54,7 @@ const COLUMNS: (
     events::conversation_id,
     events::job_id,
     events::batch_id,
+    events::saved_search_id,
     events::detail,
     events::at,
 );
@@ -134,13 +137,15 @@ impl EventLog for Postgres {
                     query.filter(events::conversation_id.eq(id.0)).filter(events::kind.ne(kinds::JOB_CHANGED))
                 }
                 Topic::Conversations => {
-                    query.filter(events::kind.ne_all([kinds::JOB_CHANGED, kinds::BATCH_CHANGED]))
+                    let others = [kinds::JOB_CHANGED, kinds::BATCH_CHANGED, kinds::SEARCH_MATCHED];
+                    query.filter(events::kind.ne_all(others))
                 }
                 Topic::Job(id) => {
                     query.filter(events::job_id.eq(id.0)).filter(events::kind.eq(kinds::JOB_CHANGED))
                 }
                 Topic::Jobs => query.filter(events::kind.eq(kinds::JOB_CHANGED)),
                 Topic::Batch(id) => query.filter(events::batch_id.eq(id.0)),
+                Topic::SavedSearch(id) => query.filter(events::saved_search_id.eq(id.0)),
             };
             let found: Vec<Row> = query.load(conn).await?;
             Ok(found.into_iter().filter_map(event).collect())
@@ -254,9 +259,14 @@ struct JobDetail {
     state: String,
 }
 
+#[derive(Deserialize)]
+struct MatchDetail {
+    match_id: SearchMatchId,
+}
+
 /// `None` for an event of a release to come.
 fn event(
-    (position, organization_id, kind, conversation_id, job_id, batch_id, detail, at): Row,
+    (position, organization_id, kind, conversation_id, job_id, batch_id, saved_search_id, detail, at): Row,
 ) -> Option<Event> {
     let conversation_id = conversation_id.map(ConversationId);
     let kind = match kind.as_str() {
@@ -285,6 +295,13 @@ fn event(
             batch_id: BatchId(batch_id?),
             progress: serde_json::from_value(detail).ok()?,
         },
+        kinds::SEARCH_MATCHED => {
+            let detail: MatchDetail = serde_json::from_value(detail).ok()?;
+            EventKind::SearchMatched {
+                saved_search_id: SavedSearchId(saved_search_id?),
+                match_id: detail.match_id,
+            }
+        }
         _ => return None,
     };
     let position = u64::try_from(position?).ok()?;

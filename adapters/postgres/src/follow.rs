@@ -22,6 +22,7 @@ pub(crate) mod kinds {
     pub(crate) const CONVERSATION_DELETED: &str = "CONVERSATION_DELETED";
     pub(crate) const JOB_CHANGED: &str = "JOB_CHANGED";
     pub(crate) const BATCH_CHANGED: &str = "BATCH_CHANGED";
+    pub(crate) const SEARCH_MATCHED: &str = "SEARCH_MATCHED";
 }
 
 /// An INSERT that tells of the jobs that a statement (a WITH query of this name) changed. System jobs are
@@ -223,10 +224,10 @@ async fn insert_events(conn: &mut Connection, events: &[NewEvent]) -> Step<()> {
     }
     let rows: Vec<_> = events.iter().map(|event| columns(&event.kind)).collect();
     diesel::sql_query(
-        "INSERT INTO events (organization_id, kind, conversation_id, job_id, batch_id, detail)
-        SELECT organization_id, kind, conversation_id, job_id, batch_id, detail
-        FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
-            AS new (organization_id, kind, conversation_id, job_id, batch_id, detail, place)
+        "INSERT INTO events (organization_id, kind, conversation_id, job_id, batch_id, saved_search_id, detail)
+        SELECT organization_id, kind, conversation_id, job_id, batch_id, saved_search_id, detail
+        FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY
+            AS new (organization_id, kind, conversation_id, job_id, batch_id, saved_search_id, detail, place)
         ORDER BY place",
     )
     .bind::<Array<SqlUuid>, _>(events.iter().map(|event| event.organization_id.0).collect::<Vec<_>>())
@@ -234,6 +235,7 @@ async fn insert_events(conn: &mut Connection, events: &[NewEvent]) -> Step<()> {
     .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.conversation_id).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.job_id).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.batch_id).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.saved_search_id).collect::<Vec<_>>())
     .bind::<Array<Jsonb>, _>(rows.into_iter().map(|row| row.detail).collect::<Vec<_>>())
     .prepared()
     .execute(conn)
@@ -246,6 +248,7 @@ struct Columns {
     conversation_id: Option<Uuid>,
     job_id: Option<Uuid>,
     batch_id: Option<Uuid>,
+    saved_search_id: Option<Uuid>,
     detail: Value,
 }
 
@@ -256,6 +259,7 @@ fn columns(kind: &EventKind) -> Columns {
         conversation_id: conversation_id.map(Uuid::from),
         job_id: None,
         batch_id: None,
+        saved_search_id: None,
         detail,
     };
     match kind {
@@ -276,5 +280,9 @@ fn columns(kind: &EventKind) -> Columns {
         EventKind::BatchChanged { batch_id, progress } => {
             Columns { batch_id: Some(batch_id.0), ..of(kinds::BATCH_CHANGED, None, json!(progress)) }
         }
+        EventKind::SearchMatched { saved_search_id, match_id } => Columns {
+            saved_search_id: Some(saved_search_id.0),
+            ..of(kinds::SEARCH_MATCHED, None, json!({ "match_id": match_id }))
+        },
     }
 }

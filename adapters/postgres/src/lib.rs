@@ -19,6 +19,7 @@ mod migrations;
 mod passages;
 mod pool;
 mod rows;
+mod saved_searches;
 mod schedules;
 mod schema;
 mod signals;

@@ -116,12 +116,13 @@ impl PassageStore for Postgres {
                 }
                 Some(_) => {}
             }
-            diesel::delete(passages::table)
+            let gone: Vec<(Vec<u8>, DateTime<Utc>)> = diesel::delete(passages::table)
                 .filter(passages::conversation_id.eq(conversation_id.0))
                 .filter(passages::organization_id.eq(tenant.0.0))
-                .execute(conn)
+                .returning((passages::text_hash, passages::created_at))
+                .get_results(conn)
                 .await?;
-            insert(conn, tenant, conversation_id, revision, passages).await?;
+            insert(conn, tenant, conversation_id, revision, passages, gone).await?;
             complete_one(conn, tenant, claim, &follow, MicroDollars::ZERO).await
         });
         self.announce(raised.await?);
@@ -159,20 +160,21 @@ impl PassageStore for Postgres {
                 .select(tags::name)
                 .load(conn)
                 .await?;
-            let found: Vec<Row> = passages::table
+            let found: Vec<(Row, DateTime<Utc>)> = passages::table
                 .filter(passages::conversation_id.eq(id.0))
                 .filter(passages::organization_id.eq(tenant.0.0))
                 .filter(passages::revision.eq(revision))
                 .order(passages::ordinal)
-                .select(Row::as_select())
+                .select((Row::as_select(), passages::created_at))
                 .load(conn)
                 .await?;
             let kind = rows::conversation_kind(&kind)?;
             let language = rows::language(language)?;
             let facets =
                 ConversationFacets { conversation_id: id, revision, kind, tags, occurred_at, language };
-            let passages = found.into_iter().map(Row::passage).collect();
-            Ok((standing, Some(Indexable { version, facets, passages })))
+            let (passages, created_at) =
+                found.into_iter().map(|(row, created_at)| (row.passage(), created_at)).unzip();
+            Ok((standing, Some(Indexable { version, facets, passages, created_at })))
         })
         .await
     }
@@ -303,6 +305,7 @@ async fn insert(
     conversation_id: ConversationId,
     revision: RevisionNumber,
     passages: &[Passage],
+    before: Vec<(Vec<u8>, DateTime<Utc>)>,
 ) -> Step<()> {
     if passages.is_empty() {
         return Ok(());
@@ -310,16 +313,18 @@ async fn insert(
     let numbers = |of: fn(&Passage) -> i32| passages.iter().map(of).collect::<Vec<_>>();
     let times = |of: fn(&Passage) -> Option<i64>| passages.iter().map(of).collect::<Vec<_>>();
     let hashes: Vec<_> = passages.iter().map(|passage| text_hash(&passage.text)).collect();
+    let came = first_times(before);
+    let came = hashes.iter().map(|hash| came.get(hash.as_slice()).copied()).collect::<Vec<_>>();
     // UNNEST would flatten an array of arrays: speakers go as JSON.
     let speakers: Vec<_> = passages.iter().map(|passage| Value::from(passage.speakers.clone())).collect();
     diesel::sql_query(
         "INSERT INTO passages (organization_id, conversation_id, revision, id, ordinal, first_sequence,
-            last_sequence, text, text_hash, start_ms, end_ms, speakers)
+            last_sequence, text, text_hash, start_ms, end_ms, speakers, created_at)
         SELECT $1, $2, $3, id, ordinal, first_sequence, last_sequence, text, text_hash, start_ms, end_ms,
             ARRAY(SELECT label FROM jsonb_array_elements_text(speakers) WITH ORDINALITY AS s (label, place)
-                ORDER BY place)
-        FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12) AS new (id, ordinal, first_sequence,
-            last_sequence, text, text_hash, start_ms, end_ms, speakers)",
+                ORDER BY place), coalesce(came, now())
+        FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS new (id, ordinal, first_sequence,
+            last_sequence, text, text_hash, start_ms, end_ms, speakers, came)",
     )
     .bind::<SqlUuid, _>(tenant.0.0)
     .bind::<SqlUuid, _>(conversation_id.0)
@@ -333,17 +338,27 @@ async fn insert(
     .bind::<Array<Nullable<BigInt>>, _>(times(|passage| rows::to_ms(passage.start_ms)))
     .bind::<Array<Nullable<BigInt>>, _>(times(|passage| rows::to_ms(passage.end_ms)))
     .bind::<Array<Jsonb>, _>(speakers)
+    .bind::<Array<Nullable<Timestamptz>>, _>(came)
     .prepared()
     .execute(conn)
     .await?;
     Ok(())
 }
 
-fn bytes(vector: &[f32]) -> Vec<u8> {
+/// By text: it may stand in several places.
+fn first_times(came: Vec<(Vec<u8>, DateTime<Utc>)>) -> HashMap<Vec<u8>, DateTime<Utc>> {
+    let mut first = HashMap::with_capacity(came.len());
+    for (hash, at) in came {
+        first.entry(hash).and_modify(|first: &mut DateTime<Utc>| *first = at.min(*first)).or_insert(at);
+    }
+    first
+}
+
+pub(crate) fn bytes(vector: &[f32]) -> Vec<u8> {
     vector.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
+pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
 }
 

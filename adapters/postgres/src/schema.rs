@@ -172,6 +172,7 @@ table! {
         start_ms -> Nullable<BigInt>,
         end_ms -> Nullable<BigInt>,
         speakers -> Array<Text>,
+        created_at -> Timestamptz,
     }
 }
 
@@ -244,6 +245,7 @@ table! {
         conversation_id -> Nullable<Uuid>,
         job_id -> Nullable<Uuid>,
         batch_id -> Nullable<Uuid>,
+        saved_search_id -> Nullable<Uuid>,
         detail -> Jsonb,
         at -> Timestamptz,
     }

@@ -19,6 +19,7 @@ mod manage;
 mod migrations;
 mod passages;
 mod retired;
+mod saved_searches;
 mod schedules;
 mod support;
 mod tenants;
@@ -26,7 +27,7 @@ mod tls;
 mod turns;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 20] = [
+const SOURCES: [&str; 21] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("audit.rs"),
@@ -44,6 +45,7 @@ const SOURCES: [&str; 20] = [
     include_str!("migrations.rs"),
     include_str!("passages.rs"),
     include_str!("retired.rs"),
+    include_str!("saved_searches.rs"),
     include_str!("schedules.rs"),
     include_str!("tenants.rs"),
     include_str!("turns.rs"),

@@ -1,5 +1,7 @@
 //! The query that every engine is given: words and phrases, what must not stand there, and filters.
 
+use serde::{Deserialize, Serialize};
+
 use super::{find::HitFacets, language};
 use crate::{
     Problem, conversations::ConversationKind, ids::ConversationId, language::Language, time::Timestamp,
@@ -105,7 +107,8 @@ impl TextQuery {
 
 /// Narrows a search. An empty list does not narrow; within a list any value will do, between lists all must
 /// hold.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SearchFilter {
     pub kinds: Vec<ConversationKind>,
     /// Names, compared without case.

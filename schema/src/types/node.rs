@@ -3,16 +3,19 @@
 use async_graphql::{Context, ID, Interface, Result};
 use colloquy_domain::{
     accounts::Role,
-    ids::{AnalysisId, BatchId, ConversationId, JobId, ScheduleId},
+    ids::{AnalysisId, BatchId, ConversationId, JobId, SavedSearchId, ScheduleId},
 };
 
-use super::{analysis::Analysis, batch::Batch, conversation::Conversation, job::Job, schedule::Schedule};
+use super::{
+    analysis::Analysis, batch::Batch, conversation::Conversation, job::Job, saved_search::SavedSearch,
+    schedule::Schedule,
+};
 use crate::{
     Wired,
     errors::fault,
     global_id,
     guards::{actor, actor_with},
-    loaders::{AnalysisById, BatchById, ConversationById, JobById, ScheduleById},
+    loaders::{AnalysisById, BatchById, ConversationById, JobById, SavedSearchById, ScheduleById},
 };
 
 /// Something with an id by which it can be fetched again.
@@ -24,6 +27,7 @@ pub(crate) enum Node {
     Job(Job),
     Batch(Batch),
     Schedule(Schedule),
+    SavedSearch(SavedSearch),
 }
 
 /// `None` for an id that names nothing in the caller's organization.
@@ -51,6 +55,10 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         actor_with(ctx, Role::Admin)?;
         let found = loader.load_one(ScheduleById(tenant, id)).await.map_err(fault)?;
         return Ok(found.map(|row| Schedule::from(row).into()));
+    }
+    if let Some(id) = global_id::decode::<SavedSearchId>(id) {
+        let found = loader.load_one(SavedSearchById(tenant, id)).await.map_err(fault)?;
+        return Ok(found.map(|row| SavedSearch::from(row).into()));
     }
     Ok(None)
 }

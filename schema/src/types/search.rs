@@ -203,7 +203,7 @@ pub(crate) struct Fragment {
     is_match: bool,
 }
 
-fn fragments(text: &str, highlights: &[std::ops::Range<usize>]) -> Vec<Fragment> {
+pub(super) fn fragments(text: &str, highlights: &[std::ops::Range<usize>]) -> Vec<Fragment> {
     let mut fragments = Vec::with_capacity(2 * highlights.len() + 1);
     let mut push = |range: std::ops::Range<usize>, is_match| {
         if let Some(piece) = text.get(range).filter(|piece| !piece.is_empty()) {
@@ -221,7 +221,7 @@ fn fragments(text: &str, highlights: &[std::ops::Range<usize>]) -> Vec<Fragment>
 }
 
 /// A run of segments: what is embedded and searched.
-pub(crate) struct Passage(colloquy_domain::ports::store::passages::FoundPassage);
+pub(crate) struct Passage(pub(crate) colloquy_domain::ports::store::passages::FoundPassage);
 
 #[Object]
 impl Passage {

@@ -1,5 +1,6 @@
 //! Puts vectors of a conversation's passages into the vector index. A text that has a vector already is not
-//! embedded again, and what was embedded is kept chunk by chunk, so that an interrupted run loses little.
+//! embedded again, and what was embedded is kept chunk by chunk, so that an interrupted run loses little. What saved
+//! searches look for by meaning fires with the end of it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,10 +12,11 @@ use colloquy_domain::{
     jobs::{ClaimedJob, Payload, retry::JobError},
     passages::{Passage, text_hash},
     ports::models::Embedder,
+    search::saved::fire,
 };
 
 use super::{
-    align,
+    align, end,
     index_passages::{document, reached},
     of_engine,
 };
@@ -53,9 +55,11 @@ impl Handler for EmbedPassages {
             return if wordy { Ok(Outcome::follow(reached)) } else { Err(no_engine(DOING)) };
         };
         let vectors = vectors(ctx, tenant, embedder, &found.passages, Vectors::Kept).await?;
+        let fresh =
+            fire::fresh(ctx.searches.by_meaning(&ctx.ports, tenant, embedder).await?, &found, &vectors);
         let passages = found.passages.into_iter().map(document).zip(vectors).collect();
         of_engine(ctx, job, index.replace(tenant, found.version, found.facets, passages).await)?;
-        Ok(Outcome::follow(reached))
+        end(ctx, tenant, fresh, reached).await
     }
 }
 

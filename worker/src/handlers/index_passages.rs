@@ -1,4 +1,5 @@
-//! Puts a conversation's passages into the full-text index, or takes those of a deleted one out.
+//! Puts a conversation's passages into the full-text index, or takes those of a deleted one out. What saved searches look
+//! for by words fires with the end of it.
 
 use async_trait::async_trait;
 use colloquy_domain::{
@@ -9,9 +10,10 @@ use colloquy_domain::{
         jobs::Follow,
         search::{ConversationFacets, PassageDocument},
     },
+    search::saved::fire,
 };
 
-use super::{align, of_engine};
+use super::{align, end, of_engine};
 use crate::handler::{Handler, JobContext, Outcome, no_engine, tenant, wrong_payload};
 
 pub(crate) struct IndexPassages;
@@ -31,9 +33,10 @@ impl Handler for IndexPassages {
             return Ok(Outcome::nothing());
         };
         let reached = reached(tenant.0, &found.facets, Stage::Indexed);
+        let fresh = fire::fresh(ctx.searches.by_words(&ctx.ports, tenant).await?, &found, &[]);
         let documents = found.passages.into_iter().map(document).collect();
         of_engine(ctx, job, text.replace(tenant, found.version, found.facets, documents).await)?;
-        Ok(Outcome::follow(reached))
+        end(ctx, tenant, fresh, reached).await
     }
 }
 

@@ -233,6 +233,7 @@ pub fn in_short(kind: &EventKind) -> String {
         EventKind::ConversationUpdated { .. } => "updated".to_owned(),
         EventKind::ConversationDeleted { .. } => "deleted".to_owned(),
         EventKind::BatchChanged { progress, .. } => progress.state.as_str().to_owned(),
+        EventKind::SearchMatched { .. } => "matched".to_owned(),
         EventKind::JobChanged { kind, state, .. } => format!("{kind} {}", state.as_str()),
     }
 }

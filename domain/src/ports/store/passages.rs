@@ -14,6 +14,7 @@ use crate::{
         search::{ConversationFacets, Standing, Version},
     },
     search::within::Outline,
+    time::Timestamp,
 };
 
 /// All that search engines are told about one conversation.
@@ -23,6 +24,8 @@ pub struct Indexable {
     pub facets: ConversationFacets,
     /// By ordinal.
     pub passages: Vec<Passage>,
+    /// When the text of each came to the conversation, however often it has been cut since.
+    pub created_at: Vec<Timestamp>,
 }
 
 /// A passage as a hit needs it, with what filters look at.
@@ -37,7 +40,7 @@ pub struct FoundPassage {
 #[async_trait]
 pub trait PassageStore: Send + Sync {
     /// Makes these the passages of the revision, under the claim, which it completes. Passages of an earlier
-    /// revision go. A claim that is lost, or a revision that is not the current one any more, writes nothing
+    /// revision go; a text that stays keeps the time at which it came. A claim that is lost, or a revision that is not the current one any more, writes nothing
     /// and is a CONFLICT.
     async fn replace(
         &self,
