@@ -270,6 +270,7 @@ fn nothing(tenant: Tenant, conversation_id: ConversationId) -> Wanted {
         kind: ConversationKind::Meeting,
         tags: Vec::new(),
         occurred_at: None,
+        language: None,
     };
     Wanted { tenant, version: Version::MAX, facets, passages: Vec::new(), vectors: Vec::new() }
 }

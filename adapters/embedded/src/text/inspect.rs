@@ -17,7 +17,8 @@ use tantivy::{DocSet, Searcher, TERMINATED, Term, schema::IndexRecordOption};
 use uuid::Uuid;
 
 use super::{
-    IdColumns, Text, failed,
+    Text, failed,
+    page::IdColumns,
     schema::{DIGEST, Fields, PASSAGE_HIGH, PASSAGE_LOW, VERSION, scoped},
 };
 

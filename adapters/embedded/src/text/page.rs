@@ -119,9 +119,9 @@ struct Columns {
     revision: Column<i64>,
 }
 
-struct IdColumns {
-    high: Column<u64>,
-    low: Column<u64>,
+pub(super) struct IdColumns {
+    pub(super) high: Column<u64>,
+    pub(super) low: Column<u64>,
 }
 
 impl Columns {
@@ -139,7 +139,7 @@ impl Columns {
 }
 
 impl IdColumns {
-    fn get(&self, doc: DocId) -> Option<Uuid> {
+    pub(super) fn get(&self, doc: DocId) -> Option<Uuid> {
         Some(Uuid::from_u64_pair(self.high.first(doc)?, self.low.first(doc)?))
     }
 }
