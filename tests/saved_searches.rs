@@ -68,7 +68,7 @@ async fn a_saved_search_fires_soon_after_a_passage_is_indexed_and_says_why() {
     let world = world!();
     let server = world.standalone().await;
     let client = server.owner();
-    talk(&client, "Before", "Mara: The old harbour wall.\n").await;
+    talk(&client, "Before", "Mara: The old harbour wall.\nTobias: I see.\n").await;
     let words = save(&client, "\"harbour wall\" -flood", json!({ "filter": { "tags": ["Boats"] } })).await;
     assert_eq!(words["savedSearch"]["filter"], json!({ "tags": ["Boats"], "kinds": [] }));
     let meaning = save(&client, "walls", json!({ "mode": "SEMANTIC", "threshold": 0.01 })).await;
@@ -83,7 +83,7 @@ async fn a_saved_search_fires_soon_after_a_passage_is_indexed_and_says_why() {
 
     let import = Import {
         title: Some("After"),
-        text: "Mara: They painted walls: the harbour wall.\n",
+        text: "Mara: They painted walls: the harbour wall.\nTobias: I see.\n",
         tags: &["boats"],
         ..Import::default()
     };
@@ -126,12 +126,12 @@ async fn a_text_fires_once_and_what_is_done_again_fires_nothing() {
     let world = world!();
     let server = world.standalone().await;
     let client = server.owner();
-    let early = talk(&client, "Early", "Mara: A meadow was here before.\n").await;
+    let early = talk(&client, "Early", "Mara: A meadow was here before.\nTobias: I see.\n").await;
     let search = save(&client, "meadow", json!({})).await;
-    talk(&client, "One", "Mara: The meadow is mown on Monday.\n").await;
+    talk(&client, "One", "Mara: The meadow is mown on Monday.\nTobias: I see.\n").await;
     talk(&client, "Two", "Mara: The meadow is mown on Monday.\nTobias: Aha.\n").await;
     // The same passage of other bytes.
-    talk(&client, "Same", "Tobias: The meadow is mown on Monday.\n").await;
+    talk(&client, "Same", "Tobias: The meadow is mown on Monday.\nMara: I see.\n").await;
     let fired = || world.number("SELECT count(*) FROM events WHERE kind = 'SEARCH_MATCHED'");
     assert_eq!(fired().await, 2, "each text once");
     assert_eq!(titles(&client, &search).await, ["Two", "One"], "newest first");
@@ -166,7 +166,7 @@ async fn a_text_fires_once_and_what_is_done_again_fires_nothing() {
     let changed = json!({ "id": id, "query": "monday" });
     client.change("updateSavedSearch", "savedSearch { id }", changed).await;
     assert_eq!(titles(&client, &search).await, [""; 0]);
-    talk(&client, "Three", "Mara: Until Monday, then.\n").await;
+    talk(&client, "Three", "Mara: Until Monday, then.\nTobias: I see.\n").await;
     assert_eq!(titles(&client, &search).await, ["Three"]);
 }
 
@@ -176,8 +176,8 @@ async fn nothing_is_left_of_what_is_deleted() {
     let server = world.standalone().await;
     let client = server.owner();
     let (one, two) = (save(&client, "meadow", json!({})).await, save(&client, "monday", json!({})).await);
-    let id = talk(&client, "One", "Mara: The meadow is mown on Monday.\n").await;
-    talk(&client, "Two", "Mara: Another meadow, another Monday.\n").await;
+    let id = talk(&client, "One", "Mara: The meadow is mown on Monday.\nTobias: I see.\n").await;
+    talk(&client, "Two", "Mara: Another meadow, another Monday.\nTobias: I see.\n").await;
     let matches = || world.number("SELECT count(*) FROM search_matches");
     assert_eq!(matches().await, 4);
     client.change("deleteConversation", "deletedId", json!({ "id": id })).await;

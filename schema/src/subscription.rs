@@ -261,6 +261,7 @@ impl Subscription {
     /// each text once, and none that was there before. Give `savedSearchId`, or `query` with its filter, mode (TEXT where
     /// none is given) and threshold. With `after` a saved search goes on from there; a query has no past. `Lagged` ends
     /// it: a saved search goes on from its cursor, a query begins anew.
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn search_matched(
         &self,
         ctx: &Context<'_>,

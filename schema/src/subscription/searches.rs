@@ -81,7 +81,7 @@ pub(super) async fn follow(
 fn event(told: colloquy_domain::Result<Told>) -> Result<SearchMatchedEvent> {
     match told.map_err(fault)? {
         Told::Fired(fired, at) => {
-            let matched = SearchMatched { found: SearchMatch(*fired), cursor: at.map(Cursor) };
+            let matched = SearchMatched { found: SearchMatch(fired), cursor: at.map(Cursor) };
             Ok(SearchMatchedEvent::SearchMatched(matched))
         }
         Told::Lagged(at) => Ok(SearchMatchedEvent::Lagged(Lagged { cursor: Cursor(at) })),

@@ -137,12 +137,12 @@ impl SavedSearch {
         let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
         let tenant = actor(ctx)?.tenant();
         let rows = watch::found(ctx.ports(), tenant, &self.0, page.by_id()).await.map_err(fault)?;
-        Ok(connection(&page, rows, |(id, _)| OpaqueCursor(id.0), |(_, fired)| SearchMatch(fired)))
+        Ok(connection(&page, rows, |(id, _)| OpaqueCursor(id.0), |(_, fired)| SearchMatch(Box::new(fired))))
     }
 }
 
 /// A passage that came and matches.
-pub(crate) struct SearchMatch(pub(crate) watch::Fired);
+pub(crate) struct SearchMatch(pub(crate) Box<watch::Fired>);
 
 #[Object]
 impl SearchMatch {

@@ -29,7 +29,7 @@ pub struct Fresh {
 pub fn fresh(matcher: Option<Arc<Matcher>>, of: &Indexable, vectors: &[Vec<f32>]) -> Option<Fresh> {
     let matcher = matcher?;
     let came = came_since(matcher.since()?, of, vectors);
-    (!came.is_empty()).then(|| Fresh { conversation_id: of.facets.conversation_id, matcher, came })
+    (!came.is_empty()).then_some(Fresh { conversation_id: of.facets.conversation_id, matcher, came })
 }
 
 /// Writes what matches and ends the job, or gives back what follows where nothing does: then the caller ends it. Where
