@@ -85,6 +85,7 @@ pub(crate) async fn core(
         batches: Arc::new(postgres.clone()),
         schedules: Arc::new(postgres.clone()),
         generations: Arc::new(postgres.clone()),
+        suggestions: Arc::new(postgres.clone()),
         synonyms: Arc::new(postgres.clone()),
         events: Arc::new(postgres.clone()),
         audit: Arc::new(postgres.clone()),

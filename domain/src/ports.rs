@@ -38,6 +38,7 @@ pub struct Ports {
     pub batches: Arc<dyn store::batches::BatchStore>,
     pub schedules: Arc<dyn store::schedules::ScheduleStore>,
     pub generations: Arc<dyn store::generations::GenerationStore>,
+    pub suggestions: Arc<dyn store::suggestions::SuggestionStore>,
     pub synonyms: Arc<dyn store::synonyms::SynonymStore>,
     pub events: Arc<dyn store::events::EventLog>,
     pub audit: Arc<dyn store::audit::AuditLog>,

@@ -19,6 +19,7 @@ pub mod language;
 mod legs;
 pub mod query;
 pub mod similar;
+pub mod suggest;
 pub mod synonyms;
 pub mod within;
 

@@ -13,6 +13,7 @@ pub(crate) mod ranking;
 pub(crate) mod schedule;
 pub(crate) mod search;
 pub(crate) mod segment;
+pub(crate) mod suggestions;
 
 use async_graphql::Enum;
 use colloquy_domain::{

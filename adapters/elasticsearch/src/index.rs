@@ -16,7 +16,7 @@ use crate::{
 
 /// Grows with every change of what is stored. It is in the names of indexes, so that a release makes its own beside those
 /// of before.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 const MAKING: &str = "make a search index";
 const LOOKING: &str = "look at a search index";
 const GAUGE: &str = "gauge";
@@ -205,7 +205,7 @@ fn fields(meta: &Value) -> Value {
         "dynamic": "strict",
         "_meta": meta,
         "_routing": { "required": true },
-        "_source": { "excludes": ["stemmed", "exact"] },
+        "_source": { "excludes": ["stemmed", "exact", "words"] },
         "properties": {
             "organization": keyword,
             "conversation_id": keyword,
@@ -221,6 +221,8 @@ fn fields(meta: &Value) -> Value {
             "marker": { "type": "boolean" },
             "stemmed": terms,
             "exact": terms,
+            // The exact terms again, each once, to be counted.
+            "words": { "type": "keyword", "index": false },
             "gauge": terms,
         },
     })

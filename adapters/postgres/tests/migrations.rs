@@ -5,7 +5,8 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{Database, fixtures::organization};
 
-const DOWN: [&str; 8] = [
+const DOWN: [&str; 9] = [
+    include_str!("../../../migrations/2026-11-21-000012_suggestions/down.sql"),
     include_str!("../../../migrations/2026-11-21-000010_languages/down.sql"),
     include_str!("../../../migrations/2026-11-21-000007_audit/down.sql"),
     include_str!("../../../migrations/2026-11-21-000006_horizon/down.sql"),
