@@ -86,6 +86,7 @@ pub(crate) async fn core(
         schedules: Arc::new(postgres.clone()),
         saved_searches: Arc::new(postgres.clone()),
         generations: Arc::new(postgres.clone()),
+        suggestions: Arc::new(postgres.clone()),
         synonyms: Arc::new(postgres.clone()),
         events: Arc::new(postgres.clone()),
         audit: Arc::new(postgres.clone()),

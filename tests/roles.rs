@@ -17,6 +17,31 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
     ("conversation", "query($id: ID!) { conversation(id: $id) { title } }", Some("VIEWER")),
     ("conversations", "{ conversations { edges { node { id } } } }", Some("VIEWER")),
     ("search", "{ search(query: \"numbers\", mode: TEXT) { edges { cursor } } }", Some("VIEWER")),
+    ("similar", "query($id: ID!) { similar(conversationId: $id) { hits { score } } }", Some("VIEWER")),
+    ("searchSuggestions", "{ searchSuggestions(prefix: \"num\") { degraded } }", Some("VIEWER")),
+    ("synonyms", "{ synonyms }", Some("VIEWER")),
+    (
+        "setSynonyms",
+        "mutation { setSynonyms(input: { groups: [[\"pay\", \"salary\"]] }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    ("savedSearch", "query($saved: ID!) { savedSearch(id: $saved) { name } }", Some("VIEWER")),
+    ("savedSearches", "{ savedSearches { edges { cursor } } }", Some("VIEWER")),
+    (
+        "saveSearch",
+        "mutation { saveSearch(input: { name: \"x\", query: \"pay\" }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "updateSavedSearch",
+        "mutation($saved: ID!) { updateSavedSearch(input: { id: $saved, name: \"y\" }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "deleteSavedSearch",
+        "mutation($saved: ID!) { deleteSavedSearch(input: { id: $saved }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
     ("tags", "{ tags { edges { cursor } } }", Some("VIEWER")),
     ("analysis", "query($id: ID!) { analysis(id: $id) { id } }", Some("VIEWER")),
     ("job", "query($id: ID!) { job(id: $id) { id } }", Some("VIEWER")),
@@ -194,6 +219,7 @@ async fn each_role_may_what_the_table_says_and_no_more() {
             ("gone", nobody(b'c')),
             ("batch", nobody(b'b')),
             ("schedule", nobody(b'r')),
+            ("saved", nobody(b'v')),
         ];
         let used = known.into_iter().filter(|(name, _)| query.contains(&format!("${name}:")));
         let variables =

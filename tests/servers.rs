@@ -52,6 +52,13 @@ impl Fleet {
         self.client.data(&query, json!({})).await["search"].clone()
     }
 
+    async fn suggestions(&self, prefix: &str) -> Value {
+        let query = format!(
+            "{{ searchSuggestions(prefix: \"{prefix}\") {{ degraded suggestions {{ text kind count }} }} }}"
+        );
+        self.client.data(&query, json!({})).await["searchSuggestions"].clone()
+    }
+
     /// Conversations that a mode finds, in number.
     async fn count(&self, mode: &str) -> usize {
         let found = self.search(mode).await;
@@ -156,6 +163,9 @@ async fn an_outage_of_either_engine_loses_nothing_and_searches_say_what_they_lac
     fleet.import(0..3).await;
     fleet.client.idle().await;
     fleet.finds(3).await;
+    let found = fleet.suggestions("some note").await;
+    let word = json!({ "text": "some notes", "kind": "WORD", "count": 3 });
+    assert_eq!(found, json!({ "degraded": null, "suggestions": [word] }));
 
     fleet.vectors.stop();
     let late = fleet.import(3..5).await;
@@ -189,6 +199,9 @@ async fn an_outage_of_either_engine_loses_nothing_and_searches_say_what_they_lac
         (fleet.count("SEMANTIC").await == 5).then_some(())
     })
     .await;
+    let found = fleet.suggestions("talk 5").await;
+    assert!(found["degraded"].as_str().is_some_and(|lacks| lacks.contains("text")), "{found:#?}");
+    assert_eq!(found["suggestions"], json!([{ "text": "Talk 5", "kind": "TITLE", "count": null }]));
     fleet.words.go_on();
     fleet.client.idle().await;
     eventually("everything is found by both again", async || {

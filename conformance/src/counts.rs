@@ -133,7 +133,11 @@ pub async fn nobody_counts_what_is_anothers(index: Index<'_>, world: &World) {
         let theirs =
             SearchFilter { conversation_ids: vec![world.conversation(10)], ..SearchFilter::default() };
         let counts = count(index, world, query, &theirs, 10).await;
-        assert_eq!((counts.matching, counts.values, counts.span), (0, vec![Vec::new(); 3], None), "{query}");
+        assert_eq!(
+            (counts.matching, counts.values, counts.span),
+            (0, vec![Vec::new(); ALL.len()], None),
+            "{query}"
+        );
         let bounds = [at("2000-01-01T00:00:00Z"), at("2100-01-01T00:00:00Z")];
         let parsed = if query.is_empty() { TextQuery::default() } else { TextQuery::parse(query).unwrap() };
         let spread = index.spread(world.tenant(0), &parsed, &SearchFilter::default(), &bounds).await.unwrap();

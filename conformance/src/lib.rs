@@ -11,6 +11,7 @@ pub mod matching;
 mod paging;
 pub mod text;
 pub mod vectors;
+mod words;
 
 /// A test of each name: `$open` is an async function that is given the name, and gives an index and what is to be kept
 /// until the test ends, or nothing where the test is left out.
@@ -62,6 +63,8 @@ macro_rules! text_suite {
             highlights_show_what_matched,
             what_is_found_is_what_is_marked,
             odd_text_does_no_harm,
+            a_word_is_completed_by_those_of_ones_own_passages,
+            a_word_that_is_gone_completes_nothing,
         );
         $crate::suite!(languages, $open:
             each_language_finds_its_own_forms,
@@ -78,7 +81,7 @@ macro_rules! text_suite {
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 39;
+pub const TEXT_TESTS: usize = 41;
 
 /// The tests of a vector engine.
 #[macro_export]

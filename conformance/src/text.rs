@@ -8,7 +8,7 @@ use colloquy_domain::{
 };
 use futures::future::join_all;
 
-pub use crate::{counts::*, paging::*};
+pub use crate::{counts::*, paging::*, words::*};
 
 use crate::fixtures::{World, at, language, spoken, strings};
 

@@ -40,6 +40,7 @@ pub struct Ports {
     pub schedules: Arc<dyn store::schedules::ScheduleStore>,
     pub saved_searches: Arc<dyn store::saved_searches::SavedSearchStore>,
     pub generations: Arc<dyn store::generations::GenerationStore>,
+    pub suggestions: Arc<dyn store::suggestions::SuggestionStore>,
     pub synonyms: Arc<dyn store::synonyms::SynonymStore>,
     pub events: Arc<dyn store::events::EventLog>,
     pub audit: Arc<dyn store::audit::AuditLog>,

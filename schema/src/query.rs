@@ -13,6 +13,7 @@ use colloquy_domain::{
         arrange::Arrangement,
         find::{MAX_PAGE, SearchInput, find},
         similar::{Like, SimilarInput, similar},
+        suggest::suggest,
         synonyms,
     },
 };
@@ -43,6 +44,7 @@ use crate::{
         saved_search::{SavedSearch, SavedSearchConnection},
         schedule::{Schedule, ScheduleConnection},
         search::{SearchConnection, SearchFilter, SearchHit, SearchOutcome, SimilarHits},
+        suggestions::SearchSuggestions,
     },
 };
 
@@ -155,6 +157,19 @@ impl Query {
         let hits = found.hits.into_iter();
         connection.edges.extend(hits.map(|hit| Edge::new(SearchCursor(hit.cursor), SearchHit(hit))));
         Ok(connection)
+    }
+
+    /// For a search box, while somebody types: the last word completed by words of your organization's passages, and
+    /// titles, speakers and tags that begin with what was typed, without case. A `speaker:` or `tag:` at the end is
+    /// completed by its own. At most 20; nothing where nothing was typed.
+    async fn search_suggestions(
+        &self,
+        ctx: &Context<'_>,
+        prefix: String,
+        #[graphql(default = 8)] first: i32,
+    ) -> Result<SearchSuggestions> {
+        let first = usize::try_from(first).unwrap_or(0);
+        suggest(ctx.ports(), actor(ctx)?, &prefix, first).await.map(SearchSuggestions::from).map_err(fault)
     }
 
     /// Passages like another one, or like all of a conversation, by meaning; where there is none to go by, with the words

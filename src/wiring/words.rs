@@ -13,11 +13,12 @@ use colloquy_domain::{
         Ports,
         search::{
             After, ConversationFacets, Counts, Highlight, PassageDocument, TextHits, TextIndex, Version,
+            WordsLike,
         },
         store::generations::GenerationStore,
     },
     search::{
-        facets::Facet,
+        facets::{Facet, ValueCount},
         highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
@@ -160,6 +161,11 @@ impl TextIndex for Words {
     ) -> Result<Vec<u64>> {
         let spread = async { self.index().await?.text().spread(tenant, query, filter, bounds).await };
         self.breaker.run(Box::pin(spread)).await
+    }
+
+    async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
+        let words = async { self.index().await?.text().words(tenant, like, limit).await };
+        self.breaker.run(words).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {

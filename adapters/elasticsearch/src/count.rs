@@ -124,7 +124,7 @@ fn under(tenant: Tenant, filter: &SearchFilter) -> Value {
         .map_or_else(|| json!({ "match_none": {} }), |filters| json!({ "bool": { "filter": filters } }))
 }
 
-fn read(buckets: &Value) -> Result<Vec<ValueCount>> {
+pub(crate) fn read(buckets: &Value) -> Result<Vec<ValueCount>> {
     let buckets = buckets.as_array().ok_or_else(|| senseless(COUNTING, "there are no buckets"))?;
     let one = |bucket: &Value| {
         let value = bucket["key"].as_str().ok_or_else(|| senseless(COUNTING, "a bucket has no key"))?;

@@ -7,9 +7,10 @@ use colloquy_domain::{
     ids::ConversationId,
     ports::search::{
         After, ConversationFacets, Counts, Highlight, PassageDocument, TextHits, TextIndex, Version,
+        WordsLike,
     },
     search::{
-        facets::Facet,
+        facets::{Facet, ValueCount},
         highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
@@ -116,6 +117,10 @@ impl TextIndex for Generation {
         bounds: &[Timestamp],
     ) -> Result<Vec<u64>> {
         self.reader(&self.index).spread(tenant, query, filter, bounds).await
+    }
+
+    async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
+        self.reader(&self.index).words(tenant, like, limit).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {

@@ -16,7 +16,7 @@ use crate::{
 
 /// Grows with every change of what is stored. It is in the names of indexes, so that a release makes its own beside those
 /// of before.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 const MAKING: &str = "make a search index";
 const LOOKING: &str = "look at a search index";
 const GAUGE: &str = "gauge";
@@ -206,7 +206,7 @@ fn fields(meta: &Value) -> Value {
         "dynamic": "strict",
         "_meta": meta,
         "_routing": { "required": true },
-        "_source": { "excludes": ["stemmed"] },
+        "_source": { "excludes": ["stemmed", "words"] },
         "properties": {
             "organization": keyword,
             "conversation_id": keyword,
@@ -222,6 +222,8 @@ fn fields(meta: &Value) -> Value {
             "marker": { "type": "boolean" },
             "stemmed": terms,
             "exact": terms,
+            // The exact terms again, each once, to be counted.
+            "words": { "type": "keyword", "index": false },
             "gauge": terms,
         },
     })

@@ -17,8 +17,8 @@ use crate::{client::Request, fault::senseless, generation::Generation, write::do
 const LOOKING: &str = "look into the search index";
 /// Passages of one answer.
 const PAGE: usize = 500;
-/// Not kept as it is written.
-const NOT_KEPT: &str = "stemmed";
+/// Not kept as they are written.
+const NOT_KEPT: [&str; 2] = ["stemmed", "words"];
 /// Kept since the release that compares.
 const KEPT_SINCE: &str = "exact";
 
@@ -103,8 +103,9 @@ impl Inspect for Generation {
 
 fn is_same(wanted: &Value, found: &Value) -> bool {
     let (Some(wanted), Some(found)) = (wanted.as_object(), found.as_object()) else { return false };
-    let compared =
-        |field: &&String| *field != NOT_KEPT && (*field != KEPT_SINCE || found.contains_key(KEPT_SINCE));
+    let compared = |field: &&String| {
+        !NOT_KEPT.contains(&field.as_str()) && (*field != KEPT_SINCE || found.contains_key(KEPT_SINCE))
+    };
     let fields: std::collections::BTreeSet<&String> =
         wanted.keys().chain(found.keys()).filter(compared).collect();
     fields.into_iter().all(|field| wanted.get(field) == found.get(field))

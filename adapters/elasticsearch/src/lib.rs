@@ -17,6 +17,7 @@ mod search;
 mod settings;
 mod standing;
 mod statistics;
+mod words;
 mod write;
 
 use std::{fmt, sync::Arc};

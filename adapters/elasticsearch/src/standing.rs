@@ -10,10 +10,11 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::ConversationId,
     ports::search::{
-        After, ConversationFacets, Counts, Highlight, PassageDocument, Standing, TextHits, TextIndex, Version,
+        After, ConversationFacets, Counts, Highlight, PassageDocument, Standing, TextHits, TextIndex,
+        Version, WordsLike,
     },
     search::{
-        facets::Facet,
+        facets::{Facet, ValueCount},
         highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
@@ -190,6 +191,11 @@ impl TextIndex for LiveText {
     ) -> Result<Vec<u64>> {
         let now = self.0.now();
         now.live.reader(&self.0.alias).spread(tenant, query, filter, bounds).await
+    }
+
+    async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
+        let now = self.0.now();
+        now.live.reader(&self.0.alias).words(tenant, like, limit).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {

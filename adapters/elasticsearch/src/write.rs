@@ -4,6 +4,8 @@
 //! first, the last look sees the end: a late write is either there before a later marker, whose writer sweeps it, or
 //! sees that marker. The server's own memory of deleted versions (a minute) is not relied on.
 
+use std::collections::BTreeSet;
+
 use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
@@ -166,6 +168,7 @@ pub(crate) fn document(
     facets: &ConversationFacets,
     passage: &PassageDocument,
 ) -> Value {
+    let exact = analysis::exact(&passage.text);
     json!({
         "organization": tenant.0,
         "conversation_id": facets.conversation_id,
@@ -178,6 +181,7 @@ pub(crate) fn document(
         "speakers": passage.speakers.iter().map(|speaker| label(speaker)).collect::<Vec<_>>(),
         "occurred_at": facets.occurred_at.map(|at| at.timestamp_micros()),
         "stemmed": joined(&analysis::stemmed(&passage.text, facets.language)),
-        "exact": joined(&analysis::exact(&passage.text)),
+        "exact": joined(&exact),
+        "words": exact.iter().map(|token| token.text.as_str()).collect::<BTreeSet<_>>(),
     })
 }

@@ -14,12 +14,12 @@ use colloquy_domain::{
     ports::{
         search::{
             After, ConversationFacets, Counts, EngineHit, Held, Highlight, IndexGenerations, OneGeneration,
-            PassageDocument, Standing, TextHits, TextIndex, VectorIndex, Version,
+            PassageDocument, Standing, TextHits, TextIndex, VectorIndex, Version, WordsLike,
         },
         verify::{Inspect, Leg},
     },
     search::{
-        facets::Facet,
+        facets::{Facet, ValueCount},
         highlight::SpokenText,
         query::{SearchFilter, TextQuery},
     },
@@ -260,6 +260,10 @@ impl TextIndex for LiveText {
         bounds: &[Timestamp],
     ) -> Result<Vec<u64>> {
         self.0.live().text.spread(tenant, query, filter, bounds).await
+    }
+
+    async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
+        self.0.live().text.words(tenant, like, limit).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {

@@ -8,6 +8,7 @@ mod query;
 mod schema;
 mod statistics;
 mod unwanted;
+mod words;
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -19,10 +20,10 @@ use colloquy_domain::{
     ids::ConversationId,
     ports::search::{
         After, ConversationFacets, Counts, EngineHit, Highlight, PassageDocument, TextHits, TextIndex,
-        Version,
+        Version, WordsLike,
     },
     search::{
-        facets::Facet,
+        facets::{Facet, ValueCount},
         highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
@@ -36,10 +37,12 @@ use self::{
     page::Page,
     schema::{Fields, PASSAGE_HIGH, VERSION, scoped},
     statistics::Pooled,
+    words::words,
 };
 use crate::{EmbeddedSettings, lock::FolderLock, searches::Searches, writer::Writer};
 
 const SEARCHING: &str = "search the text index";
+const LOOKING: &str = "look for words in the text index";
 const COUNTING: &str = "count in the text index";
 
 pub(crate) struct Text {
@@ -182,6 +185,12 @@ impl TextIndex for Text {
         let bounds = bounds.iter().map(|bound| bound.timestamp_micros()).collect();
         let spread = move || searcher.search(&query, &Times { bounds }).map(|spread| spread.counts);
         self.searches.run(COUNTING, move || spread().map_err(|e| failed(COUNTING, e))).await
+    }
+
+    async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
+        let (searcher, fields, like) = (self.reader.searcher(), self.fields, like.clone());
+        let look = move || words(&searcher, &fields, tenant, &like, limit);
+        self.searches.run(LOOKING, move || look().map_err(|e| failed(LOOKING, e))).await
     }
 
     async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {

@@ -24,6 +24,7 @@ mod schedules;
 mod schema;
 mod signals;
 mod statement;
+mod suggestions;
 mod synonyms;
 mod tls;
 

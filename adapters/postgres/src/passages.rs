@@ -212,7 +212,7 @@ impl PassageStore for Postgres {
                 .select((passages::revision, passages::id, passages::speakers))
                 .load(conn)
                 .await?;
-            let revision = found.iter().next().map_or(0, |(revision, ..)| *revision);
+            let revision = found.as_slice().first().map_or(0, |(revision, ..)| *revision);
             let outlined = |(_, id, speakers)| Outlined { id: PassageId(id), speakers };
             Ok(Outline { revision, passages: found.into_iter().map(outlined).collect() })
         })

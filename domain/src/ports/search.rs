@@ -83,6 +83,13 @@ pub struct Counts {
     pub span: Option<(Timestamp, Timestamp)>,
 }
 
+/// Which words are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WordsLike {
+    /// Those that begin so; itself is one of them.
+    Beginning(String),
+}
+
 /// UTF-8 byte offsets into a passage's text.
 pub type Highlight = std::ops::Range<usize>;
 
@@ -144,6 +151,11 @@ pub trait TextIndex: Send + Sync {
         filter: &SearchFilter,
         bounds: &[Timestamp],
     ) -> Result<Vec<u64>>;
+
+    /// Words of the organization's passages that are like it, as [`analysis::exact`](crate::search::analysis::exact)
+    /// has them, with how many of its passages hold each: those of the most first, equals by name. It is bounded work:
+    /// among very many, rare words may be missing, and counts be too small.
+    async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>>;
 
     /// Where the query's words and phrases stand in each text, in ascending order without overlap.
     async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>>;

@@ -11,6 +11,7 @@ pub mod generations;
 pub mod passages;
 pub mod saved_searches;
 pub mod schedules;
+pub mod suggestions;
 pub mod synonyms;
 
 /// A page of a list that is read by key: at most `limit` rows beyond `after` in the list's order, or before

@@ -8,7 +8,7 @@ use super::query::{Clause, SearchFilter, TextQuery};
 use crate::{Problem, conversations::ConversationKind, time::Timestamp};
 
 /// Longest query text, in bytes.
-const MAX_QUERY_BYTES: usize = 1_000;
+pub(super) const MAX_QUERY_BYTES: usize = 1_000;
 
 const FIELDS: [&str; 6] = ["speaker", "tag", "kind", "lang", "before", "after"];
 
@@ -106,6 +106,22 @@ fn items(text: &str) -> impl Iterator<Item = Item<'_>> {
             }
         }
     })
+}
+
+/// The field that a text ends in: where it begins, its name and its value.
+pub(super) fn open_field(text: &str) -> Option<(usize, &'static str, &str)> {
+    let mut at = 0;
+    loop {
+        at += text[at..].len() - text[at..].trim_start().len();
+        if at == text.len() {
+            return None;
+        }
+        let (item, end) = item(text, at);
+        match item.what {
+            What::Field { name, value, .. } if end == text.len() => return Some((item.at, name, value)),
+            _ => at = end,
+        }
+    }
 }
 
 /// And where it ends.
