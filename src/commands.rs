@@ -107,7 +107,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
         Command::Batch(args) => return batch::run(&common, args).await,
         Command::Schedule(args) => return schedule::run(&common, args).await,
         Command::Verify(args) => return verify::run(&common, args).await,
-        Command::Demo(args) => return demo::run(&common, args, config).await,
+        Command::Demo(args) => return Box::pin(demo::run(&common, args, config)).await,
         Command::Schema | Command::Config | Command::Login(_) | Command::Logout(_) => {}
     }
     Ok(Outcome::Done)

@@ -252,7 +252,7 @@ impl ByHand {
         let query = json!({ "query": { "bool": { "filter": [
             { "term": { "conversation_id": conversation } }, { "exists": { "field": "passage_id" } },
         ]}}});
-        let found = self.ask(reqwest::Method::POST, "/colloquy-passages-1/_search", Some(query)).await;
+        let found = self.ask(reqwest::Method::POST, "/colloquy-passages-3.1/_search", Some(query)).await;
         let hit = &found["hits"]["hits"][0];
         (hit["_id"].as_str().expect("a key").to_owned(), hit["_source"].clone())
     }
@@ -262,7 +262,7 @@ impl ByHand {
         let (organization, version) = (&document["organization"], &document["version"]);
         let routing = organization.as_str().expect("an id");
         let path = format!(
-            "/colloquy-passages-1/_doc/{key}?routing={routing}&version={version}&version_type=external_gte&refresh=true"
+            "/colloquy-passages-3.1/_doc/{key}?routing={routing}&version={version}&version_type=external_gte&refresh=true"
         );
         self.ask(reqwest::Method::PUT, &path, Some(document.clone())).await;
     }
@@ -289,7 +289,7 @@ async fn what_somebody_did_to_the_engines_by_hand_is_found_and_mended() {
     let gone = uuid::Uuid::from_u128(4).to_string();
     let (key, document) = words.passage(&uuid(0).await).await;
     let routing = document["organization"].as_str().expect("an id");
-    let path = format!("/colloquy-passages-1/_doc/{key}?routing={routing}&refresh=true");
+    let path = format!("/colloquy-passages-3.1/_doc/{key}?routing={routing}&refresh=true");
     words.ask(reqwest::Method::DELETE, &path, None).await;
     let (key, mut document) = words.passage(&uuid(1).await).await;
     document["exact"] = json!("other words");
