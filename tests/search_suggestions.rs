@@ -25,9 +25,9 @@ async fn a_search_box_completes_words_titles_speakers_and_tags() {
     let server = world.standalone().await;
     let client = server.owner();
     let talks = [
-        ("Orchard walk", "Oona Lee: The orchard is old, and the orchids are new.\n", "Orchids"),
-        ("ORCHARD WALK", "Oona Lee: An orchard once more.\n", "outdoor work"),
-        ("Budget 100%_", "Orla: Nothing but figures.\n", "money"),
+        ("Orchard walk", "Oona Lee: The orchard is old, and the orchids are new.\nBen: Yes.\n", "Orchids"),
+        ("ORCHARD WALK", "Oona Lee: An orchard once more.\nBen: Yes.\n", "outdoor work"),
+        ("Budget 100%_", "Orla: Nothing but figures.\nBen: Yes.\n", "money"),
     ];
     for (title, text, tag) in talks {
         let import = Import { title: Some(title), text, tags: &[tag], ..Import::default() };

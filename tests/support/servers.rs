@@ -55,6 +55,13 @@ impl Elasticsearch {
     /// Runs again, at the same address.
     pub(crate) fn go_on(&mut self) {
         self.stop();
+        // For a moment somebody else may have the port.
+        for _ in 0..3 {
+            if self.run().is_ok() {
+                return;
+            }
+            self.stop();
+        }
         self.run().expect("Elasticsearch starts again");
     }
 
