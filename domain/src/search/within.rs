@@ -1,7 +1,7 @@
 //! Ranking within one conversation, where more is known than over many. What answers a question there comes in runs of
 //! talk, so a passage is ranked with its neighbours. A word that is a speaker's name means that they speak: who is
 //! often spoken to by name would outweigh what is asked for. And words of asking ("summarize the discussion") say
-//! nothing of a talk that is nothing but discussion. Measured by `just bench-search`, which also holds the constants.
+//! nothing of a talk that is nothing but discussion. Measured by `just bench-search`.
 
 use std::collections::{HashMap, HashSet};
 
