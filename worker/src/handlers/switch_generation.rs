@@ -1,6 +1,8 @@
 //! Checks the generation that a batch has built, and makes it the one that searches read. What does not hold is
 //! dropped, and the batch says why; searches stay with what they have.
 
+mod recall;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,14 +21,16 @@ use colloquy_domain::{
     search::query::{SearchFilter, TextQuery},
 };
 
+use self::recall::Recall;
 use super::{align, of_engine};
 use crate::handler::{Handler, JobContext, Outcome, no_engine, tenant, wrong_payload};
 
 const SCOPE: SystemScope =
     SystemScope::because("a generation of the search indexes is of every organization");
 const PAGE: usize = 500;
-/// Conversations that are looked for as a search would; one of each page until there are so many.
-const SAMPLES: usize = 50;
+/// Conversations that are looked for as a search would, and how many of a page.
+const SAMPLES: usize = 100;
+const OF_A_PAGE: usize = 5;
 /// How long the check waits for an engine that is away before its attempts count.
 const PATIENCE: TimeDelta = TimeDelta::hours(12);
 /// Of a passage's text, as a query.
@@ -47,9 +51,17 @@ impl Handler for SwitchGeneration {
         let Some(number) = found.standing.building.filter(|_| found.building_batch == Some(batch_id)) else {
             return Ok(Outcome::nothing());
         };
-        of_engine(ctx, job, align(search, found.standing).await)?;
+        of_engine(ctx, job, align(search, found.standing, None).await)?;
         let built = generations.only(number).ok_or_else(|| no_engine(DOING))?;
-        let check = Check { ctx, generations, number, embedder: search.embedder.clone(), built: &built };
+        let live = generations.only(found.standing.live);
+        let check = Check {
+            ctx,
+            generations,
+            number,
+            embedder: search.embedder.clone(),
+            live: live.as_ref(),
+            built: &built,
+        };
         match check.run().await {
             Ok(None) => {}
             Ok(Some(problem)) => return drop_it(ctx, batch_id, number, problem).await,
@@ -69,7 +81,7 @@ impl Handler for SwitchGeneration {
         match store.switch(SCOPE, tenant, job.claim, batch_id, keep).await {
             Ok(standing) => {
                 // The row has it already: where this fails, whoever looks next does it.
-                if let Err(error) = align(search, standing).await {
+                if let Err(error) = align(search, standing, None).await {
                     tracing::warn!(error = error.chain(), "the new search generation is not yet read");
                 }
                 Ok(Outcome::Committed)
@@ -99,6 +111,7 @@ struct Check<'a> {
     generations: Arc<dyn IndexGenerations>,
     number: i64,
     embedder: Option<Arc<dyn Embedder>>,
+    live: Option<&'a OneGeneration>,
     built: &'a OneGeneration,
 }
 
@@ -111,10 +124,14 @@ impl Check<'_> {
             let (has, is) = (&self.built.model, &embedder.model().name);
             return Ok(Some(format!("its vectors are made by {has}, and this process embeds by {is}")));
         }
+        if self.built.lapsed {
+            return Ok(Some("it lacks vectors of what came in while another model was used".to_owned()));
+        }
         let (mut after, mut samples) = (None, 0);
+        let mut recall = self.live.map(|live| Recall::new(live, self.built));
         loop {
             let page = self.ctx.ports.generations.expected(SCOPE, after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(None) };
+            let Some(last) = page.last() else { return Ok(recall.and_then(|recall| recall.problem())) };
             after = Some(last.conversation_id);
             let lost = self.lost(&page).await?;
             if let Some(first) = lost.first() {
@@ -122,9 +139,12 @@ impl Check<'_> {
                     format!("it lacks {} of {} conversations, {first} among them", lost.len(), page.len());
                 return Ok(Some(message));
             }
-            if samples < SAMPLES {
+            for one in page.iter().step_by(page.len().div_ceil(OF_A_PAGE)) {
+                if samples == SAMPLES {
+                    break;
+                }
                 samples += 1;
-                if let Some(problem) = self.sample(&page[page.len() / 2]).await? {
+                if let Some(problem) = self.sample(one, recall.as_mut()).await? {
                     return Ok(Some(problem));
                 }
             }
@@ -161,7 +181,11 @@ impl Check<'_> {
     }
 
     /// Whether searches find a passage of the conversation by its words and by its vector.
-    async fn sample(&self, one: &Expected) -> DomainResult<Option<String>> {
+    async fn sample(
+        &self,
+        one: &Expected,
+        mut recall: Option<&mut Recall<'_>>,
+    ) -> DomainResult<Option<String>> {
         let (tenant, id) = (Tenant(one.organization_id), one.conversation_id);
         let (_, found) = self.ctx.ports.passages.find_indexable(tenant, id).await?;
         // What has changed since is for the jobs that follow the change.
@@ -180,6 +204,9 @@ impl Check<'_> {
             if hits.iter().all(|hit| hit.passage_id != passage.id) {
                 return Ok(Some(format!("words of conversation {id} do not find it")));
             }
+            if let Some(recall) = &mut recall {
+                recall.of_words(tenant, &query).await?;
+            }
         }
         let (Some(embedder), Some(vectors)) = (&self.embedder, &self.built.vectors) else { return Ok(None) };
         let hash = text_hash(&passage.text);
@@ -189,6 +216,9 @@ impl Check<'_> {
         };
         if vector.iter().all(|number| *number == 0.0) {
             return Ok(None);
+        }
+        if let Some(recall) = recall {
+            recall.of_meaning(tenant, &vector).await?;
         }
         let hits = vectors.search(tenant, &vector, &filter, limit).await?;
         let finds = hits.iter().any(|hit| hit.passage_id == passage.id);
