@@ -198,6 +198,23 @@ macro_rules! matching_few {
     };
 }
 
+/// Those with words in an error among the newest that have failed: where very many have those words, a page of them is
+/// here, and the index of words would be asked for all of them.
+macro_rules! lately_failed {
+    () => {
+        concat!(
+            "SELECT j.* FROM (
+                SELECT * FROM jobs j WHERE j.errors <> '[]' AND j.organization_id = $3 AND j.id < $4 AND j.id >= $5
+                ORDER BY j.id DESC LIMIT 1000
+            ) AS j WHERE ",
+            fits!(),
+            " AND $9::uuid[] IS NULL AND $10::uuid IS NULL AND ($11::uuid IS NULL OR j.batch_id = $11) AND ",
+            has_error!(),
+            " ORDER BY j.id DESC LIMIT $8"
+        )
+    };
+}
+
 /// Binds what all need.
 macro_rules! of {
     ($sql:expr, $tenant:expr, $filter:expr, $states:expr, $after:expr, $limit:expr) => {
@@ -301,6 +318,13 @@ pub(super) async fn list(
     limit: usize,
 ) -> Step<Vec<Job>> {
     let states = states(filter, |_| true);
+    if filter.error.is_some() && filter.ids.is_empty() && filter.conversation_id.is_none() {
+        let sql = lately_failed!();
+        let found: Vec<Row> = of!(few sql, tenant, filter, states.clone(), after, limit).load(conn).await?;
+        if found.len() == limit {
+            return read(found);
+        }
+    }
     let found: Vec<Row> = if let Some(sql) = naming!(filter, plain, "j.*") {
         of!(few sql, tenant, filter, states, after, limit).load(conn).await?
     } else {
