@@ -26,7 +26,7 @@ use crate::{
 
 /// Tables of what picking goes by: the room that limits leave (`$lanes`, `$lane_rooms`, `$providers` and
 /// `$provider_rooms` are SQL), what is on its way, and what is so or runs, by queue and lane. `$from` and `$running`
-/// are SQL for the deadline before which no dispatch stands, and for what runs.
+/// are SQL for the time before which no dispatch was made that stands, and for what runs.
 macro_rules! rooms {
     ($lanes:literal, $lane_rooms:literal, $providers:literal, $provider_rooms:literal, $from:literal, $running:expr) => {
         concat!(
@@ -39,7 +39,7 @@ macro_rules! rooms {
             ", ",
             $provider_rooms,
             ") AS r (provider, room)), standing AS MATERIALIZED (
-                SELECT queue, job_ids, lanes, counts, suspect FROM dispatches WHERE deadline >= ",
+                SELECT queue, job_ids, lanes, counts, suspect FROM dispatches WHERE made_at >= ",
             $from,
             "), on_their_way AS MATERIALIZED (
                 SELECT queue, unnest(job_ids) AS id FROM standing

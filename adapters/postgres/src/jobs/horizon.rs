@@ -40,6 +40,8 @@ const SHARE: u32 = 20;
 const OLDEST: Duration = Duration::from_secs(60);
 /// A job's time is that of its transaction's begin: one that commits within this is not overlooked.
 const MARGIN: Duration = Duration::from_millis(500);
+/// A dispatch is made when its transaction begins: one that took no longer than this was seen, or is not overlooked.
+const UNSEEN: Duration = Duration::from_secs(5);
 /// A stream in which nothing waits is remembered so long.
 const KEPT: Duration = Duration::from_secs(600);
 
@@ -93,7 +95,7 @@ pub(super) struct Seen {
 pub(super) struct Known {
     /// Nothing is known: dispatch looks for itself.
     pub(super) is_nothing: bool,
-    /// No dispatch has an earlier deadline.
+    /// No dispatch that stands was made earlier.
     pub(super) standing_from: DateTime<Utc>,
     pub(super) streams: Streams,
     pub(super) running: Counts,
@@ -184,9 +186,7 @@ impl Drop for Looking<'_> {
 
 /// In statements of their own, so that each sees what was committed before it.
 pub(super) async fn look(conn: &mut Connection) -> Step<Seen> {
-    let standing = diesel::sql_query(
-        "SELECT now() AS at, min(deadline) AS first FROM dispatches WHERE deadline >= now()",
-    );
+    let standing = diesel::sql_query("SELECT now() AS at, min(made_at) AS first FROM dispatches");
     let standing = standing.prepared().get_result(conn).await?;
     let waiting = diesel::sql_query(concat!(
         "WITH RECURSIVE ",
@@ -270,7 +270,7 @@ impl State {
         }
         let mut known = Known {
             is_nothing: false,
-            standing_from: seen.standing.first.unwrap_or(seen.standing.at),
+            standing_from: seen.standing.first.unwrap_or(seen.standing.at).min(seen.standing.at) - UNSEEN,
             ..Known::default()
         };
         for (stream, from) in from {
