@@ -4,6 +4,7 @@ mod breaker;
 mod edge;
 mod joined;
 mod meaning;
+mod on_server;
 mod search;
 mod system;
 mod words;
@@ -180,7 +181,7 @@ impl Parts {
 
     async fn router(&self, core: &Core, config: &Config) -> Result<Router> {
         let feed = Feed::start(&core.ports, self.stop.clone()).await?;
-        let schema = colloquy_schema::build(core.ports.clone(), feed);
+        let schema = colloquy_schema::build(core.ports.clone(), feed, &config.http.limits);
         Ok(colloquy_api::router(schema, self.edge(core)?, config.http.clone()))
     }
 

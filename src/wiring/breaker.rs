@@ -14,10 +14,12 @@ const FAILURES: u32 = 3;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Whoever gives up sooner has reasons of his own.
-const LATE: Duration = Duration::from_secs(2);
+const LATE: Duration = Duration::from_secs(1);
 
-#[derive(Default)]
-pub(crate) struct Breaker(Mutex<State>);
+pub(crate) struct Breaker {
+    late: Duration,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -36,6 +38,12 @@ impl State {
 }
 
 impl Breaker {
+    /// For searches that wait so long.
+    pub(crate) fn new(deadline: Duration) -> Self {
+        // A part of that goes into what is done before the engine is asked.
+        Self { late: LATE.min(deadline / 2), state: Mutex::default() }
+    }
+
     /// What the work gives, or a refusal at once.
     pub(crate) async fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         if !self.lets_through() {
@@ -59,7 +67,7 @@ impl Breaker {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,9 +95,12 @@ impl Drop for Watch<'_> {
             return;
         }
         let mut state = self.breaker.state();
-        match self.since.elapsed() >= LATE {
-            true => state.fail(),
-            false => state.trying = false,
+        if self.since.elapsed() >= self.breaker.late {
+            state.fail();
+        } else if state.trying {
+            // It told nothing; the next one tries no sooner than after a failure.
+            state.failed_at = Some(Instant::now());
+            state.trying = false;
         }
     }
 }
@@ -110,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_engine_that_does_not_answer_is_asked_once_a_moment_until_it_does() {
-        let breaker = Breaker::default();
+        let breaker = Breaker::new(Duration::from_secs(2));
         for _ in 0..FAILURES {
             assert!(fails(&breaker).await.is_some());
         }
@@ -125,10 +136,31 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_that_is_no_outage_changes_nothing() {
-        let breaker = Breaker::default();
+        let breaker = Breaker::new(Duration::from_secs(2));
         for _ in 0..10 {
             let refused = breaker.run(async { Err::<(), _>(Error::invalid("x", "X", "no")) }).await;
             assert_eq!(refused.unwrap_err().code(), "X");
         }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_lets_everybody_wait_is_not_asked_however_short_they_wait() {
+        let breaker = Breaker::new(Duration::from_millis(500));
+        let asked = async |waits: Duration| {
+            let mut asked = false;
+            let work = async {
+                asked = true;
+                std::future::pending::<Result<()>>().await
+            };
+            let _ = tokio::time::timeout(waits, breaker.run(work)).await;
+            asked
+        };
+        for _ in 0..FAILURES {
+            assert!(asked(Duration::from_millis(450)).await);
+        }
+        assert!(!asked(Duration::from_millis(450)).await);
+        tokio::time::sleep(PAUSE).await;
+        assert!(asked(Duration::from_millis(50)).await, "a try that is given up says nothing");
+        assert!(!asked(Duration::from_millis(50)).await);
     }
 }

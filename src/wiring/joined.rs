@@ -54,7 +54,7 @@ impl Shared {
         }
     }
 
-    /// Until they are dropped; see [`Words::watch`].
+    /// Until they are dropped; see [`OnServer::watch`](super::on_server::OnServer::watch).
     pub(crate) fn watches(&self, ports: &Ports, fills: bool) -> Vec<Task> {
         let mut watches: Vec<Task> = Vec::new();
         if let Some(words) = &self.words {
@@ -75,22 +75,21 @@ pub(crate) struct Joined {
 
 #[async_trait]
 impl IndexGenerations for Joined {
-    /// A server that is away holds up no other engine.
-    async fn align(&self, standing: Standing) -> Result<()> {
+    async fn align(&self, standing: Standing, leg: Option<Leg>) -> Result<()> {
         let embedded = async {
             match &self.embedded {
-                Some(embedded) => embedded.align(standing).await,
+                Some(embedded) => embedded.align(standing, leg).await,
                 None => Ok(()),
             }
         };
         let words = async {
-            match &self.shared.words {
+            match self.shared.words.as_ref().filter(|_| leg != Some(Leg::Vectors)) {
                 Some(words) => words.index().await?.align(standing).await,
                 None => Ok(()),
             }
         };
         let meaning = async {
-            match &self.shared.meaning {
+            match self.shared.meaning.as_ref().filter(|_| leg != Some(Leg::Text)) {
                 Some(meaning) => meaning.index().await?.align(standing).await,
                 None => Ok(()),
             }

@@ -1,5 +1,4 @@
-//! The vectors on the settings' vector server, which any number of processes share. They are opened when they are first
-//! needed, and again tried by the next call where the server does not answer: a process starts without it.
+//! The vectors on the settings' vector server.
 
 use std::sync::Arc;
 
@@ -12,27 +11,21 @@ use colloquy_domain::{
     ports::{
         Ports,
         models::{Embedder, EmbeddingModel},
-        search::{ConversationFacets, EngineHit, PassageDocument, VectorIndex, Version},
-        store::generations::GenerationStore,
+        search::{ConversationFacets, EngineHit, PassageDocument, Standing, VectorIndex, Version},
+        store::generations::Generations,
     },
     search::query::SearchFilter,
 };
 use colloquy_qdrant::{Identity, Opened, QdrantIndex, QdrantSettings};
-use colloquy_worker::Trouble;
-use tokio::sync::OnceCell;
 
-use super::{
-    breaker::Breaker,
-    search::{LOOK, SCOPE, enqueue_all},
-};
+use super::on_server::{OnServer, Product};
 
-pub(crate) struct Meaning {
+pub(crate) type Meaning = OnServer<Vectors>;
+
+pub(crate) struct Vectors {
     settings: QdrantSettings,
-    /// That makes the vectors.
+    /// That makes them.
     model: EmbeddingModel,
-    store: Arc<dyn GenerationStore>,
-    opened: OnceCell<Opened>,
-    breaker: Breaker,
 }
 
 impl Meaning {
@@ -43,21 +36,19 @@ impl Meaning {
         embedder: Option<&Arc<dyn Embedder>>,
     ) -> Option<Arc<Self>> {
         settings.url.as_ref()?;
-        let model = embedder?.model().clone();
-        let (settings, store) = (settings.clone(), ports.generations.clone());
-        Some(Arc::new(Self { settings, model, store, opened: OnceCell::new(), breaker: Breaker::default() }))
+        let vectors = Vectors { settings: settings.clone(), model: embedder?.model().clone() };
+        Some(Self::new(vectors, ports))
     }
+}
 
-    pub(crate) async fn index(&self) -> Result<&QdrantIndex> {
-        Ok(self.opened.get_or_try_init(|| self.open()).await?.index())
-    }
+#[async_trait]
+impl Product for Vectors {
+    type Index = QdrantIndex;
 
-    pub(crate) fn known(&self) -> Option<&QdrantIndex> {
-        self.opened.get().map(Opened::index)
-    }
+    const LOOKING_AFTER: &'static str = "look after the vectors";
+    const FILLED_BY: JobKind = JobKind::EmbedPassages;
 
-    async fn open(&self) -> Result<Opened> {
-        let found = self.store.find(SCOPE).await?;
+    async fn open(&self, found: &Generations) -> Result<(QdrantIndex, bool)> {
         let identity = Identity {
             generation: found.standing.live,
             log_id: found.log_id,
@@ -65,46 +56,20 @@ impl Meaning {
             dimensions: self.model.dimensions,
         };
         let opened = QdrantIndex::open(&self.settings, identity).await?;
-        let index = opened.index();
-        match (index.align(found.standing).await, found.standing.previous) {
-            (Err(error), Some(previous)) if error.code() == "GENERATION_LOST" => {
-                tracing::warn!(generation = previous, "the search generation of before is lost");
-                self.store.forget_previous(SCOPE, previous).await?;
-                index.align(self.store.find(SCOPE).await?.standing).await?;
-            }
-            (aligned, _) => aligned?,
-        }
-        Ok(opened)
+        let is_new = matches!(opened, Opened::Rebuilt(_));
+        Ok((opened.into_index(), is_new))
     }
 
-    /// Until it is dropped: generations come and go as PostgreSQL has it. Where the vectors began anew, and this process
-    /// works on them (`fills`), every conversation is enqueued for them; a crash in between begins again.
-    pub(crate) fn watch(
-        self: &Arc<Self>,
-        ports: &Ports,
-        fills: bool,
-    ) -> impl Future<Output = ()> + Send + use<> {
-        let (meaning, ports) = (self.clone(), ports.clone());
-        async move {
-            let mut trouble = Trouble::new("look after the vectors");
-            let mut filled = !fills;
-            loop {
-                let looked = meaning.look(&ports, filled).await;
-                filled |= trouble.note(looked).is_some();
-                tokio::time::sleep(LOOK).await;
-            }
-        }
+    async fn align(index: &QdrantIndex, standing: Standing) -> Result<()> {
+        index.align(standing).await
     }
 
-    async fn look(&self, ports: &Ports, filled: bool) -> Result<()> {
-        let index = self.index().await?;
-        index.align(self.store.find(SCOPE).await?.standing).await?;
-        if !filled && matches!(self.opened.get(), Some(Opened::Rebuilt(_))) {
-            let conversations = enqueue_all(ports, &[JobKind::EmbedPassages]).await?;
-            index.mark_complete().await?;
-            tracing::info!(conversations, "the vectors are being built again");
-        }
-        Ok(())
+    async fn look(index: &QdrantIndex) -> Result<Option<bool>> {
+        index.look().await
+    }
+
+    async fn mark_complete(index: &QdrantIndex) -> Result<()> {
+        index.mark_complete().await
     }
 }
 

@@ -12,12 +12,13 @@ use colloquy_domain::{
     accounts::{Actor, SystemScope},
     batches::rebuild,
     ids::ConversationId,
-    jobs::{JobKind, Payload},
+    jobs::{JobKind, NewJob, Payload},
     ports::{
         Ports, SearchPorts,
         jobs::Signal,
         models::{Embedder, EmbeddingModel},
-        search::{IndexGenerations, TextIndex, VectorIndex},
+        search::{IndexGenerations, Standing, TextIndex, VectorIndex},
+        store::generations::GenerationStore,
     },
 };
 use colloquy_embedded::{EmbeddedIndex, EmbeddedSettings, Identity, Opened};
@@ -105,16 +106,13 @@ impl Engines {
 
     /// The other generations, too. Where there is no way back any more, that is written down.
     async fn align(&self, ports: &Ports) -> Result<()> {
-        let generations = self.index.generations();
-        let standing = ports.generations.find(SCOPE).await?.standing;
-        match (generations.align(standing).await, standing.previous) {
-            (Err(error), Some(previous)) if error.code() == "GENERATION_LOST" => {
-                tracing::warn!(generation = previous, "the search generation of before is lost");
-                ports.generations.forget_previous(SCOPE, previous).await?;
-                Ok(generations.align(ports.generations.find(SCOPE).await?.standing).await?)
-            }
-            (aligned, _) => Ok(aligned?),
+        let (generations, store) = (self.index.generations(), &ports.generations);
+        let standing = store.find(SCOPE).await?.standing;
+        let aligned = generations.align(standing, None).await;
+        if let Some(standing) = without_lost(store, standing, aligned).await? {
+            generations.align(standing, None).await?;
         }
+        Ok(())
     }
 
     pub(crate) fn ports(&self) -> SearchPorts {
@@ -192,7 +190,7 @@ impl Engines {
             loop {
                 tokio::time::sleep(LOOK).await;
                 let aligned = match ports.generations.find(SCOPE).await {
-                    Ok(found) => generations.align(found.standing).await,
+                    Ok(found) => generations.align(found.standing, None).await,
                     Err(error) => Err(error),
                 };
                 trouble.note(aligned);
@@ -205,7 +203,23 @@ impl Engines {
     }
 }
 
-/// Jobs of these kinds for every conversation; how many those are.
+/// Where an engine has no way back any more, that is written down; then it is what stands without it.
+pub(super) async fn without_lost(
+    store: &Arc<dyn GenerationStore>,
+    standing: Standing,
+    aligned: DomainResult<()>,
+) -> DomainResult<Option<Standing>> {
+    match (aligned, standing.previous) {
+        (Err(error), Some(previous)) if error.code() == "GENERATION_LOST" => {
+            tracing::warn!(generation = previous, "the search generation of before is lost");
+            store.forget_previous(SCOPE, previous).await?;
+            Ok(Some(store.find(SCOPE).await?.standing))
+        }
+        (aligned, _) => aligned.map(|()| None),
+    }
+}
+
+/// Jobs of these kinds for every conversation that has no such job yet; how many conversations there are.
 pub(super) async fn enqueue_all(ports: &Ports, kinds: &[JobKind]) -> DomainResult<usize> {
     let (mut after, mut conversations): (Option<ConversationId>, usize) = (None, 0);
     loop {
@@ -214,9 +228,10 @@ pub(super) async fn enqueue_all(ports: &Ports, kinds: &[JobKind]) -> DomainResul
         after = Some(*last);
         conversations += page.len();
         let jobs = page.iter().flat_map(|(organization, conversation)| {
-            kinds.iter().map(|kind| {
+            kinds.iter().map(move |kind| {
                 let payload = Payload::Conversation { conversation_id: *conversation };
-                ports.new_job(*kind, Some(*organization), payload)
+                let unique_key = Some(format!("fill:{conversation}"));
+                NewJob { unique_key, ..ports.new_job(*kind, Some(*organization), payload) }
             })
         });
         ports.ledger.enqueue(SCOPE, jobs.collect()).await?;

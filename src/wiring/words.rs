@@ -1,5 +1,4 @@
-//! The text index of the settings' search server, which any number of processes share. It is opened when it is first
-//! needed, and again tried by the next call where the server does not answer: a process starts without it.
+//! The text index of the settings' search server.
 
 use std::sync::Arc;
 
@@ -12,99 +11,55 @@ use colloquy_domain::{
     ports::{
         Ports,
         search::{
-            After, ConversationFacets, Counts, Highlight, PassageDocument, TextHits, TextIndex, Version,
+            After, ConversationFacets, Counts, PassageDocument, Standing, TextHits, TextIndex, Version,
             WordsLike,
         },
-        store::generations::GenerationStore,
+        store::generations::Generations,
     },
     search::{
         facets::{Facet, ValueCount},
-        highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
 };
 use colloquy_elasticsearch::{ElasticsearchIndex, ElasticsearchSettings, Identity, Opened};
-use colloquy_worker::Trouble;
-use tokio::sync::OnceCell;
 
-use super::{
-    breaker::Breaker,
-    search::{LOOK, SCOPE, enqueue_all},
-};
+use super::on_server::{OnServer, Product};
 
-pub(crate) struct Words {
-    settings: ElasticsearchSettings,
-    store: Arc<dyn GenerationStore>,
-    opened: OnceCell<Opened>,
-    breaker: Breaker,
-}
+pub(crate) type Words = OnServer<ElasticsearchSettings>;
 
 impl Words {
     /// `None` where the settings name no server.
     pub(crate) fn of(settings: &ElasticsearchSettings, ports: &Ports) -> Option<Arc<Self>> {
         settings.url.as_ref()?;
-        let (settings, store) = (settings.clone(), ports.generations.clone());
-        Some(Arc::new(Self { settings, store, opened: OnceCell::new(), breaker: Breaker::default() }))
+        Some(Self::new(settings.clone(), ports))
     }
+}
 
-    pub(crate) async fn index(&self) -> Result<&ElasticsearchIndex> {
-        let opened = self.opened.get_or_try_init(|| self.open()).await?;
-        Ok(match opened {
-            Opened::InStep(index) | Opened::Rebuilt(index) => index,
-        })
-    }
+#[async_trait]
+impl Product for ElasticsearchSettings {
+    type Index = ElasticsearchIndex;
 
-    pub(crate) fn known(&self) -> Option<&ElasticsearchIndex> {
-        match self.opened.get()? {
-            Opened::InStep(index) | Opened::Rebuilt(index) => Some(index),
-        }
-    }
+    const LOOKING_AFTER: &'static str = "look after the text index";
+    const FILLED_BY: JobKind = JobKind::IndexPassages;
 
-    async fn open(&self) -> Result<Opened> {
-        let found = self.store.find(SCOPE).await?;
+    async fn open(&self, found: &Generations) -> Result<(ElasticsearchIndex, bool)> {
         let identity = Identity { generation: found.standing.live, log_id: found.log_id };
-        let opened = ElasticsearchIndex::open(&self.settings, identity).await?;
-        let (Opened::InStep(index) | Opened::Rebuilt(index)) = &opened;
-        match (index.align(found.standing).await, found.standing.previous) {
-            (Err(error), Some(previous)) if error.code() == "GENERATION_LOST" => {
-                tracing::warn!(generation = previous, "the search generation of before is lost");
-                self.store.forget_previous(SCOPE, previous).await?;
-                index.align(self.store.find(SCOPE).await?.standing).await?;
-            }
-            (aligned, _) => aligned?,
-        }
-        Ok(opened)
+        let opened = ElasticsearchIndex::open(self, identity).await?;
+        let is_new = matches!(opened, Opened::Rebuilt(_));
+        Ok((opened.into_index(), is_new))
     }
 
-    /// Until it is dropped: generations come and go as PostgreSQL has it. Where the index began anew, and this process
-    /// works on it (`fills`), every conversation is enqueued for it; a crash in between begins again.
-    pub(crate) fn watch(
-        self: &Arc<Self>,
-        ports: &Ports,
-        fills: bool,
-    ) -> impl Future<Output = ()> + Send + use<> {
-        let (words, ports) = (self.clone(), ports.clone());
-        async move {
-            let mut trouble = Trouble::new("look after the text index");
-            let mut filled = !fills;
-            loop {
-                let looked = words.look(&ports, filled).await;
-                filled |= trouble.note(looked).is_some();
-                tokio::time::sleep(LOOK).await;
-            }
-        }
+    async fn align(index: &ElasticsearchIndex, standing: Standing) -> Result<()> {
+        index.align(standing).await
     }
 
-    async fn look(&self, ports: &Ports, filled: bool) -> Result<()> {
-        let index = self.index().await?;
-        index.align(self.store.find(SCOPE).await?.standing).await?;
-        if !filled && matches!(self.opened.get(), Some(Opened::Rebuilt(_))) {
-            let conversations = enqueue_all(ports, &[JobKind::IndexPassages]).await?;
-            index.mark_complete().await?;
-            tracing::info!(conversations, "the text index is being built again");
-        }
-        Ok(())
+    async fn look(index: &ElasticsearchIndex) -> Result<Option<bool>> {
+        index.look().await
+    }
+
+    async fn mark_complete(index: &ElasticsearchIndex) -> Result<()> {
+        index.mark_complete().await
     }
 }
 
@@ -166,10 +121,5 @@ impl TextIndex for Words {
     async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
         let words = async { self.index().await?.text().words(tenant, like, limit).await };
         self.breaker.run(words).await
-    }
-
-    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
-        // It asks no server, and must not wait for one.
-        Ok(highlight(query, texts))
     }
 }

@@ -36,7 +36,7 @@ use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     jobs::{ClaimedJob, retry::JobError},
-    ports::{SearchPorts, jobs::Follow, search::Standing},
+    ports::{SearchPorts, jobs::Follow, search::Standing, verify::Leg},
     search::saved::fire::{self, Fresh},
 };
 
@@ -46,9 +46,9 @@ use crate::{
 };
 
 /// What is written from now on goes to every generation that stood when it was read.
-async fn align(search: &SearchPorts, standing: Standing) -> Result<()> {
+async fn align(search: &SearchPorts, standing: Standing, leg: Option<Leg>) -> Result<()> {
     match &search.generations {
-        Some(generations) => generations.align(standing).await,
+        Some(generations) => generations.align(standing, leg).await,
         None => Ok(()),
     }
 }
@@ -61,7 +61,7 @@ const LATEST: Duration = Duration::from_secs(30);
 /// no write is lost. Whoever looks sees it as the age of the queue's oldest job.
 fn of_engine<T>(ctx: &JobContext, job: &ClaimedJob, outcome: Result<T>) -> Result<T, JobError> {
     match outcome {
-        Err(error @ Error::Unavailable { .. }) => {
+        Err(error) if may_pass(&error) => {
             let age = (ctx.ports.clock.now() - job.created_at).to_std().unwrap_or_default();
             let after = (age / 4).clamp(SOONEST, LATEST).mul_f64(0.5 + jitter() / 2.0);
             let retry_in_ms = after.as_millis() as u64;
@@ -70,6 +70,12 @@ fn of_engine<T>(ctx: &JobContext, job: &ClaimedJob, outcome: Result<T>) -> Resul
         }
         outcome => Ok(outcome?),
     }
+}
+
+/// What somebody can put right: a server that is away, or an index there that is another database's.
+fn may_pass(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { .. })
+        || ["INDEX_OF_ANOTHER", "GENERATION_LOST"].contains(&error.code())
 }
 
 /// Ends a job that has brought passages to an engine, with what saved searches find in those that are fresh.

@@ -31,6 +31,7 @@ use colloquy_domain::{
         verify::Inspect,
     },
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use self::{
@@ -43,6 +44,9 @@ pub use self::{
     report::{Report, report},
     settings::{ElasticsearchSettings, Secret},
 };
+
+/// Conversations that are looked up at once.
+const AT_ONCE: usize = 16;
 
 /// The product, as answers name it: OpenSearch speaks the same.
 pub const NAME: &str = "elasticsearch";
@@ -113,6 +117,15 @@ impl ElasticsearchIndex {
         self.shelf.ground.drop_outgrown().await
     }
 
+    /// Whether the live generation is complete, as the server has it; `None` where it is not there. Searches read it from
+    /// now on, if somebody who heard of it late had the alias elsewhere.
+    pub async fn look(&self) -> Result<Option<bool>> {
+        let (ground, live) = (&self.shelf.ground, self.shelf.now().live.number);
+        let Some(mark) = ground.find(live).await? else { return Ok(None) };
+        ground.point_alias(live).await?;
+        Ok(Some(mark.complete))
+    }
+
     /// Over what stands: searches read the live generation, writes go to all.
     pub fn text(&self) -> Arc<dyn TextIndex> {
         Arc::new(LiveText(self.shelf.clone()))
@@ -147,11 +160,9 @@ impl ElasticsearchIndex {
         let generation = self.shelf.now().all().find(|one| one.number == number).cloned();
         let generation = generation
             .ok_or_else(|| Error::unavailable("look into a search generation", "it does not stand here"))?;
-        let mut held = Vec::with_capacity(of.len());
-        for (tenant, id) in of {
-            held.push(generation.held(*tenant, *id).await?);
-        }
-        Ok(held)
+        let generation = &*generation;
+        let held = stream::iter(of.to_vec()).map(move |(tenant, id)| generation.held(tenant, id));
+        held.buffered(AT_ONCE).try_collect().await
     }
 }
 

@@ -200,7 +200,7 @@ const WHOLE: Held = Held { text: Some(1), passages: 1, vectors: Some(1) };
 async fn a_generation_is_built_beside_the_live_one_switched_to_at_once_and_gone_back_from() {
     let (index, dir) = complete().await;
     let generations = index.generations();
-    let align = async |to: Standing| generations.align(to).await.unwrap();
+    let align = async |to: Standing| generations.align(to, None).await.unwrap();
     align(standing(1, 1, None, None)).await;
     assert!(generations.only(2).is_none());
     align(standing(2, 1, Some(2), None)).await;
@@ -235,18 +235,18 @@ async fn a_generation_is_built_beside_the_live_one_switched_to_at_once_and_gone_
 #[tokio::test]
 async fn what_was_written_into_a_generation_is_there_after_a_restart_and_a_way_back_that_is_lost_is_told() {
     let (index, dir) = complete().await;
-    index.generations().align(standing(1, 1, Some(2), None)).await.unwrap();
+    index.generations().align(standing(1, 1, Some(2), None), None).await.unwrap();
     put(&index, 1).await.unwrap();
     index.close().await;
     fs::create_dir(dir.path().join("9")).unwrap();
     let index = in_step(dir.path()).await.expect("in step");
-    index.generations().align(standing(1, 1, Some(2), None)).await.unwrap();
+    index.generations().align(standing(1, 1, Some(2), None), None).await.unwrap();
     assert_eq!([held(&index, 2, 0).await, held(&index, 2, 1).await], [Held::default(), WHOLE]);
     assert!(!dir.path().join("9").exists(), "nobody knows it");
-    let lost = index.generations().align(standing(2, 2, None, Some(7))).await.unwrap_err();
+    let lost = index.generations().align(standing(2, 2, None, Some(7)), None).await.unwrap_err();
     assert_eq!(lost.code(), "GENERATION_LOST");
     assert_eq!(found(&index).await, (2, 2), "and nothing has changed");
-    index.generations().align(standing(3, 2, None, None)).await.unwrap();
+    index.generations().align(standing(3, 2, None, None), None).await.unwrap();
     assert_eq!(found(&index).await, (1, 1));
     index.close().await;
     assert!(!dir.path().join("1").exists());

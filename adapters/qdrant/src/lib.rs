@@ -24,6 +24,7 @@ use colloquy_domain::{
         verify::Inspect,
     },
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use self::{
@@ -36,6 +37,9 @@ pub use self::{
     report::{Report, report},
     settings::{QdrantSettings, Quantization, Secret},
 };
+
+/// Conversations that are looked up at once.
+const AT_ONCE: usize = 16;
 
 /// What the collection must carry to be in step with PostgreSQL, and what makes the vectors of this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +131,16 @@ impl QdrantIndex {
         self.shelf.ground.mark_complete(self.shelf.now().live.number()).await
     }
 
+    /// Whether the live generation is complete, as the server has it; `None` where it is not there. Searches read it from
+    /// now on, if somebody who heard of it late had the alias elsewhere.
+    pub async fn look(&self) -> Result<Option<bool>> {
+        let (ground, live) = (&self.shelf.ground, self.shelf.now().live.clone());
+        let Some(mark) = ground.find(live.number()).await? else { return Ok(None) };
+        live.note(&mark);
+        ground.point_alias(live.number()).await?;
+        Ok(Some(mark.complete))
+    }
+
     /// Over what stands: searches read the live generation, writes go to all.
     pub fn vectors(&self) -> Arc<dyn VectorIndex> {
         Arc::new(LiveVectors(self.shelf.clone()))
@@ -170,11 +184,9 @@ impl QdrantIndex {
         let placed = self.placed(number);
         let placed = placed
             .ok_or_else(|| Error::unavailable("look into a search generation", "it does not stand here"))?;
-        let mut held = Vec::with_capacity(of.len());
-        for (tenant, id) in of {
-            held.push(placed.generation.held(*tenant, *id).await?);
-        }
-        Ok(held)
+        let generation = &placed.generation;
+        let held = stream::iter(of.to_vec()).map(move |(tenant, id)| generation.held(tenant, id));
+        held.buffered(AT_ONCE).try_collect().await
     }
 
     /// Every collection of this prefix, whatever stands: for tests, which leave nothing behind on a server that lives on.

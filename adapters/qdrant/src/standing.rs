@@ -17,7 +17,10 @@ use colloquy_domain::{
 };
 use tokio::sync::Mutex;
 
-use crate::{collection::Ground, generation::Generation};
+use crate::{
+    collection::{Ground, Mark},
+    generation::Generation,
+};
 
 pub(crate) struct Shelf {
     pub(crate) ground: Ground,
@@ -52,6 +55,13 @@ impl Placed {
 
     pub(crate) fn has_lapsed(&self) -> bool {
         self.lapsed.load(Ordering::Relaxed)
+    }
+
+    /// Another process may have marked it.
+    pub(crate) fn note(&self, mark: &Mark) {
+        if mark.lapsed {
+            self.lapsed.store(true, Ordering::Relaxed);
+        }
     }
 
     /// It is not given vectors that another model made, and misses them from then on.

@@ -68,7 +68,10 @@ async fn try_to_roll_back(
         return Err(Error::conflict("NO_SUCH_GENERATION", message));
     };
     if let Some(generations) = &ports.search.generations {
-        generations.align(standing).await?;
+        // It is done: whoever reads the row next goes by it.
+        if let Err(error) = generations.align(standing, None).await {
+            tracing::warn!(error = error.chain(), "the search generation of before is not yet read");
+        }
     }
     ports.generations.find(SCOPE).await
 }

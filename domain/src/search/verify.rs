@@ -14,7 +14,7 @@ use crate::{
     ports::{
         Ports,
         jobs::Signal,
-        search::{ConversationFacets, PassageDocument, Version},
+        search::{ConversationFacets, OneGeneration, PassageDocument, Version},
         verify::{Difference, Inspect, Leg, Wanted},
     },
 };
@@ -84,6 +84,11 @@ impl Stage {
         let from = (!rest.is_empty()).then(|| rest.to_owned());
         Some(match stage {
             "conversations" => Self::Conversations(Some(rest.parse().ok()?)),
+            "text" | "vectors"
+                if from.as_ref().is_some_and(|from| from.parse::<ConversationId>().is_err()) =>
+            {
+                return None;
+            }
             "text" => Self::Orphans(Leg::Text, from),
             "vectors" => Self::Orphans(Leg::Vectors, from),
             _ => return None,
@@ -150,9 +155,14 @@ impl<'a> Check<'a> {
         let missing = || Error::unavailable(DOING, "this server has not all engines that are searched");
         let generations = ports.search.generations.as_ref().ok_or_else(missing)?;
         let standing = ports.generations.find(SCOPE).await?.standing;
-        generations.align(standing).await?;
+        generations.align(standing, None).await?;
         let mut legs = vec![(Leg::Text, generations.inspect(standing.live, Leg::Text).ok_or_else(missing)?)];
-        if ports.search.vectors.is_some() {
+        // Those of another model, or with gaps, are mended by a rebuild alone.
+        let is_sound = |built: OneGeneration| {
+            let embeds_by = ports.search.embedder.as_ref().map(|embedder| &embedder.model().name);
+            !built.lapsed && embeds_by == Some(&built.model)
+        };
+        if ports.search.vectors.is_some() && generations.only(standing.live).is_some_and(is_sound) {
             legs.push((Leg::Vectors, generations.inspect(standing.live, Leg::Vectors).ok_or_else(missing)?));
         }
         Ok(Self { ports, tenant, legs })
@@ -303,12 +313,12 @@ mod tests {
         for stage in [
             Stage::Conversations(Some(id)),
             Stage::Orphans(Leg::Text, None),
-            Stage::Orphans(Leg::Vectors, Some("a:b".to_owned())),
+            Stage::Orphans(Leg::Vectors, Some(id.to_string())),
         ] {
             assert_eq!(Stage::parse(Some(&stage.show())), Some(stage));
         }
         assert_eq!(Stage::parse(None), Some(Stage::Conversations(None)));
-        for wrong in ["", "conversations:", "conversations:7", "other:x", "text"] {
+        for wrong in ["", "conversations:", "conversations:7", "other:x", "text", "vectors:7"] {
             assert_eq!(Stage::parse(Some(wrong)), None, "{wrong}");
         }
     }

@@ -11,7 +11,7 @@ use colloquy_domain::{
     events::Stage,
     jobs::{ClaimedJob, Payload, retry::JobError},
     passages::{Passage, text_hash},
-    ports::models::Embedder,
+    ports::{models::Embedder, verify::Leg},
     search::saved::fire,
 };
 
@@ -43,7 +43,7 @@ impl Handler for EmbedPassages {
             index => index,
         };
         let (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
-        of_engine(ctx, job, align(search, standing).await)?;
+        of_engine(ctx, job, align(search, standing, Some(Leg::Vectors)).await)?;
         let Some(found) = found else {
             if let Some(index) = index {
                 of_engine(ctx, job, index.remove(tenant, conversation_id).await)?;

@@ -9,6 +9,7 @@ use colloquy_domain::{
     ports::{
         jobs::Follow,
         search::{ConversationFacets, PassageDocument},
+        verify::Leg,
     },
     search::saved::fire,
 };
@@ -27,7 +28,7 @@ impl Handler for IndexPassages {
         let tenant = tenant(job)?;
         let text = ctx.ports.search.text.as_deref().ok_or_else(|| no_engine("index passages"))?;
         let (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
-        of_engine(ctx, job, align(&ctx.ports.search, standing).await)?;
+        of_engine(ctx, job, align(&ctx.ports.search, standing, Some(Leg::Text)).await)?;
         let Some(found) = found else {
             of_engine(ctx, job, text.remove(tenant, conversation_id).await)?;
             return Ok(Outcome::nothing());

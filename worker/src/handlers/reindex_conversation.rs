@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use colloquy_domain::{
+    Error,
     accounts::Tenant,
     ids::ConversationId,
     jobs::{ClaimedJob, Payload, retry::JobError},
@@ -46,7 +47,7 @@ async fn write(ctx: &JobContext, job: &ClaimedJob, from: Vectors) -> Result<Outc
         return Err(no_engine(DOING));
     };
     let (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
-    of_engine(ctx, job, align(search, standing).await)?;
+    of_engine(ctx, job, align(search, standing, None).await)?;
     let Some(found) = found else {
         // Its removal is a job of its own.
         return Ok(Outcome::skipped());
@@ -56,8 +57,14 @@ async fn write(ctx: &JobContext, job: &ClaimedJob, from: Vectors) -> Result<Outc
         // The batch is over.
         (true, None) => return Ok(Outcome::skipped()),
         (true, Some(number)) => {
-            let OneGeneration { text, vectors, .. } =
+            let OneGeneration { model, text, vectors, .. } =
                 generations.only(number).ok_or_else(|| no_engine(DOING))?;
+            let embeds_by = search.embedder.as_ref().map(|embedder| &embedder.model().name);
+            if embeds_by.is_some_and(|name| *name != model) {
+                let message =
+                    format!("the vectors that are built are {model}'s, and this worker embeds by another");
+                return Err(Error::conflict("ANOTHER_MODEL", message).into());
+            }
             (text.ok_or_else(|| no_engine(DOING))?, vectors.filter(|_| search.vectors.is_some()))
         }
     };
