@@ -103,7 +103,7 @@ impl PassageStore for Postgres {
                 .filter(conversations::id.eq(conversation_id.0))
                 .filter(conversations::organization_id.eq(tenant.0.0))
                 .select(conversations::revision)
-                .for_share()
+                .for_no_key_update()
                 .first(conn)
                 .await
                 .optional()?;
@@ -123,6 +123,11 @@ impl PassageStore for Postgres {
                 .get_results(conn)
                 .await?;
             insert(conn, tenant, conversation_id, revision, passages, gone).await?;
+            // A job that read the conversation without them must not write after one that read it with them.
+            diesel::update(conversations::table.find(conversation_id.0))
+                .set(conversations::version.eq(conversations::version + 1))
+                .execute(conn)
+                .await?;
             complete_one(conn, tenant, claim, &follow, MicroDollars::ZERO).await
         });
         self.announce(raised.await?);

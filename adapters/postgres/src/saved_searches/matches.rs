@@ -75,7 +75,7 @@ pub(super) async fn insert(
             GROUP BY p.text_hash
         ), held AS MATERIALIZED (
             SELECT id, version, since FROM saved_searches
-            WHERE id = ANY($4) AND organization_id = $1 ORDER BY id FOR KEY SHARE
+            WHERE id = ANY($4) AND organization_id = $1 ORDER BY id FOR SHARE
         ), fired AS (
             INSERT INTO search_matches (saved_search_id, text_hash, id, organization_id, conversation_id, similarity)
             SELECT n.saved_search_id, n.text_hash, n.id, $1, $2, n.similarity
