@@ -47,6 +47,7 @@ impl Reply {
         let unplaced = response.errors.iter().all(|error| error.path.is_empty());
         let request_error = !response.errors.is_empty() && unplaced && response.data == Value::Null;
         for error in &mut response.errors {
+            limits::explain(error);
             make_presentable(error, id);
         }
         Self { response, request_error, size: None }

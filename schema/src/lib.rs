@@ -19,6 +19,7 @@ use async_graphql::SchemaBuilder;
 use colloquy_domain::{events::feed::Feed, ports::Ports};
 
 use gather::Gather;
+use limits::Limits;
 
 pub use mutation::Mutation;
 pub use query::Query;
@@ -28,9 +29,10 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The schema over real ports. The edge adds an [`Actor`](colloquy_domain::accounts::Actor) to each request
 /// whose credential it has checked.
-pub fn build(ports: Ports, feed: Feed) -> Schema {
+pub fn build(ports: Ports, feed: Feed, limits: &Limits) -> Schema {
     let loader = Gather::new(loaders::Store::new(ports.clone()));
-    builder().data(ports).data(feed).data(loader).finish()
+    let complexity = limits.max_complexity as usize;
+    builder().limit_complexity(complexity).data(ports).data(feed).data(loader).finish()
 }
 
 /// The SDL, as `colloquy schema` prints it.

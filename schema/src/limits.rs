@@ -47,6 +47,9 @@ pub struct Limits {
     pub max_repeated_fields: u32,
     /// Directives after every fragment is expanded.
     pub max_directives: u32,
+    /// Fields of the answer, each page counted as full, over all operations of the document; what is dear to answer
+    /// counts for more.
+    pub max_complexity: u32,
 }
 
 impl Default for Limits {
@@ -60,6 +63,7 @@ impl Default for Limits {
             max_root_fields: 20,
             max_repeated_fields: 50,
             max_directives: 50,
+            max_complexity: 50_000,
         }
     }
 }
@@ -133,6 +137,18 @@ impl From<Refusal> for ServerError {
             Refusal::Cycle { .. } | Refusal::Operation { .. } => {}
         }
         error
+    }
+}
+
+/// What validation says of a document that is beyond `max_complexity`, as the other refusals are told; it does not say
+/// by how much.
+pub fn explain(error: &mut ServerError) {
+    if error.message == "Query is too complex." {
+        "the query asks for too much: pages within pages, or counts, come to more fields than one answer may have"
+            .clone_into(&mut error.message);
+        let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+        extensions.set("code", "QUERY_TOO_LARGE");
+        extensions.set("measure", "complexity");
     }
 }
 

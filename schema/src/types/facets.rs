@@ -92,7 +92,7 @@ impl SearchOutcome {
     /// Passages counted by what filters tell apart. In TEXT and HYBRID those that match the words of the query, its quotes,
     /// OR and minus; in SEMANTIC all that the filters leave. Only what is selected is counted. Counts are the search
     /// index's: what was changed a moment ago may be counted as it was.
-    #[graphql(complexity = "20 + child_complexity")]
+    #[graphql(complexity = "1_000 + child_complexity")]
     async fn facets(
         &self,
         ctx: &Context<'_>,
