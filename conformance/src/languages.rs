@@ -1,9 +1,9 @@
 //! What every full-text engine must do with texts of several languages.
 
 use colloquy_domain::{
-    ports::search::{ConversationFacets, Highlight, TextIndex},
+    ports::search::{ConversationFacets, TextIndex},
     search::{
-        highlight::SpokenText,
+        highlight::{Highlight, SpokenText, highlight},
         query::{SearchFilter, TextQuery},
         synonyms::Synonyms,
     },
@@ -130,7 +130,7 @@ pub async fn marks_go_by_the_language_of_the_text(index: Index<'_>, world: &Worl
     }
     for (_, _, form, phrase) in TALKS {
         for query in [form.to_owned(), format!("\"{phrase}\""), format!("{form} \"{phrase}\"")] {
-            let marks = index.highlight(&TextQuery::parse(&query).unwrap(), &texts).await.unwrap();
+            let marks = highlight(&TextQuery::parse(&query).unwrap(), &texts);
             let marked = (0..).zip(&marks).filter(|(_, marks)| !marks.is_empty()).map(|(n, _)| (n, 0));
             let marked: Vec<(u32, u32)> = marked.collect();
             let found = found(index, world, &query).await;
@@ -158,7 +158,7 @@ pub async fn one_thing_is_found_under_each_of_its_names(index: Index<'_>, world:
             .iter()
             .map(|text| SpokenText { text: (*text).to_owned(), language: language("en") })
             .collect();
-        (places, index.highlight(&query, &texts).await.unwrap())
+        (places, highlight(&query, &texts))
     };
     let marked = |marks: &[Vec<Highlight>], n: usize| -> Vec<&str> {
         marks[n].iter().map(|range| &texts[n][range.clone()]).collect()

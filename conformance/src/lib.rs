@@ -1,5 +1,5 @@
 //! What every search engine must do, as functions over the ports: one suite for the embedded engines and for real
-//! servers. It is code of tests, and nothing but tests may use it. Each function has organizations of its own, so most
+//! servers. It is code of tests and benchmarks, and nothing else may use it. Each function has organizations of its own, so most
 //! of them may run on one index at once; those that look at scores want an index to themselves.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is amiss")]
@@ -7,9 +7,11 @@
 mod counts;
 pub mod fixtures;
 pub mod languages;
+pub mod made_up;
 pub mod matching;
 mod paging;
 pub mod text;
+pub mod timing;
 pub mod vectors;
 mod words;
 
@@ -60,7 +62,6 @@ macro_rules! text_suite {
             counts_ignore_their_own_filter_and_heed_the_others,
             passages_are_counted_between_bounds,
             nobody_counts_what_is_anothers,
-            highlights_show_what_matched,
             what_is_found_is_what_is_marked,
             odd_text_does_no_harm,
             a_word_is_completed_by_those_of_ones_own_passages,
@@ -81,7 +82,7 @@ macro_rules! text_suite {
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 41;
+pub const TEXT_TESTS: usize = 40;
 
 /// The tests of a vector engine.
 #[macro_export]

@@ -4,7 +4,10 @@ use colloquy_domain::{
     accounts::Tenant,
     conversations::ConversationKind::{Advice, Coaching, Interview, Meeting},
     ports::search::{ConversationFacets, TextIndex},
-    search::query::{SearchFilter, TextQuery},
+    search::{
+        highlight::highlight,
+        query::{SearchFilter, TextQuery},
+    },
 };
 use futures::future::join_all;
 
@@ -384,34 +387,6 @@ pub async fn equal_scores_have_one_order(index: Index<'_>, world: &World) {
     assert_eq!(ids(&before), ids(&after));
 }
 
-pub async fn highlights_show_what_matched(index: Index<'_>, _world: &World) {
-    let texts = strings(&[
-        "We negotiated the notice period; a Notice   PERIOD.",
-        "period of notice, negotiating",
-        "会議は明日",
-        "nothing here",
-        "",
-    ]);
-    let query = TextQuery::parse("negotiate \"notice period\" 会議 -nothing").unwrap();
-    let ranges = index.highlight(&query, &spoken(&texts)).await.unwrap();
-    let marked: Vec<Vec<&str>> = texts
-        .iter()
-        .zip(&ranges)
-        .map(|(text, found)| found.iter().map(|r| &text[r.clone()]).collect())
-        .collect();
-    assert_eq!(
-        marked,
-        [
-            vec!["negotiated", "notice period", "Notice   PERIOD"],
-            vec!["negotiating"],
-            vec!["会議"],
-            vec![],
-            vec![],
-        ]
-    );
-}
-
-/// Marks are made from the text, hits from the index: a text is marked if, and only if, it is found.
 pub async fn what_is_found_is_what_is_marked(index: Index<'_>, world: &World) {
     let texts = strings(&[
         "Straße nach Łódź, ÆTHER und Ångström; NAÏVE coöperation",
@@ -427,7 +402,7 @@ pub async fn what_is_found_is_what_is_marked(index: Index<'_>, world: &World) {
     let queries = words.flat_map(|word| [word.to_owned(), format!("\"{word}\"")]);
     for query in queries.filter(|query| query.contains(char::is_alphanumeric)) {
         let parsed = TextQuery::parse(&query).unwrap();
-        let marks = index.highlight(&parsed, &spoken(&texts)).await.unwrap();
+        let marks = highlight(&parsed, &spoken(&texts));
         let marked = (0..).zip(&marks).filter(|(_, marks)| !marks.is_empty());
         let marked: Vec<(u32, u32)> = marked.map(|(ordinal, _)| (0, ordinal)).collect();
         assert!(!marked.is_empty(), "{query}");
@@ -448,6 +423,6 @@ pub async fn odd_text_does_no_harm(index: Index<'_>, world: &World) {
     for query in ["AND OR NOT", "a:b^2 [x TO y] +(\\", "\"*\" x", "🙂 🙂x", long.get(..900).unwrap()] {
         find(index, world, query).await;
         let parsed = TextQuery::parse(query).unwrap();
-        index.highlight(&parsed, &spoken(&texts)).await.unwrap();
+        highlight(&parsed, &spoken(&texts));
     }
 }

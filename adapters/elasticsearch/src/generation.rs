@@ -6,12 +6,10 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::ConversationId,
     ports::search::{
-        After, ConversationFacets, Counts, Highlight, PassageDocument, TextHits, TextIndex, Version,
-        WordsLike,
+        After, ConversationFacets, Counts, PassageDocument, TextHits, TextIndex, Version, WordsLike,
     },
     search::{
         facets::{Facet, ValueCount},
-        highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
@@ -121,9 +119,5 @@ impl TextIndex for Generation {
 
     async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
         self.reader(&self.index).words(tenant, like, limit).await
-    }
-
-    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
-        Ok(highlight(query, texts))
     }
 }

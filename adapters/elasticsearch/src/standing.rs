@@ -10,12 +10,10 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::ConversationId,
     ports::search::{
-        After, ConversationFacets, Counts, Highlight, PassageDocument, Standing, TextHits, TextIndex,
-        Version, WordsLike,
+        After, ConversationFacets, Counts, PassageDocument, Standing, TextHits, TextIndex, Version, WordsLike,
     },
     search::{
         facets::{Facet, ValueCount},
-        highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
@@ -97,7 +95,8 @@ impl Shelf {
     /// One that is live or could be again must hold all that it ever held; one that is being built is checked before it
     /// is live.
     async fn open_or_make(&self, number: i64, standing: &Standing) -> Result<Generation> {
-        if self.ground.find(number).await?.is_none() {
+        // Whoever made it may have ended before it was marked.
+        if !self.ground.find(number).await?.is_some_and(|mark| mark.complete) {
             if standing.building != Some(number) {
                 let message =
                     format!("generation {number} of the text index is not on the search server any more");
@@ -116,7 +115,11 @@ impl Shelf {
         let greatest = standing.numbers().max().unwrap_or(standing.live);
         for number in self.ground.generations().await? {
             let known = before.all().any(|one| one.number == number);
-            if !stands(number) && (number < greatest || known) {
+            // One of another database that has the same names is left alone.
+            if !stands(number)
+                && (number < greatest || known)
+                && matches!(self.ground.find(number).await, Ok(Some(_)))
+            {
                 let index = self.ground.settings.index(number);
                 self.ground.delete(&index).await?;
                 tracing::info!(generation = number, index, "old search index dropped");
@@ -196,9 +199,5 @@ impl TextIndex for LiveText {
     async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
         let now = self.0.now();
         now.live.reader(&self.0.alias).words(tenant, like, limit).await
-    }
-
-    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
-        Ok(highlight(query, texts))
     }
 }

@@ -13,14 +13,13 @@ use colloquy_domain::{
     ids::ConversationId,
     ports::{
         search::{
-            After, ConversationFacets, Counts, EngineHit, Held, Highlight, IndexGenerations, OneGeneration,
+            After, ConversationFacets, Counts, EngineHit, Held, IndexGenerations, OneGeneration,
             PassageDocument, Standing, TextHits, TextIndex, VectorIndex, Version, WordsLike,
         },
         verify::{Inspect, Leg},
     },
     search::{
         facets::{Facet, ValueCount},
-        highlight::SpokenText,
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
@@ -167,7 +166,7 @@ pub(crate) struct Change(pub(crate) Arc<Shelf>);
 
 #[async_trait]
 impl IndexGenerations for Change {
-    async fn align(&self, standing: Standing) -> Result<()> {
+    async fn align(&self, standing: Standing, _leg: Option<Leg>) -> Result<()> {
         if standing.change <= self.0.now().change {
             return Ok(());
         }
@@ -264,10 +263,6 @@ impl TextIndex for LiveText {
 
     async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
         self.0.live().text.words(tenant, like, limit).await
-    }
-
-    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
-        self.0.live().text.highlight(query, texts).await
     }
 }
 

@@ -19,12 +19,11 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::ConversationId,
     ports::search::{
-        After, ConversationFacets, Counts, EngineHit, Highlight, PassageDocument, TextHits, TextIndex,
-        Version, WordsLike,
+        After, ConversationFacets, Counts, EngineHit, PassageDocument, TextHits, TextIndex, Version,
+        WordsLike,
     },
     search::{
         facets::{Facet, ValueCount},
-        highlight::{SpokenText, highlight},
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
@@ -191,11 +190,6 @@ impl TextIndex for Text {
         let (searcher, fields, like) = (self.reader.searcher(), self.fields, like.clone());
         let look = move || words(&searcher, &fields, tenant, &like, limit);
         self.searches.run(LOOKING, move || look().map_err(|e| failed(LOOKING, e))).await
-    }
-
-    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
-        let (query, texts) = (query.clone(), texts.to_vec());
-        self.searches.run("highlight passages", move || Ok(highlight(&query, &texts))).await
     }
 }
 

@@ -14,7 +14,6 @@ use crate::{
     ports::verify::{Inspect, Leg},
     search::{
         facets::{Facet, ValueCount},
-        highlight::SpokenText,
         query::{SearchFilter, TextQuery},
     },
     time::Timestamp,
@@ -90,9 +89,6 @@ pub enum WordsLike {
     Beginning(String),
 }
 
-/// UTF-8 byte offsets into a passage's text.
-pub type Highlight = std::ops::Range<usize>;
-
 #[async_trait]
 pub trait TextIndex: Send + Sync {
     /// The product, for whoever wants to know how an answer came about.
@@ -156,9 +152,6 @@ pub trait TextIndex: Send + Sync {
     /// has them, with how many of its passages hold each: those of the most first, equals by name. It is bounded work:
     /// among very many, rare words may be missing, and counts be too small.
     async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>>;
-
-    /// Where the query's words and phrases stand in each text, in ascending order without overlap.
-    async fn highlight(&self, query: &TextQuery, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>>;
 }
 
 #[async_trait]
@@ -237,8 +230,9 @@ pub struct Held {
 #[async_trait]
 pub trait IndexGenerations: Send + Sync {
     /// Opens, makes and drops generations until just these stand, and has both engines read the live one from one
-    /// moment on. Of two calls the later change counts, whichever comes first.
-    async fn align(&self, standing: Standing) -> Result<()>;
+    /// moment on. Of two calls the later change counts, whichever comes first. Whoever needs one engine alone is not
+    /// held up by another that is away.
+    async fn align(&self, standing: Standing, leg: Option<Leg>) -> Result<()>;
 
     /// `None` where it does not stand here.
     fn only(&self, number: i64) -> Option<OneGeneration>;

@@ -6,6 +6,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
+use tokio::task::spawn_blocking;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{fusion::FusedHit, kept::Placed};
@@ -62,10 +63,6 @@ pub(super) async fn arrange(
     arrangement: Arrangement,
     hits: Vec<Standing>,
 ) -> Result<Vec<Placed>> {
-    let vectors = match arrangement.diversity {
-        Some(_) => vectors(ports, tenant, &hits[..hits.len().min(VARIED)]).await?,
-        None => HashMap::new(),
-    };
     let work = move || {
         let mut kept: Vec<(Placed, FoundPassage)> =
             hits.into_iter().map(|(fused, row)| (Placed::from(fused), row)).collect();
@@ -75,17 +72,30 @@ pub(super) async fn arrange(
         if arrangement.by_conversation {
             kept = collapse_conversations(kept);
         }
-        if let Some(share) = arrangement.diversity {
-            vary(&mut kept, share, &vectors);
-        }
-        kept.into_iter().map(|(placed, _)| placed).collect()
+        kept
     };
-    let arranged = tokio::task::spawn_blocking(work).await;
-    arranged.map_err(|e| Error::internal("arrange a list of hits", e))
+    let mut kept = aside(work).await?;
+    if let Some(share) = arrangement.diversity {
+        let vectors = vectors(ports, tenant, &kept[..kept.len().min(VARIED)]).await?;
+        let work = move || {
+            vary(&mut kept, share, &vectors);
+            kept
+        };
+        kept = aside(work).await?;
+    }
+    Ok(kept.into_iter().map(|(placed, _)| placed).collect())
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    spawn_blocking(work).await.map_err(|error| Error::internal("arrange a list of hits", error))
 }
 
 /// Stored vectors by text; a text without one is compared by its words.
-async fn vectors(ports: &Ports, tenant: Tenant, hits: &[Standing]) -> Result<HashMap<[u8; 32], Vec<f32>>> {
+async fn vectors(
+    ports: &Ports,
+    tenant: Tenant,
+    hits: &[(Placed, FoundPassage)],
+) -> Result<HashMap<[u8; 32], Vec<f32>>> {
     let Some(embedder) = &ports.search.embedder else {
         return Ok(HashMap::new());
     };

@@ -1,19 +1,22 @@
 //! PostgreSQL's last word on each hit: existence, tenant, revision of the text, filter; and what a query asks for to
 //! the letter, of hits by meaning, too.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::task::spawn_blocking;
 
 use super::{
     find::HitFacets,
     fusion::FusedHit,
-    highlight::SpokenText,
-    query::{Clause, SearchFilter, TextQuery},
+    highlight::{Highlight, SpokenText, highlight},
+    matching::Strict,
+    query::{SearchFilter, TextQuery},
 };
 use crate::{
-    Result,
+    Error, Result,
     accounts::Tenant,
     ids::PassageId,
-    ports::{Ports, search::Highlight, store::passages::FoundPassage},
+    ports::{Ports, store::passages::FoundPassage},
 };
 
 /// Passages that are read at once.
@@ -30,10 +33,13 @@ impl Check<'_> {
     /// For each hit, in their order, what stands there; `None` for one that does not hold.
     pub(super) async fn stands(&self, hits: &[FusedHit]) -> Result<Vec<Option<FoundPassage>>> {
         let mut stand = Vec::with_capacity(hits.len());
+        let strict = Strict::of(self.query).map(Arc::new);
         for page in hits.chunks(AT_ONCE) {
-            let mut found = self.read(page).await?;
-            self.keep_strict(page, &mut found).await?;
-            stand.extend(found);
+            let found = self.read(page).await?;
+            stand.extend(match &strict {
+                Some(strict) => keep_strict(strict.clone(), page, found).await?,
+                None => found,
+            });
         }
         Ok(stand)
     }
@@ -51,40 +57,31 @@ impl Check<'_> {
         Ok(page.iter().map(stands).collect())
     }
 
-    /// Quotes, OR and minus mean what they say for hits by meaning, too.
-    async fn keep_strict(&self, page: &[FusedHit], found: &mut [Option<FoundPassage>]) -> Result<()> {
-        let Some(engine) = &self.ports.search.text else {
-            return Ok(());
-        };
-        let query = self.query;
-        let phrases = query.clauses.iter().filter(|clause| matches!(clause, Clause::Phrase(_)));
-        let wanted = phrases.map(std::slice::from_ref).chain(query.either.iter().map(Vec::as_slice));
-        let unwanted = query.not.iter().map(std::slice::from_ref);
-        for (any, must_stand) in wanted.map(|any| (any, true)).chain(unwanted.map(|any| (any, false))) {
-            let query = TextQuery { clauses: any.to_vec(), ..TextQuery::default() };
-            let doubtful: Vec<usize> =
-                (0..page.len()).filter(|at| page[*at].text.is_none() && found[*at].is_some()).collect();
-            let texts: Vec<SpokenText> =
-                doubtful.iter().filter_map(|at| found[*at].as_ref().map(spoken)).collect();
-            for (at, marks) in doubtful.into_iter().zip(engine.highlight(&query, &texts).await?) {
-                if marks.is_empty() == must_stand {
-                    found[at] = None;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Where the query's words stand in each text.
-    pub(super) async fn highlight(&self, texts: &[SpokenText]) -> Result<Vec<Vec<Highlight>>> {
-        match &self.ports.search.text {
-            Some(engine) => engine.highlight(self.query, texts).await,
-            None => Ok(vec![Vec::new(); texts.len()]),
-        }
+    pub(super) async fn highlight(&self, texts: Vec<SpokenText>) -> Result<Vec<Vec<Highlight>>> {
+        let query = self.query.clone();
+        let marks = spawn_blocking(move || highlight(&query, &texts)).await;
+        marks.map_err(|error| Error::internal("mark what was found", error))
     }
 }
 
+/// Quotes, OR and minus mean what they say for hits by meaning, too.
+async fn keep_strict(
+    strict: Arc<Strict>,
+    page: &[FusedHit],
+    mut found: Vec<Option<FoundPassage>>,
+) -> Result<Vec<Option<FoundPassage>>> {
+    let by_words: Vec<bool> = page.iter().map(|hit| hit.text.is_some()).collect();
+    let work = move || {
+        for (found, by_words) in found.iter_mut().zip(by_words) {
+            found.take_if(|row| !by_words && !strict.holds(row));
+        }
+        found
+    };
+    spawn_blocking(work).await.map_err(|error| Error::internal("look for what is asked to the letter", error))
+}
+
 /// As an engine was given it.
-pub(super) fn spoken(found: &FoundPassage) -> SpokenText {
+pub(in crate::search) fn spoken(found: &FoundPassage) -> SpokenText {
     SpokenText { text: found.passage.text.clone(), language: found.facets.language }
 }

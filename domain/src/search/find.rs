@@ -14,7 +14,7 @@ use super::{
     cursor::{self, Cursor, Fingerprint},
     explain::Explanation,
     fusion::{FusedHit, SEMANTIC_WEIGHT, STRETCHED, Stretch, fuse, single, trust},
-    highlight::SpokenText,
+    highlight::{Highlight, SpokenText},
     kept::{About, Placed, Ranking},
     language::{self, Asked},
     legs::{ALONE, Legs, Said},
@@ -29,7 +29,7 @@ use crate::{
     language::Language,
     ports::{
         Ports,
-        search::{After, EngineHit, Highlight, TextHits},
+        search::{After, EngineHit, TextHits},
         store::passages::FoundPassage,
     },
     time::Timestamp,
@@ -203,6 +203,14 @@ impl Search<'_> {
 
     /// Page by page of a list that is ranked once.
     async fn run_list(&self) -> Result<Found> {
+        let leg = self.leg();
+        let found = self.run_list_of(leg).await?;
+        // What stands may begin behind the end of a short list.
+        let is_all = leg == LEG || found.explanation.ranked.is_none_or(|ranked| ranked < leg);
+        if is_all || found.hits.len() == self.input.first { Ok(found) } else { self.run_list_of(LEG).await }
+    }
+
+    async fn run_list_of(&self, leg: usize) -> Result<Found> {
         let known = self.input.after.and_then(|cursor| cursor.list);
         let kept = match known {
             Some(list) => self.kept(list).await,
@@ -211,7 +219,7 @@ impl Search<'_> {
         let is_kept = kept.is_some();
         let ranking = match kept {
             Some(ranking) => ranking,
-            None => self.rank().await?,
+            None => self.rank(leg).await?,
         };
         let list = known.unwrap_or_else(|| self.ports.ids.next());
         let start = self.input.after.map_or(0, |cursor| behind(&ranking.hits, &cursor));
@@ -262,11 +270,11 @@ impl Search<'_> {
 
     fn leg(&self) -> usize {
         let is_read_on = self.input.goes_on || self.input.after.is_some();
-        if is_read_on || self.input.arrangement.is_asked_for() { LEG } else { SHORT_LEG }
+        let is_long = is_read_on || self.input.arrangement.is_asked_for() || self.query.is_strict();
+        if is_long { LEG } else { SHORT_LEG }
     }
 
-    async fn rank(&self) -> Result<Ranking> {
-        let leg = self.leg();
+    async fn rank(&self, leg: usize) -> Result<Ranking> {
         let (hits, about) = match self.input.mode {
             SearchMode::Text => {
                 let said = self.legs(ALONE).text(&self.query, None, leg).await;
@@ -355,7 +363,7 @@ impl Search<'_> {
         list: Option<Uuid>,
     ) -> Result<()> {
         let texts: Vec<SpokenText> = hits.iter().map(|(_, _, row)| spoken(row)).collect();
-        let marks = self.checks().highlight(&texts).await?;
+        let marks = self.checks().highlight(texts).await?;
         for ((place, placed, row), highlights) in hits.into_iter().zip(marks) {
             let Placed { fused, further, duplicates } = placed;
             let last = After { score: fused.score, passage_id: fused.passage_id };
@@ -396,7 +404,10 @@ fn both(
         (Ok(text), Ok(semantic)) => (text, semantic, None),
         (Ok(text), Err(error)) => (text, Vec::new(), lacks("semantic", &error)),
         (Err(error), Ok(semantic)) => (TextHits::default(), semantic, lacks("text", &error)),
-        (Err(error), Err(_)) => return Err(error),
+        (Err(error), Err(other)) => {
+            tracing::warn!(error = other.chain(), "no engine answers; this is the semantic one's reason");
+            return Err(error);
+        }
     };
     of_text.whole = Some(text.whole);
     let weight = within.map_or(SEMANTIC_WEIGHT, |_| within::SEMANTIC_WEIGHT);

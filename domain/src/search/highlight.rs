@@ -4,7 +4,10 @@ use super::{
     analysis::{self, Token},
     query::{Clause, TextQuery},
 };
-use crate::{language::Language, ports::search::Highlight};
+use crate::language::Language;
+
+/// UTF-8 byte offsets into a passage's text.
+pub type Highlight = std::ops::Range<usize>;
 
 /// A text, and the language by which its words are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +48,7 @@ impl Highlighter {
     }
 }
 
-/// Where the query's words and phrases stand in each text.
+/// Where the query's words and phrases stand in each text, in ascending order without overlap.
 pub fn highlight(query: &TextQuery, texts: &[SpokenText]) -> Vec<Vec<Highlight>> {
     let highlighter = Highlighter::new(query);
     texts.iter().map(|text| highlighter.find(text)).collect()

@@ -6,9 +6,11 @@
 mod places;
 mod reading;
 pub mod registry;
+mod strict;
 
 use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 
+pub(super) use self::strict::Strict;
 use self::{
     places::{Places, Vocabulary},
     reading::{Reading, Term},

@@ -98,6 +98,12 @@ impl TextQuery {
         Self { clauses: if remains { clauses } else { self.clauses.clone() }, ..self.clone() }
     }
 
+    /// Whether it asks for something to the letter, of hits by meaning, too.
+    pub fn is_strict(&self) -> bool {
+        let has_phrase = self.clauses.iter().any(|clause| matches!(clause, Clause::Phrase(_)));
+        has_phrase || !self.either.is_empty() || !self.not.is_empty()
+    }
+
     /// What is asked for in plain words, for engines of meaning.
     pub fn plain(&self) -> String {
         let words: Vec<&str> = self.wanted().map(Clause::text).collect();

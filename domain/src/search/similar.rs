@@ -84,7 +84,7 @@ impl Search<'_> {
         let every = own.len().div_ceil(LOOKED_AT).max(1);
         let looked_at: Vec<&Passage> = own.iter().step_by(every).collect();
         // Its own passages are the nearest of all.
-        let limit = self.input.first + own.len().min(LEG) + MAX_PAGE;
+        let limit = self.input.first + own.len().min(8 * LEG) + MAX_PAGE;
         let mut degraded = None;
         if let Some(vector) = self.mean(&looked_at).await? {
             let said = self.legs().near(&vector, limit).await;
@@ -148,7 +148,7 @@ impl Search<'_> {
         let dropped = checked - standing.len();
         let shown: Vec<_> = standing.into_iter().take(self.input.first).collect();
         let texts: Vec<_> = shown.iter().map(|(_, row)| spoken(row)).collect();
-        let marks = Check { query, ..check }.highlight(&texts).await?;
+        let marks = Check { query, ..check }.highlight(texts).await?;
         let hit = |(place, ((fused, found), highlights)): (usize, ((FusedHit, _), _))| {
             let last = After { score: fused.score, passage_id: fused.passage_id };
             let cursor = Cursor::new([0; 12], place, last, None::<Uuid>);

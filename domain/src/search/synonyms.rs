@@ -2,7 +2,7 @@
 //! step far: what stands for a word that was typed is looked for too, and what stands for that is not. So groups may
 //! overlap or run in circles. What is in quotes or after a minus means itself.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     analysis::exact,
@@ -73,23 +73,39 @@ impl Synonyms {
     /// The query with what stands for its words. A word of it stays one thing to look for, under several names; a phrase
     /// that was typed without quotes is one more.
     pub fn widen(&self, query: &TextQuery) -> TextQuery {
-        if self.0.is_empty() {
-            return query.clone();
-        }
-        let groups: Vec<Vec<Term<'_>>> =
-            self.0.iter().map(|group| group.iter().map(|term| Term::of(term)).collect()).collect();
-        let mut left = MAX_ALTERNATIVES;
-        let mut alike = |words: &[String]| -> Vec<Clause> {
-            let standing = groups.iter().filter(|group| group.iter().any(|term| term.words == words));
-            let others = standing.flatten().filter(|term| term.words != words);
-            let mut found: Vec<Clause> = Vec::new();
-            for clause in others.map(Term::clause) {
-                if left > 0 && !found.contains(&clause) {
-                    left -= 1;
-                    found.push(clause);
+        if self.0.is_empty() { query.clone() } else { self.prepared().widen(query) }
+    }
+
+    /// For many queries.
+    pub(super) fn prepared(&self) -> Prepared {
+        let mut others: HashMap<Vec<String>, Vec<Clause>> = HashMap::new();
+        for group in &self.0 {
+            let terms: Vec<Term<'_>> = group.iter().map(|term| Term::of(term)).collect();
+            for term in &terms {
+                let known = others.entry(term.words.clone()).or_default();
+                for clause in terms.iter().filter(|other| other.words != term.words).map(Term::clause) {
+                    if known.len() < MAX_ALTERNATIVES && !known.contains(&clause) {
+                        known.push(clause);
+                    }
                 }
             }
-            found
+        }
+        Prepared(others)
+    }
+}
+
+/// Other names by the words of each.
+pub(super) struct Prepared(HashMap<Vec<String>, Vec<Clause>>);
+
+impl Prepared {
+    /// As [`Synonyms::widen`].
+    pub(super) fn widen(&self, query: &TextQuery) -> TextQuery {
+        let mut left = MAX_ALTERNATIVES;
+        let mut alike = |words: &[String]| -> Vec<Clause> {
+            let found = self.0.get(words).map_or(&[][..], Vec::as_slice);
+            let found = &found[..found.len().min(left)];
+            left -= found.len();
+            found.to_vec()
         };
         let mut widened = TextQuery { not: query.not.clone(), ..TextQuery::default() };
         for clause in &query.clauses {
@@ -105,12 +121,11 @@ impl Synonyms {
             }
         }
         for group in &query.either {
-            let more = group.iter().filter_map(|clause| match clause {
-                Clause::Word(text) => Some(alike(&words(text))),
-                _ => None,
-            });
-            let more: Vec<Clause> = more.flatten().collect();
-            widened.either.push(group.iter().cloned().chain(more).collect());
+            let one = |clause: &Clause| match clause {
+                Clause::Word(text) => named(clause, alike(&words(text))),
+                other => other.clone(),
+            };
+            widened.either.push(group.iter().map(one).collect());
         }
         widened
     }
@@ -225,7 +240,8 @@ mod tests {
         assert_eq!(query.clauses, [all, word("notice"), phrase("pay")]);
         assert_eq!(query.not, [word("pay")]);
         let query = widened(pay, "pay OR bonus");
-        assert_eq!(query.either, [[word("pay"), word("bonus"), word("salary"), phrase("base pay")]]);
+        let either = Clause::Alike(vec![word("pay"), word("salary"), phrase("base pay")]);
+        assert_eq!(query.either, [[either, word("bonus")]]);
     }
 
     #[test]

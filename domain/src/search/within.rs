@@ -3,9 +3,13 @@
 //! often spoken to by name would outweigh what is asked for. And words of asking ("summarize the discussion") say
 //! nothing of a talk that is nothing but discussion. Measured by `just bench-search`.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+};
 
 use super::{
+    analysis::stemmed,
     fusion::{FusedHit, Place},
     query::{Clause, TextQuery, fold},
 };
@@ -198,7 +202,16 @@ fn name_in(clause: &Clause) -> Vec<String> {
 }
 
 fn words_of(label: &str) -> impl Iterator<Item = String> {
-    label.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).map(fold)
+    label.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).map(in_any_form)
+}
+
+/// Labels are roles as often as names, and whoever asks about design may mean the designer. The same rules for both
+/// sides, so that the language is all one; a word that is several terms is itself.
+fn in_any_form(word: &str) -> String {
+    match &mut stemmed(word, None)[..] {
+        [one] => mem::take(&mut one.text),
+        _ => fold(word),
+    }
 }
 
 #[cfg(test)]
@@ -282,6 +295,18 @@ mod tests {
         let fused =
             ask("what did Ben say of pay", &speakers).fuse(&words(&[(5, 1.0), (10, 1.0)], 1.0), &near);
         assert_eq!(fused[0].passage_id, id(10));
+    }
+
+    #[test]
+    fn a_role_is_named_by_any_form_of_its_words() {
+        let mut speakers = ["Ann"; 16];
+        speakers[8..12].fill("Industrial Designer");
+        let within = ask("why was the design of buttons changed", &speakers);
+        let near = hits(&(0..16).map(|at| (at, 0.5)).collect::<Vec<_>>());
+        let fused = within.fuse(&words(&[(5, 1.0), (10, 1.0)], 1.0), &near);
+        assert_eq!(fused[0].passage_id, id(10));
+        let looked_for: Vec<&str> = within.words.wanted().map(|clause| clause.text()).collect();
+        assert_eq!(looked_for, ["buttons", "changed"]);
     }
 
     #[test]

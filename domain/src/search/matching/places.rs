@@ -69,9 +69,10 @@ impl Places {
         let Some(((first, _), rest)) = sequence.split_first() else {
             return false;
         };
-        self.positions(*first).any(|from| {
-            rest.iter().all(|(term, after)| self.positions(*term).any(|position| position == from + after))
-        })
+        let follows = |from: u32, (term, after): &(u32, u32)| {
+            self.entries.binary_search(&(*term, from + after)).is_ok()
+        };
+        self.positions(*first).any(|from| rest.iter().all(|one| follows(from, one)))
     }
 
     fn positions(&self, term: u32) -> impl Iterator<Item = u32> {

@@ -2,7 +2,7 @@
 //! changed; then only those that have are read again, and all of them where the synonyms have.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,7 +14,7 @@ use crate::{
     ports::{Ports, models::Embedder},
     search::{
         saved::{SavedSearch, SearchVersion},
-        synonyms::Synonyms,
+        synonyms::{Prepared, Synonyms},
     },
 };
 
@@ -122,25 +122,23 @@ impl Registry {
 impl Slot {
     async fn load(&mut self, ports: &Ports, tenant: Tenant, embedder: Option<&dyn Embedder>) -> Result<()> {
         let versions = ports.saved_searches.versions(tenant, embedder.is_some()).await?;
-        let mut kept: HashMap<Version, Arc<Watched>> = HashMap::with_capacity(versions.len());
-        let mut missing = Vec::new();
-        for version in versions {
-            match self.watched.remove(&version) {
-                Some(watched) => drop(kept.insert(version, watched)),
-                None => missing.push(version.0),
-            }
-        }
+        let is_missing = |version: &&Version| !self.watched.contains_key(version);
+        let missing: Vec<SavedSearchId> =
+            versions.iter().filter(is_missing).map(|version| version.0).collect();
+        let versions: HashSet<Version> = versions.into_iter().collect();
+        let synonyms = Arc::new(self.synonyms.prepared());
         for page in missing.chunks(PAGE) {
             let found = ports.saved_searches.find(tenant, page).await?;
             let vectors = match embedder {
                 None => HashMap::new(),
                 Some(embedder) => vectors(ports, tenant, embedder, &found).await?,
             };
-            let synonyms = self.synonyms.clone();
+            let synonyms = synonyms.clone();
             let read = tokio::task::spawn_blocking(move || read(found, vectors, &synonyms)).await;
-            kept.extend(read.map_err(|error| Error::internal("read saved searches", error))?);
+            // Whoever is interrupted goes on from here.
+            self.watched.extend(read.map_err(|error| Error::internal("read saved searches", error))?);
         }
-        self.watched = kept;
+        self.watched.retain(|version, _| versions.contains(version));
         let mut watched: Vec<Arc<Watched>> = self.watched.values().cloned().collect();
         watched.sort_unstable_by_key(|one| one.id);
         let made = tokio::task::spawn_blocking(move || Matcher::new(watched)).await;
@@ -154,7 +152,7 @@ impl Slot {
 fn read(
     found: Vec<SavedSearch>,
     mut vectors: HashMap<SavedSearchId, Vec<f32>>,
-    synonyms: &Synonyms,
+    synonyms: &Prepared,
 ) -> Vec<(Version, Arc<Watched>)> {
     let read = |search: SavedSearch| {
         let version = (search.id, search.version);

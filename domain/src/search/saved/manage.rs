@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{MAX_SAVED_SEARCHES, Question, SavedSearch, Watch, WatchMode};
+use super::{MAX_SAVED_SEARCHES, Question, SavedSearch, Watch, WatchMode, watch::embedder};
 use crate::{
     Error, Result,
     accounts::{Actor, Role, Tenant, sign_up::check_name},
@@ -45,7 +45,7 @@ pub async fn save(ports: &Ports, actor: &Actor, origin: &Origin, input: SaveInpu
 fn new(ports: &Ports, actor: &Actor, input: SaveInput) -> Result<SavedSearch> {
     actor.require(Role::Member)?;
     let name = check_name("name", &input.name)?;
-    input.question.read()?;
+    check(ports, &input.question)?;
     let now = ports.clock.now();
     Ok(SavedSearch {
         id: SavedSearchId(ports.ids.next()),
@@ -100,9 +100,18 @@ async fn changed(
     *watch = Watch::of(mode, input.threshold.or(kept))?;
     let looks_anew = search.question != before.question;
     if looks_anew {
-        search.question.read()?;
+        check(ports, &search.question)?;
     }
     Ok((search, looks_anew))
+}
+
+/// Without a model nothing would ever match by meaning.
+fn check(ports: &Ports, question: &Question) -> Result<()> {
+    question.read()?;
+    if question.watch.mode() == WatchMode::Semantic {
+        embedder(ports)?;
+    }
+    Ok(())
 }
 
 /// One's own, or any for administrators. Its matches go with it.

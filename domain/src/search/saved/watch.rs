@@ -22,11 +22,11 @@ use crate::{
     ports::{
         Ports,
         models::Embedder,
-        search::Highlight,
         store::{PageBy, passages::FoundPassage, saved_searches::SearchMatch},
     },
     search::{
-        highlight::{SpokenText, highlight},
+        check::spoken,
+        highlight::{Highlight, SpokenText, highlight},
         matching::{Came, Matcher, Watched, came_since},
         query::TextQuery,
     },
@@ -59,11 +59,7 @@ pub enum Told {
 
 /// Where the query stands in the passages, as search marks it.
 fn mark(query: &TextQuery, found: &[&FoundPassage]) -> Vec<Vec<Highlight>> {
-    let spoken = |found: &&FoundPassage| SpokenText {
-        text: found.passage.text.clone(),
-        language: found.facets.language,
-    };
-    let texts: Vec<SpokenText> = found.iter().map(spoken).collect();
+    let texts: Vec<SpokenText> = found.iter().map(|found| spoken(found)).collect();
     highlight(&query.without_frame(), &texts)
 }
 
@@ -208,8 +204,8 @@ pub async fn question(
     })
 }
 
-fn embedder(ports: &Ports) -> Result<&dyn Embedder> {
-    let missing = || Error::unavailable("follow a question", "this process has no embedding model");
+pub(super) fn embedder(ports: &Ports) -> Result<&dyn Embedder> {
+    let missing = || Error::unavailable("look for meaning", "this server has no embedding model");
     ports.search.embedder.as_deref().ok_or_else(missing)
 }
 
