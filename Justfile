@@ -62,10 +62,23 @@ bench PART="":
         *) server "$part" ;;
     esac
 
-# Measure how well search finds, on every engine that there is; the last line sums up. Needs the sample data
+# Measure how well search finds (`quality`) and how soon (`speed`, of PASSAGES made-up ones), on every engine that there is; the last line sums up quality, which needs the sample data
 [no-exit-message]
-bench-search:
-    @cargo bench --quiet --package colloquy --bench search --profile dev
+bench-search PART="" PASSAGES="20000":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    quality() { cargo bench --quiet --package colloquy --bench search --profile dev; }
+    speed() {
+        printf '%s cores, load %s\n\nEmbedded engines\n' "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)"
+        cargo bench --quiet --package colloquy-embedded --bench search -- "$1"
+        cargo bench --quiet --package colloquy-elasticsearch --bench search -- "$1"
+    }
+    case ${1:-} in
+        "") speed "${2:-20000}" && quality ;;
+        quality) quality ;;
+        speed) speed "${2:-20000}" ;;
+        *) echo "bench-search: \`$1\`? It has \`quality\` and \`speed\`." >&2 && exit 2 ;;
+    esac
 
 # Measure the queue beside BullMQ and Celery; the last line has the ratios; `--help` tells sections and options
 [no-exit-message]

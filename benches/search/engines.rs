@@ -1,11 +1,6 @@
 //! The engines that are measured: the embedded ones, and the words of a search server beside embedded vectors.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use colloquy_domain::{
     accounts::Tenant,
@@ -24,39 +19,29 @@ use colloquy_embedded::{EmbeddedIndex, EmbeddedSettings};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{LEG, corpus::Model};
+use crate::{
+    LEG,
+    corpus::Model,
+    servers::{self, Product},
+};
 
 const TENANT: Tenant = Tenant(OrganizationId(Uuid::from_u128(1)));
 
 pub(crate) struct Engine {
     name: &'static str,
-    server: Option<Server>,
-}
-
-struct Server {
-    url: String,
-    process: Child,
-    _folder: TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let id = self.process.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &id]).status();
-        let _ = self.process.wait();
-    }
+    server: Option<ElasticsearchSettings>,
 }
 
 impl Engine {
-    pub(crate) fn all(root: &Path) -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![Self { name: "Embedded engines", server: None }];
-        let servers = [("elasticsearch", "Words on Elasticsearch"), ("opensearch", "Words on OpenSearch")];
-        for (folder, name) in servers {
-            match Server::start(&root.join("ops/servers").join(folder).join("start")) {
-                Some(server) => all.push(Self { name, server: Some(server) }),
-                None => {
-                    println!("left out: {folder} does not start; `just setup-servers` installs what it needs")
-                }
+        let products = [
+            (Product::Elasticsearch, "Words on Elasticsearch"),
+            (Product::OpenSearch, "Words on OpenSearch"),
+        ];
+        for (product, name) in products {
+            if let Some(settings) = servers::settings(product, "bench") {
+                all.push(Self { name, server: Some(settings) });
             }
         }
         all
@@ -83,7 +68,7 @@ impl Engine {
         let embedded = EmbeddedIndex::open(settings, identity).await.unwrap().into_index();
         let text = match &self.server {
             None => embedded.text(),
-            Some(server) => server.index().await.text(),
+            Some(settings) => on_server(settings).await.text(),
         };
         let opened = Opened { text, vectors: embedded.vectors(), embedded, _folder: folder, _engine: self };
         opened.fill(model, conversations).await;
@@ -139,33 +124,10 @@ impl Opened<'_> {
     }
 }
 
-impl Server {
-    /// It prints where it is ready. `None` where it does not start.
-    fn start(script: &Path) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut process = Command::new(script)
-            .arg(folder.path().join("home"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let url = lines.filter_map(|line| line.trim().strip_prefix("ready on ").map(str::to_owned)).next();
-        let Some(url) = url else {
-            let _ = process.wait();
-            return None;
-        };
-        Some(Self { url, process, _folder: folder })
-    }
-
-    async fn index(&self) -> ElasticsearchIndex {
-        let settings = ElasticsearchSettings {
-            url: Some(self.url.clone()),
-            index_prefix: format!("bench-{}", Uuid::now_v7()),
-            timeout_ms: 60_000,
-            ..ElasticsearchSettings::default()
-        };
-        let identity = colloquy_elasticsearch::Identity { generation: 1, log_id: Uuid::from_u128(1) };
-        ElasticsearchIndex::open(&settings, identity).await.unwrap().into_index()
-    }
+/// An index with nothing in it.
+async fn on_server(settings: &ElasticsearchSettings) -> ElasticsearchIndex {
+    let index_prefix = format!("bench-{}", Uuid::now_v7());
+    let settings = ElasticsearchSettings { index_prefix, ..settings.clone() };
+    let identity = colloquy_elasticsearch::Identity { generation: 1, log_id: Uuid::from_u128(1) };
+    ElasticsearchIndex::open(&settings, identity).await.unwrap().into_index()
 }

@@ -1,178 +1,188 @@
-//! Search and write times at a size that a busy organization reaches: `cargo bench -p colloquy-embedded`.
+//! Search and write times at sizes that busy organizations reach: `cargo bench -p colloquy-embedded -- 100000`, or
+//! `-- 1000000 text` for full text alone. What is searched is made up.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark is told its size by its arguments")]
 
 use std::{
+    env,
     error::Error,
-    io::{self, Write},
+    process,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use colloquy_conformance::{
+    made_up::{DIMENSIONS, PER_CONVERSATION, Source, TENANT, whole_page},
+    timing::{line, memory},
+};
 use colloquy_domain::{
-    accounts::Tenant,
     conversations::ConversationKind,
-    ids::{ConversationId, OrganizationId, PassageId},
-    ports::search::{ConversationFacets, PassageDocument},
+    ports::search::{PassageDocument, TextIndex, VectorIndex},
     search::query::{SearchFilter, TextQuery},
 };
 use colloquy_embedded::{EmbeddedIndex, EmbeddedSettings, Identity};
-use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
-const PASSAGES: u32 = 20_000;
-const PER_CONVERSATION: u32 = 60;
-const WORDS: usize = 150;
-const DIMENSIONS: usize = 384;
-const TENANT: Tenant = Tenant(OrganizationId(Uuid::from_u128(1)));
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Words as frequent as those of a language, vectors in bunches.
-struct Source {
-    rng: StdRng,
-    centres: Vec<Vec<f32>>,
-}
+/// Searches of each sort.
+const SEARCHES: usize = 300;
+/// Conversations that are written at once.
+const AT_ONCE: usize = 32;
 
-impl Source {
-    fn new() -> Self {
-        let mut source = Self { rng: StdRng::seed_from_u64(1), centres: Vec::new() };
-        source.centres = (0..200).map(|_| source.noise()).collect();
-        source
-    }
-
-    fn word(&mut self) -> String {
-        let rank = (20_000_f64.powf(self.rng.random::<f64>())) as u32;
-        let mut word = String::new();
-        let mut rest = rank.wrapping_mul(2_654_435_761);
-        for _ in 0..4 {
-            word.push(char::from(b'a' + (rest % 26) as u8));
-            word.push(char::from(b"aeiou"[(rest / 26 % 5) as usize]));
-            rest /= 130;
-        }
-        word
-    }
-
-    fn text(&mut self) -> String {
-        (0..WORDS).map(|_| self.word()).collect::<Vec<_>>().join(" ")
-    }
-
-    fn noise(&mut self) -> Vec<f32> {
-        (0..DIMENSIONS).map(|_| self.rng.random_range(-1.0..1.0_f32)).collect()
-    }
-
-    fn vector(&mut self) -> Vec<f32> {
-        let centre = self.rng.random_range(0..self.centres.len());
-        let noise = self.noise();
-        let vector: Vec<f32> = self.centres[centre].iter().zip(noise).map(|(c, n)| c + 0.7 * n).collect();
-        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-        vector.into_iter().map(|x| x / length).collect()
-    }
-
-    fn conversation(&mut self, n: u32) -> (ConversationFacets, Vec<(PassageDocument, Vec<f32>)>) {
-        let conversation_id = ConversationId(Uuid::from_u128(1_000 + u128::from(n)));
-        let facets = ConversationFacets {
-            conversation_id,
-            revision: 1,
-            kind: ConversationKind::ALL[(n % 4) as usize],
-            tags: vec![format!("tag {}", n % 10)],
-            occurred_at: None,
-            language: None,
-        };
-        let passages = (0..PER_CONVERSATION).map(|i| {
-            let speakers = vec!["Coach".to_owned(), format!("Client {n}")];
-            (
-                PassageDocument { id: PassageId::of(conversation_id, i), text: self.text(), speakers },
-                self.vector(),
-            )
-        });
-        (facets, passages.collect())
-    }
-}
-
-fn report(what: &str, mut times: Vec<Duration>) -> io::Result<()> {
-    times.sort_unstable();
-    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
-    writeln!(io::stdout(), "{what:44} p50 {:8.2} ms   p99 {:8.2} ms   n {}", at(0.5), at(0.99), times.len())
+struct Bench {
+    text: Arc<dyn TextIndex>,
+    /// `None` where full text alone is measured.
+    vectors: Option<Arc<dyn VectorIndex>>,
+    source: Source,
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Outcome {
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let passages: u32 = arguments.first().map_or(Ok(20_000), |count| count.parse())?;
+    let with_vectors = arguments.iter().all(|argument| argument != "text");
     let dir = TempDir::new()?;
     let identity = Identity { generation: 1, log_id: Uuid::nil(), model: "bench".into() };
     let index =
         EmbeddedIndex::open(EmbeddedSettings::new(dir.path(), DIMENSIONS), identity).await?.into_index();
-    let (text, vectors) = (index.text(), index.vectors());
-    let mut source = Source::new();
+    let vectors = with_vectors.then(|| index.vectors());
+    let mut bench = Bench { text: index.text(), vectors, source: Source::default() };
 
     let started = Instant::now();
-    let mut fills = Vec::new();
-    for n in 0..PASSAGES / PER_CONVERSATION {
-        let (facets, passages) = source.conversation(n);
-        let (text, vectors) = (text.clone(), vectors.clone());
-        fills.push(tokio::spawn(async move {
-            let documents = passages.iter().map(|(passage, _)| passage.clone()).collect();
-            text.replace(TENANT, 1, facets.clone(), documents).await?;
-            vectors.replace(TENANT, 1, facets, passages).await
-        }));
-    }
-    for fill in fills {
-        fill.await??;
-    }
+    bench.fill(passages.div_ceil(PER_CONVERSATION)).await?;
+    let took = started.elapsed().as_secs_f64();
     let stats = index.stats().await?;
-    writeln!(io::stdout(), "filled in {:.1} s: {stats:?}", started.elapsed().as_secs_f64())?;
-
-    let none = SearchFilter::default();
-    let kind = SearchFilter { kinds: vec![ConversationKind::Coaching], ..SearchFilter::default() };
-    let tag = SearchFilter { tags: vec!["tag 3".into()], ..SearchFilter::default() };
-    let narrow = SearchFilter { speakers: vec!["client 7".into()], ..kind.clone() };
-    for (name, filter) in
-        [("no filter", &none), ("1 in 4", &kind), ("1 in 10", &tag), ("60 passages", &narrow)]
-    {
-        for (shape, limit) in
-            [("one word", 20), ("three words", 20), ("two words, one phrase", 20), ("three words", 1_000)]
-        {
-            let mut times = Vec::new();
-            for _ in 0..300 {
-                let words: Vec<String> = (0..3).map(|_| source.word()).collect();
-                let typed = match shape {
-                    "one word" => words[0].clone(),
-                    "three words" => words.join(" "),
-                    _ => format!("{} \"{} {}\"", words[0], words[1], words[2]),
-                };
-                let query = TextQuery::parse(&typed).map_err(|problem| problem.message)?;
-                let started = Instant::now();
-                text.search(TENANT, &query, filter, limit).await?;
-                times.push(started.elapsed());
-            }
-            report(&format!("text, {shape}, {name}, limit {limit}"), times)?;
-        }
-        for limit in [20, 1_000] {
-            let mut times = Vec::new();
-            for _ in 0..300 {
-                let vector = source.vector();
-                let started = Instant::now();
-                vectors.search(TENANT, &vector, filter, limit).await?;
-                times.push(started.elapsed());
-            }
-            report(&format!("vectors, {name}, limit {limit}"), times)?;
-        }
-    }
-
-    let (mut text_times, mut vector_times, mut tag_times) = (Vec::new(), Vec::new(), Vec::new());
-    for n in 0..20 {
-        let (mut facets, passages) = source.conversation(10_000 + n);
-        let documents: Vec<PassageDocument> = passages.iter().map(|(passage, _)| passage.clone()).collect();
-        let started = Instant::now();
-        text.replace(TENANT, 1, facets.clone(), documents).await?;
-        text_times.push(started.elapsed());
-        let started = Instant::now();
-        vectors.replace(TENANT, 1, facets.clone(), passages.clone()).await?;
-        vector_times.push(started.elapsed());
-        facets.tags.push("another".into());
-        let started = Instant::now();
-        vectors.replace(TENANT, 2, facets, passages).await?;
-        tag_times.push(started.elapsed());
-    }
-    report("replace, text of 60 passages", text_times)?;
-    report("replace, 60 vectors", vector_times)?;
-    report("replace, 60 vectors, facets only", tag_times)?;
+    println!("filled in {took:.1} s, {:.0} passages a second: {stats:?}", f64::from(passages) / took);
+    println!("resident: {}", memory(process::id()).unwrap_or_else(|| "unknown".to_owned()));
+    bench.searches().await?;
+    println!("resident after searches: {}", memory(process::id()).unwrap_or_else(|| "unknown".to_owned()));
+    bench.writes().await?;
     index.close().await;
     Ok(())
+}
+
+impl Bench {
+    async fn fill(&mut self, conversations: u32) -> Outcome {
+        let mut writes = JoinSet::new();
+        for n in 0..conversations {
+            let (facets, documents) = self.source.conversation(n);
+            let meant = self.vectors.clone().map(|index| (index, self.with_vectors(&documents)));
+            let text = self.text.clone();
+            if writes.len() == AT_ONCE {
+                writes.join_next().await.transpose()?.transpose()?;
+            }
+            writes.spawn(async move {
+                text.replace(TENANT, 1, facets.clone(), documents).await?;
+                match meant {
+                    Some((index, passages)) => index.replace(TENANT, 1, facets, passages).await,
+                    None => Ok(()),
+                }
+            });
+        }
+        while let Some(written) = writes.join_next().await {
+            written??;
+        }
+        Ok(())
+    }
+
+    fn with_vectors(&mut self, documents: &[PassageDocument]) -> Vec<(PassageDocument, Vec<f32>)> {
+        documents.iter().map(|document| (document.clone(), self.source.vector())).collect()
+    }
+
+    async fn searches(&mut self) -> Outcome {
+        let none = SearchFilter::default();
+        let kind = SearchFilter { kinds: vec![ConversationKind::Coaching], ..SearchFilter::default() };
+        let tag = SearchFilter { tags: vec!["tag 3".into()], ..SearchFilter::default() };
+        let narrow = SearchFilter { speakers: vec!["client 8".into()], ..kind.clone() };
+        for (name, filter) in
+            [("no filter", &none), ("1 in 4", &kind), ("1 in 10", &tag), ("60 passages", &narrow)]
+        {
+            for (shape, limit) in
+                [("one word", 20), ("three words", 20), ("two words, one phrase", 20), ("three words", 1_000)]
+            {
+                let what = format!("text, {shape}, {name}, limit {limit}");
+                println!("{}", line(&what, self.text_searches(shape, filter, limit).await?));
+            }
+            println!(
+                "{}",
+                line(&format!("page with facets and marks, {name}, limit 20"), self.pages(filter).await?)
+            );
+            let Some(vectors) = self.vectors.clone() else { continue };
+            for limit in [20, 1_000] {
+                let mut times = Vec::new();
+                for _ in 0..SEARCHES {
+                    let vector = self.source.vector();
+                    let started = Instant::now();
+                    vectors.search(TENANT, &vector, filter, limit).await?;
+                    times.push(started.elapsed());
+                }
+                println!("{}", line(&format!("vectors, {name}, limit {limit}"), times));
+            }
+        }
+        Ok(())
+    }
+
+    async fn text_searches(
+        &mut self,
+        shape: &str,
+        filter: &SearchFilter,
+        limit: usize,
+    ) -> Outcome<Vec<Duration>> {
+        let mut times = Vec::new();
+        for _ in 0..SEARCHES {
+            let words: Vec<String> = (0..3).map(|_| self.source.word()).collect();
+            let typed = match shape {
+                "one word" => words[0].clone(),
+                "three words" => words.join(" "),
+                _ => format!("{} \"{} {}\"", words[0], words[1], words[2]),
+            };
+            let query = TextQuery::parse(&typed).map_err(|problem| problem.message)?;
+            let started = Instant::now();
+            self.text.search(TENANT, &query, filter, limit).await?;
+            times.push(started.elapsed());
+        }
+        Ok(times)
+    }
+
+    async fn pages(&mut self, filter: &SearchFilter) -> Outcome<Vec<Duration>> {
+        let mut times = Vec::new();
+        for _ in 0..SEARCHES {
+            let query = TextQuery::parse(&self.source.words(3)).map_err(|problem| problem.message)?;
+            let texts = self.source.texts(20);
+            let started = Instant::now();
+            whole_page(&*self.text, &query, filter, &texts).await;
+            times.push(started.elapsed());
+        }
+        Ok(times)
+    }
+
+    /// One conversation after the other, each waited for.
+    async fn writes(&mut self) -> Outcome {
+        let (mut text_times, mut vector_times, mut facet_times) = (Vec::new(), Vec::new(), Vec::new());
+        for n in 0..20 {
+            let (mut facets, documents) = self.source.conversation(1_000_000 + n);
+            let passages = self.with_vectors(&documents);
+            let started = Instant::now();
+            self.text.replace(TENANT, 1, facets.clone(), documents).await?;
+            text_times.push(started.elapsed());
+            let Some(vectors) = &self.vectors else { continue };
+            let started = Instant::now();
+            vectors.replace(TENANT, 1, facets.clone(), passages.clone()).await?;
+            vector_times.push(started.elapsed());
+            facets.tags.push("another".into());
+            let started = Instant::now();
+            vectors.replace(TENANT, 2, facets, passages).await?;
+            facet_times.push(started.elapsed());
+        }
+        println!("{}", line("replace, text of 60 passages", text_times));
+        if !vector_times.is_empty() {
+            println!("{}", line("replace, 60 vectors", vector_times));
+            println!("{}", line("replace, 60 vectors, facets only", facet_times));
+        }
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-//! Real servers for this test process, each started once by its script below `ops/servers`. A small watchdog ends one
+//! Real servers for this process of tests or of a benchmark, each started once by its script below `ops/servers`. A small watchdog ends one
 //! and removes its folder when this process is gone, however it goes: it waits for the end of a pipe that only this
 //! process holds.
 
@@ -48,10 +48,10 @@ fn url(product: Product) -> Option<&'static str> {
     let server = SERVERS[product as usize].get_or_init(|| {
         let started = start(product);
         if let Err(why) = &started {
-            let (name, tests) = (product.name(), crate::TESTS);
+            let (name, what) = (product.name(), crate::left_out());
             assert!(!strict(), "no test may be left out, and {name} does not start: {why}");
             // Past the harness, which keeps what passing tests print.
-            let _ = writeln!(std::io::stderr(), "left out: {tests} tests ({name} does not start: {why})");
+            let _ = writeln!(std::io::stderr(), "left out: {what} ({name} does not start: {why})");
         }
         started.ok()
     });
@@ -83,8 +83,10 @@ rm -rf "$2"
 "#;
 
 fn start(product: Product) -> Result<Server, String> {
-    let script =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/servers").join(product.name()).join("start");
+    let mut above =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("ops/servers"));
+    let scripts = above.find(|folder| folder.is_dir()).ok_or("there is no ops/servers")?;
+    let script = scripts.join(product.name()).join("start");
     let folder =
         tempfile::Builder::new().prefix("colloquy-search-").tempdir().map_err(|e| e.to_string())?.keep();
     let watchdog = Command::new("/bin/sh")
