@@ -260,3 +260,40 @@ async fn what_cannot_be_read_is_refused_where_it_stands_and_roles_are_kept() {
     }
     assert!(!log.contains("meadow"), "{log}");
 }
+
+#[tokio::test]
+async fn nothing_is_watched_by_meaning_where_no_model_could_tell_it() {
+    let mut world = world!();
+    world.set("COLLOQUY_EMBEDDING_MODEL", "none");
+    let server = world.standalone().await;
+    let client = server.owner();
+    let ask = async |field: &str, kind: &str, mut input: Value| {
+        input["mode"] = json!("SEMANTIC");
+        let query =
+            format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ userErrors {{ code }} }} }}");
+        client.ask(&query, json!({ "input": input })).await.code().to_owned()
+    };
+    let wanted = json!({ "name": "Walls", "query": "walls" });
+    assert_eq!(ask("saveSearch", "SaveSearchInput", wanted).await, "UNAVAILABLE");
+    let kept = save(&client, "walls", json!({})).await["savedSearch"]["id"].clone();
+    assert_eq!(
+        ask("updateSavedSearch", "UpdateSavedSearchInput", json!({ "id": kept })).await,
+        "UNAVAILABLE"
+    );
+}
+
+#[tokio::test]
+async fn pages_within_pages_are_refused_before_they_are_read() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    let matches = |n: usize| format!("m{n}: matches(first: 100) {{ edges {{ node {{ at }} }} }}");
+    let ask = |times: usize| {
+        let all: Vec<String> = (0..times).map(matches).collect();
+        format!("{{ savedSearches(first: 100) {{ edges {{ node {{ {} }} }} }} }}", all.join(" "))
+    };
+    assert_eq!(client.ask(&ask(1), json!({})).await.body["errors"], Value::Null);
+    let refused = client.ask(&ask(5), json!({})).await;
+    assert_eq!(refused.code(), "QUERY_TOO_LARGE");
+    assert_eq!(refused.body["errors"][0]["extensions"]["measure"], "complexity");
+}

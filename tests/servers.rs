@@ -20,7 +20,7 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// `None` where a server is missing, which is said.
-    async fn start(here: &str) -> Option<Self> {
+    pub(crate) async fn start(here: &str) -> Option<Self> {
         let mut world = World::new(here).await?;
         let words = Elasticsearch::start(here)?;
         let vectors = StandIn::start();
@@ -35,7 +35,7 @@ impl Fleet {
         Some(Self { world, words, vectors, api, worker, client })
     }
 
-    async fn import(&self, numbers: std::ops::Range<usize>) -> Vec<String> {
+    pub(crate) async fn import(&self, numbers: std::ops::Range<usize>) -> Vec<String> {
         let mut ids = Vec::new();
         for number in numbers {
             let title = format!("Talk {number}");
@@ -45,14 +45,14 @@ impl Fleet {
         ids
     }
 
-    async fn search(&self, mode: &str) -> Value {
+    pub(crate) async fn search(&self, mode: &str) -> Value {
         let query = format!(
             "{{ search(query: \"notes talk\", mode: {mode}, first: 50) {{ degraded edges {{ node {{ conversation {{ id }} }} }} }} }}"
         );
         self.client.data(&query, json!({})).await["search"].clone()
     }
 
-    async fn suggestions(&self, prefix: &str) -> Value {
+    pub(crate) async fn suggestions(&self, prefix: &str) -> Value {
         let query = format!(
             "{{ searchSuggestions(prefix: \"{prefix}\") {{ degraded suggestions {{ text kind count }} }} }}"
         );
@@ -60,7 +60,7 @@ impl Fleet {
     }
 
     /// Conversations that a mode finds, in number.
-    async fn count(&self, mode: &str) -> usize {
+    pub(crate) async fn count(&self, mode: &str) -> usize {
         let found = self.search(mode).await;
         assert!(found["degraded"].is_null(), "{mode}: {found:#?}");
         let edges = found["edges"].as_array().expect("a list");
@@ -69,18 +69,18 @@ impl Fleet {
         ids.len()
     }
 
-    async fn finds(&self, conversations: usize) {
+    pub(crate) async fn finds(&self, conversations: usize) {
         for mode in ["TEXT", "SEMANTIC", "HYBRID"] {
             assert_eq!(self.count(mode).await, conversations, "{mode}");
         }
     }
 
-    async fn standing(&self) -> Value {
+    pub(crate) async fn standing(&self) -> Value {
         let query = "{ searchIndex { live building previous } }";
         self.client.data(query, json!({})).await["searchIndex"].clone()
     }
 
-    async fn rebuild(&self) -> Value {
+    pub(crate) async fn rebuild(&self) -> Value {
         let planned = json!({ "kind": "REINDEX", "everywhere": true });
         let planned = self.client.change("planBatch", "batch { id }", planned).await["batch"].clone();
         let input = json!({ "batchId": planned["id"] });
@@ -88,7 +88,7 @@ impl Fleet {
         planned["id"].clone()
     }
 
-    async fn ends(&self, batch: &Value) {
+    pub(crate) async fn ends(&self, batch: &Value) {
         eventually("a rebuild is done", async || {
             let query = "query($id: ID!) { batch(id: $id) { state reason failed } }";
             let found = self.client.data(query, json!({ "id": batch })).await["batch"].clone();
@@ -102,12 +102,13 @@ impl Fleet {
 macro_rules! fleet {
     () => {{
         fn here() {}
-        match Fleet::start(std::any::type_name_of_val(&here)).await {
+        match crate::servers::Fleet::start(std::any::type_name_of_val(&here)).await {
             Some(fleet) => fleet,
             None => return,
         }
     }};
 }
+pub(crate) use fleet;
 
 #[tokio::test]
 async fn engines_on_servers_are_searched_rebuilt_and_rolled_back_by_roles_that_share_them() {
@@ -219,7 +220,12 @@ async fn an_outage_of_either_engine_loses_nothing_and_searches_say_what_they_lac
 }
 
 /// What `verify` says differs: kinds by engine.
-async fn differences(world: &World, server: &Server, token: &str, repair: bool) -> Vec<(String, String)> {
+pub(crate) async fn differences(
+    world: &World,
+    server: &Server,
+    token: &str,
+    repair: bool,
+) -> Vec<(String, String)> {
     let mut args = vec!["verify", "--json", "--server", &server.url, "--token", token];
     args.extend(repair.then_some("--repair"));
     let ended = world.run(&args).await;
@@ -237,10 +243,10 @@ fn told(found: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Requests of the search server, as somebody makes them by hand.
-struct ByHand(String);
+pub(crate) struct ByHand(pub(crate) String);
 
 impl ByHand {
-    async fn ask(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
+    pub(crate) async fn ask(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
         let request = reqwest::Client::new().request(method, format!("{}{path}", self.0));
         let request = match body {
             Some(body) => request.json(&body),

@@ -9,6 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
 use super::{
     environment::{left_out, workspace},
     ground::ground,
@@ -63,6 +68,20 @@ impl Elasticsearch {
             self.stop();
         }
         self.run().expect("Elasticsearch starts again");
+    }
+
+    /// It answers nothing, and connections stay open.
+    pub(crate) fn suspend(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let group = self.child.as_ref().expect("it runs").id().cast_signed();
+        killpg(Pid::from_raw(group), signal).expect("it is there");
     }
 
     fn run(&mut self) -> Result<(), String> {
