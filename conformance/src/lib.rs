@@ -65,6 +65,7 @@ macro_rules! text_suite {
             odd_text_does_no_harm,
             a_word_is_completed_by_those_of_ones_own_passages,
             a_word_that_is_gone_completes_nothing,
+            words_near_to_one_are_those_of_ones_own_passages,
         );
         $crate::suite!(languages, $open:
             each_language_finds_its_own_forms,
@@ -81,7 +82,7 @@ macro_rules! text_suite {
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 41;
+pub const TEXT_TESTS: usize = 42;
 
 /// The tests of a vector engine.
 #[macro_export]

@@ -88,6 +88,9 @@ pub struct Counts {
 pub enum WordsLike {
     /// Those that begin so; itself is one of them.
     Beginning(String),
+    /// Those that differ from it in so many letters at most, one or two: left out, put in, another one, or two that have
+    /// changed places. The nearest first, and itself is none of them.
+    Near { word: String, distance: u8 },
 }
 
 /// UTF-8 byte offsets into a passage's text.

@@ -89,7 +89,7 @@ impl TextQuery {
         let bears = |clause: &&Clause| match clause {
             Clause::Word(word) => {
                 let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-                !FRAME.split_ascii_whitespace().any(|frame| frame == word)
+                !is_of_frame(&word)
             }
             Clause::Phrase(_) | Clause::Alike(_) => true,
         };
@@ -103,6 +103,11 @@ impl TextQuery {
         let words: Vec<&str> = self.wanted().map(Clause::text).collect();
         words.join(" ")
     }
+}
+
+/// Whether a word, in small letters, only makes a question of what is asked for.
+pub(super) fn is_of_frame(word: &str) -> bool {
+    FRAME.split_ascii_whitespace().any(|frame| frame == word)
 }
 
 /// Narrows a search. An empty list does not narrow; within a list any value will do, between lists all must
