@@ -57,6 +57,100 @@ async fn a_language_is_found_at_import_and_may_be_set_and_words_are_looked_for_b
     assert_eq!(answer["data"]["updateConversation"]["userErrors"][0]["code"], "INVALID_LANGUAGE", "{answer}");
 }
 
+async fn reindex(client: &Client, everywhere: bool) {
+    let input = json!({ "kind": "REINDEX", "all": !everywhere, "everywhere": everywhere });
+    let planned = client.change("planBatch", "batch { id }", input).await["batch"].clone();
+    client.change("startBatch", "batch { id }", json!({ "batchId": planned["id"] })).await;
+    let query = "query($id: ID!) { batch(id: $id) { state } }";
+    eventually("a batch is done", async || {
+        let batch = client.data(query, json!({ "id": planned["id"] })).await["batch"].clone();
+        (batch["state"] == "DONE").then_some(())
+    })
+    .await;
+    client.idle().await;
+}
+
+#[tokio::test]
+async fn a_language_that_is_not_known_is_found_when_a_talk_is_indexed_anew_and_what_is_set_stays() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    let mut ids = Vec::new();
+    for (title, text) in [("Gehalt", GERMAN), ("Kurz", SHORT), ("Niederländisch", GERMAN)] {
+        let text = format!("{text}Eva: {title}.\nEva: So ist es.\n");
+        let id = client.imported(Import { title: Some(title), text: &text, ..Import::default() }).await;
+        client.ready(&id).await;
+        ids.push(id);
+    }
+    let set = async |id: &str, language: Value| {
+        client.change("updateConversation", "", json!({ "id": id, "language": language })).await;
+        client.idle().await;
+    };
+    set(&ids[2], json!("nl")).await;
+    let languages = async || {
+        let query = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Conversation { language } } }";
+        let nodes = client.data(query, json!({ "ids": ids })).await["nodes"].clone();
+        nodes.as_array().unwrap().iter().map(|node| node["language"].clone()).collect::<Vec<_>>()
+    };
+    let found = async || client.titles("query: \"Verhandlung\", mode: TEXT").await;
+    for everywhere in [false, true] {
+        // As one is that was imported before languages were found.
+        set(&ids[0], Value::Null).await;
+        assert_eq!(languages().await, [Value::Null, Value::Null, json!("nl")]);
+        assert_eq!(found().await, [""; 0]);
+        reindex(&client, everywhere).await;
+        assert_eq!(languages().await, [json!("de"), Value::Null, json!("nl")]);
+        assert_eq!(found().await, ["Gehalt"]);
+    }
+    let versions = "SELECT sum(version)::bigint FROM conversations";
+    let before = world.number(versions).await;
+    reindex(&client, false).await;
+    assert_eq!(world.number(versions).await, before, "once found it is known");
+}
+
+const CHINESE: &str = "李华: 我们下周的会议讨论工资谈判，请大家准备好去年的数据。\n王明: 好的，我会把去年的报告带来。\n\
+    李华: 也请财务部的同事参加。\n王明: 没问题。\n";
+const JAPANESE: &str = "佐藤: 来週の会議ではデータベースの移行について話します。\n鈴木: わかりました。手順は私がまとめておきます。\n\
+    佐藤: 資料は金曜日までに送ってください。\n鈴木: はい。\n";
+
+#[tokio::test]
+async fn a_question_in_chinese_or_japanese_is_found_by_its_parts_live_and_marked() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    let query = json!({ "name": "工资", "query": "公司的工资谈判", "mode": "TEXT" });
+    let saved = client.change("saveSearch", "savedSearch { id }", query).await["savedSearch"]["id"].clone();
+    for (title, text) in [("Chinese", CHINESE), ("Japanese", JAPANESE)] {
+        let id = client.imported(Import { title: Some(title), text, ..Import::default() }).await;
+        client.ready(&id).await;
+    }
+    let titles = async |query: &str| {
+        let query = serde_json::to_string(query).unwrap();
+        client.titles(&format!("query: {query}, mode: TEXT")).await
+    };
+    assert_eq!(titles("请问工资谈判的会议是什么时候").await, ["Chinese"]);
+    assert_eq!(titles("データベースの移行はいつですか").await, ["Japanese"]);
+    assert_eq!(titles("\"工资谈判的会议\"").await, [""; 0]);
+    assert_eq!(titles("\"工资谈判\"").await, ["Chinese"]);
+    let hits = client.search("query: \"请问工资谈判的会议\", mode: TEXT").await;
+    let fragments = hits[0]["fragments"].as_array().unwrap();
+    let marked: Vec<&str> = fragments
+        .iter()
+        .filter(|piece| piece["isMatch"] == true)
+        .filter_map(|piece| piece["text"].as_str())
+        .collect();
+    assert_eq!(marked, ["的会议", "工资谈判"]);
+    let matches =
+        "query($id: ID!) { savedSearch(id: $id) { matches { edges { node { conversation { title } } } } } }";
+    eventually("a saved search fires", async || {
+        let data = client.data(matches, json!({ "id": saved })).await;
+        let edges = data["savedSearch"]["matches"]["edges"].as_array().unwrap().clone();
+        let titles: Vec<&Value> = edges.iter().map(|edge| &edge["node"]["conversation"]["title"]).collect();
+        (titles == ["Chinese"]).then_some(())
+    })
+    .await;
+}
+
 const SALARY: &str =
     "Anna: We should talk about the salary first.\nBernd: And the notice period after that.\n";
 

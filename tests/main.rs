@@ -27,6 +27,7 @@ mod search_facets;
 mod search_order;
 mod search_pages;
 mod search_similar;
+mod search_spelling;
 mod search_suggestions;
 mod servers;
 mod shell;

@@ -4,7 +4,7 @@ use std::{fs, io::Write, process::Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{LINES, SRT, VTT, World, left_out, workspace, world};
+use crate::support::{LINES, SRT, VTT, World, eventually, left_out, workspace, world};
 
 fn folder_of_talks(world: &World) -> String {
     let talks = world.folder().join("talks");
@@ -107,6 +107,17 @@ async fn a_search_prints_what_people_and_programs_read() {
     assert_eq!(whole[0]["hits"][0]["conversation"]["title"], "walk", "{whole:#?}");
     assert_eq!(whole[0]["explanation"]["engines"][0]["leg"], "TEXT", "{whole:#?}");
     assert!(whole[0]["facets"]["matching"].as_u64() > Some(0), "{whole:#?}");
+    eventually("a misspelt word is told", async || {
+        let shown = world.run(&["search", "--mode", "text", "lighthuose", "tag:none"]).await.well();
+        assert!(!shown.contains("did you mean"), "{shown}");
+        let shown = world.run(&["search", "--mode", "text", "lighthuose -absent"]).await.well();
+        let json = world.run(&["search", "--json", "lighthuose"]).await;
+        assert_eq!(json.json().len(), 1, "{json:#?}");
+        let is_told = shown.starts_with("did you mean: lighthouse -absent\n")
+            && json.stderr.contains("did you mean: lighthouse");
+        is_told.then_some(())
+    })
+    .await;
     let strange = world.run(&["search", "?!"]).await;
     assert!(strange.code == Some(1) && strange.stderr.contains("word"), "{strange:#?}");
 }

@@ -83,6 +83,43 @@ pub async fn words_of_unspaced_scripts_are_found_inside_running_text(index: Inde
     assert_eq!(found(index, world, "\"下周的会议\" -谈判").await, []);
 }
 
+/// A sentence without spaces need not stand there: its parts are looked for, and what holds more of them comes first.
+pub async fn what_runs_on_without_spaces_is_found_by_its_parts(index: Index<'_>, world: &World) {
+    let chinese = ["我们下周的会议讨论工资谈判", "今天的天气很好", "关于工资的问题", "会见一下议论"];
+    put(index, world, 0, "zh", &chinese).await;
+    let japanese = ["来週の会議でデータベースの話をします", "データの移行は来月です", "散歩に行きたいですね"];
+    put(index, world, 1, "ja", &japanese).await;
+    let texts: Vec<SpokenText> = chinese
+        .iter()
+        .map(|text| (*text, "zh"))
+        .chain(japanese.iter().map(|text| (*text, "ja")))
+        .map(|(text, code)| SpokenText { text: text.to_owned(), language: language(code) })
+        .collect();
+    let search = async |typed: &str| {
+        let query = TextQuery::parse(typed).unwrap().without_frame();
+        let found = index.search(world.tenant(0), &query, &SearchFilter::default(), 100).await.unwrap();
+        let places = world.places(&found.hits);
+        let marks = index.highlight(&query, &texts).await.unwrap();
+        let marked: Vec<Vec<&str>> = texts
+            .iter()
+            .zip(&marks)
+            .map(|(spoken, marks)| marks.iter().map(|range| &spoken.text[range.clone()]).collect())
+            .collect();
+        (places, marked)
+    };
+    let (places, marked) = search("请问工资谈判的会议是什么时候").await;
+    assert_eq!(places, [(0, 0), (0, 2)]);
+    assert_eq!((&marked[0], &marked[2]), (&vec!["的会议", "工资谈判"], &vec!["工资"]));
+    assert!(marked[1].is_empty() && marked[3].is_empty(), "{marked:?}");
+    let (places, marked) = search("会議でのデータベースについて教えてください").await;
+    assert_eq!((places, &marked[4]), (vec![(1, 0)], &vec!["会議", "データベース"]));
+    assert_eq!(search("工资谈判").await.0, [(0, 0)], "what is short stands as it is");
+    assert_eq!(search("工资的谈判").await.0.len(), 2);
+    assert_eq!(search("\"工资的谈判\"").await.0, []);
+    assert_eq!(search("会议 -工资的谈判").await.0, [(0, 0)]);
+    assert_eq!(search("天气 OR データベースの設計").await.0.len(), 2);
+}
+
 /// A word is as rare as it is in all languages together: the one text of a language does not stand out by that.
 pub async fn a_word_is_as_rare_in_every_language(index: Index<'_>, world: &World) {
     for n in 0..12 {

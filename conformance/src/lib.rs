@@ -66,11 +66,13 @@ macro_rules! text_suite {
             odd_text_does_no_harm,
             a_word_is_completed_by_those_of_ones_own_passages,
             a_word_that_is_gone_completes_nothing,
+            words_near_to_one_are_those_of_ones_own_passages,
         );
         $crate::suite!(languages, $open:
             each_language_finds_its_own_forms,
             a_stem_of_one_language_meets_no_others,
             words_of_unspaced_scripts_are_found_inside_running_text,
+            what_runs_on_without_spaces_is_found_by_its_parts,
             a_word_is_as_rare_in_every_language,
             a_form_as_it_was_typed_ranks_first,
             another_language_is_another_reading,
@@ -82,7 +84,7 @@ macro_rules! text_suite {
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 40;
+pub const TEXT_TESTS: usize = 42;
 
 /// The tests of a vector engine.
 #[macro_export]

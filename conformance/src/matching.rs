@@ -33,6 +33,7 @@ const SPEAKERS: [&str; 3] = ["Ann Lee", "BEN", "Zoë"];
 const WORDS: &str = "plan plans Planning planned Pläne Plänen Haus Häuser hauser the The how much is a or \
     negocia negociación negociaciones negociado avion l'avion l’avion avions d'aujourd'hui e-mail email 3.5 3 5 \
     会议 会議 会 議 データ ﾃﾞｰﾀ 회의 회의에서 résumé resumes resume\u{301} notice Notices period notice-period \
+    会议讨论工资谈判 来週の会議でデータベースの話 工资 来週 \
     avaliação avaliações funcionário x naïve o'clock C++ dos";
 
 struct Draw(StdRng);

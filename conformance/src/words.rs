@@ -52,3 +52,31 @@ pub async fn a_word_that_is_gone_completes_nothing(index: Index<'_>, world: &Wor
     index.remove(world.tenant(0), world.conversation(0)).await.unwrap();
     assert_eq!(words(index, world, 0, &like, 10).await, []);
 }
+
+pub async fn words_near_to_one_are_those_of_ones_own_passages(index: Index<'_>, world: &World) {
+    let texts =
+        ["The budget of the buget, the budget", "büdget and badge", "gadget, budgets", "budget budge 予算"];
+    put(index, world, 0, &texts).await;
+    put(index, world, 1, &["бюджет проекта"]).await;
+    let passages = world.passages(2, &["bidget budgie", "bidget budgie", "bidget"]);
+    index.replace(world.tenant(1), 1, world.facets(2), passages).await.unwrap();
+
+    let near = |word: &str, distance| WordsLike::Near { word: word.to_owned(), distance };
+    let own = async |word: &str, distance| words(index, world, 0, &near(word, distance), 10).await;
+    assert_eq!(own("budgte", 1).await, told(&[("budget", 3), ("budge", 1)]));
+    assert_eq!(own("fudget", 1).await, told(&[("budget", 3)]), "the first letter may be wrong");
+    assert_eq!(own("budget", 1).await, told(&[("budge", 1), ("budgets", 1), ("buget", 1)]), "not itself");
+    let all = [("budget", 3), ("buget", 1), ("budge", 1), ("budgets", 1)];
+    assert_eq!(own("bugdet", 2).await, told(&all), "the nearest first, then those of the most passages");
+    assert_eq!(words(index, world, 0, &near("bugdet", 2), 1).await, told(&all[..1]));
+    assert_eq!(own("бюджэт", 1).await, told(&[("бюджет", 1)]), "a letter of any script is one letter");
+    for none in ["bidgie", "bxdgxt", "", ".*", "bud*", &"b".repeat(900)] {
+        assert_eq!(own(none, 1).await, [], "{none}");
+    }
+    assert_eq!(words(index, world, 1, &near("budget", 1), 10).await, told(&[("bidget", 3)]));
+    assert_eq!(words(index, world, 2, &near("budgte", 1), 10).await, [], "of one who has nothing");
+    assert_eq!(words(index, world, 0, &near("budgte", 1), 0).await, []);
+
+    index.replace(world.tenant(0), 2, world.facets(0), world.passages(0, &["a buget"])).await.unwrap();
+    assert_eq!(own("budgte", 2).await, told(&[("buget", 1)]), "what is gone is near to nothing");
+}

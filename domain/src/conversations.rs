@@ -2,6 +2,7 @@
 //! files below; stores keep these types as they are.
 
 pub mod delete;
+pub mod detect;
 pub mod export;
 pub mod import;
 pub mod objects;

@@ -21,6 +21,7 @@ pub mod matching;
 pub mod query;
 pub mod saved;
 pub mod similar;
+pub mod spelling;
 pub mod suggest;
 pub mod synonyms;
 pub mod verify;

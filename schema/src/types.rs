@@ -14,6 +14,7 @@ pub(crate) mod saved_search;
 pub(crate) mod schedule;
 pub(crate) mod search;
 pub(crate) mod segment;
+pub(crate) mod spelling;
 pub(crate) mod suggestions;
 
 use async_graphql::Enum;

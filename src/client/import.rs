@@ -13,7 +13,7 @@ mutation Import($input: ImportConversationInput!) {
   importConversation(input: $input) {
     conversation { id title }
     report {
-      format cuesRead segments cuesDropped cuesMerged cuesSplit speakers durationMs
+      format cuesRead segments cuesDropped cuesMerged cuesSplit speakers durationMs language
       notes { line action reason }
       notesOmitted
     }
@@ -69,6 +69,8 @@ pub(crate) struct Report {
     pub(crate) cues_split: u32,
     pub(crate) speakers: Vec<String>,
     pub(crate) duration_ms: Option<u64>,
+    /// As a code, where the text tells it for sure.
+    pub(crate) language: Option<String>,
     pub(crate) notes: Vec<ReportNote>,
     pub(crate) notes_omitted: u32,
 }

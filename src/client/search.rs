@@ -13,6 +13,7 @@ query Search($query: String!, $mode: SearchMode!, $filter: SearchFilter!, $first
   search(query: $query, mode: $mode, filter: $filter, first: $first, groupBy: $group, collapseDuplicates: $single,
       diversity: $diversity) {
     degraded
+    didYouMean { query }
     facets @include(if: $facets) {
       degraded matching
       kinds { value count } tags { value count } speakers { value count }
@@ -73,6 +74,8 @@ pub(crate) struct SearchFilter {
 pub(crate) struct Searched {
     /// What the answer lacks because an engine did not serve.
     pub(crate) degraded: Option<String>,
+    /// The query with its words put right, where some of them are unknown.
+    pub(crate) meant: Option<String>,
     pub(crate) hits: Vec<Hit>,
     /// The hits as the server gave them, for programs.
     pub(crate) nodes: Vec<Value>,
@@ -145,8 +148,14 @@ impl Client {
             search: Found,
         }
         #[derive(Deserialize)]
+        struct Corrected {
+            query: String,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Found {
             degraded: Option<String>,
+            did_you_mean: Option<Corrected>,
             facets: Option<Value>,
             explanation: Option<Value>,
             #[serde(flatten)]
@@ -157,11 +166,12 @@ impl Client {
         let variables = json!({ "query": query, "mode": mode, "filter": filter, "first": first,
             "group": shape.group.then_some("CONVERSATION"), "single": shape.varied,
             "diversity": shape.varied.then_some(DIVERSITY), "facets": shape.facets, "explain": shape.explain });
-        let Data { search: Found { degraded, facets, explanation, list } } =
+        let Data { search: Found { degraded, did_you_mean, facets, explanation, list } } =
             self.query(DOCUMENT, variables).await?;
+        let meant = did_you_mean.map(|corrected| corrected.query);
         let (more, nodes) = (list.more(), list.nodes());
         let shape = |cause| Trouble::Shape { server: self.server.clone(), cause };
         let hits = nodes.iter().map(Hit::deserialize).collect::<Result<_, _>>().map_err(shape)?;
-        Ok(Searched { degraded, hits, nodes, more, facets, explanation })
+        Ok(Searched { degraded, meant, hits, nodes, more, facets, explanation })
     }
 }

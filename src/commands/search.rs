@@ -10,7 +10,7 @@ use super::{Outcome, text::count};
 use crate::{
     cli::{Common, Search},
     client::{self, SearchFilter, SearchInput, Searched, Shape},
-    output::{self, faint, plain},
+    output::{self, bold, faint, plain},
 };
 
 pub(crate) use hits::show;
@@ -40,14 +40,19 @@ fn tell(searched: &Searched, common: &Common) -> Result<()> {
     if let Some(lack) = &searched.degraded {
         output::warn(format_args!("this answer is not whole: {}", plain(lack)));
     }
-    let Searched { facets, explanation, .. } = searched;
+    let Searched { meant, facets, explanation, .. } = searched;
     if common.json {
+        // Standard output is for hits.
+        meant.iter().for_each(|meant| output::note(format_args!("did you mean: {}", plain(meant))));
         return match (facets, explanation) {
             (None, None) => output::json(&searched.nodes),
             _ => {
                 output::json(&json!({ "hits": searched.nodes, "facets": facets, "explanation": explanation }))
             }
         };
+    }
+    if let Some(meant) = meant {
+        output::line(format_args!("did you mean: {}", bold(plain(meant))))?;
     }
     tell_hits(searched, common)?;
     let about = facets.iter().flat_map(about::facets).chain(explanation.iter().flat_map(about::explanation));

@@ -87,6 +87,9 @@ pub struct Counts {
 pub enum WordsLike {
     /// Those that begin so; itself is one of them.
     Beginning(String),
+    /// Those that differ from it in so many letters at most, one or two: left out, put in, another one, or two that have
+    /// changed places. The nearest first, and itself is none of them.
+    Near { word: String, distance: u8 },
 }
 
 #[async_trait]

@@ -7,6 +7,7 @@
 //! never meets another's. A word that is asked for is read by the rules of every language.
 
 mod fold;
+mod parts;
 mod words;
 
 use std::collections::HashSet;
@@ -14,6 +15,7 @@ use std::collections::HashSet;
 use frostem::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
 
+pub use self::parts::parts;
 use self::words::{Word, words};
 use crate::language::Language;
 

@@ -2,6 +2,8 @@
 //! Words, phrases and what must not stand there go to the engines; fields narrow the search as typed arguments do.
 //! A quote that is not closed runs to the end; what is malformed is refused with the character where it stands.
 
+use std::ops::Range;
+
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::query::{Clause, SearchFilter, TextQuery};
@@ -121,6 +123,23 @@ pub(super) fn open_field(text: &str) -> Option<(usize, &'static str, &str)> {
             What::Field { name, value, .. } if end == text.len() => return Some((item.at, name, value)),
             _ => at = end,
         }
+    }
+}
+
+/// Where the words and phrases stand that are looked for, quotes and all.
+pub(super) fn sought(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    loop {
+        at += text[at..].len() - text[at..].trim_start().len();
+        if at == text.len() {
+            return found;
+        }
+        let (item, end) = item(text, at);
+        if matches!(item.what, What::Clause(_)) && !item.is_negated {
+            found.push(at..end);
+        }
+        at = end;
     }
 }
 

@@ -54,11 +54,12 @@ impl Watched {
         watch: Watch,
         vector: Option<Vec<f32>>,
     ) -> Self {
+        let text = asked.text.without_frame();
         let (reading, meaning) = match watch {
-            Watch::Text => (Reading::of(&asked.text.without_frame()), None),
+            Watch::Text => (Reading::of(&text), None),
             Watch::Semantic { threshold } => {
                 let vector = vector.unwrap_or_default();
-                (Reading::strict(&asked.text), Some(Meaning { vector, threshold }))
+                (Reading::strict(&text), Some(Meaning { vector, threshold }))
             }
         };
         Self { id, version, since, reading, filter: asked.filter, meaning }

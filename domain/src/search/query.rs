@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{find::HitFacets, language};
+use super::{analysis::parts, find::HitFacets, language};
 use crate::{
     Problem, conversations::ConversationKind, ids::ConversationId, language::Language, time::Timestamp,
 };
@@ -49,6 +49,14 @@ impl Clause {
         }
     }
 
+    /// What has several names has none of them in parts.
+    fn parts(&self) -> Vec<Self> {
+        match self {
+            Self::Word(text) => parts(text).into_iter().map(|part| Self::Word(part.to_owned())).collect(),
+            Self::Phrase(_) | Self::Alike(_) => vec![self.clone()],
+        }
+    }
+
     /// The words and phrases by which it is looked for.
     pub fn names(&self) -> &[Self] {
         match self {
@@ -84,18 +92,26 @@ impl TextQuery {
         self.clauses.iter().chain(self.either.iter().flatten()).flat_map(Clause::names)
     }
 
-    /// What engines of words look for: without the question's frame, where something remains.
+    /// What engines of words look for: without the question's frame, where something remains, and a word that runs on
+    /// without spaces by its parts.
     pub fn without_frame(&self) -> Self {
         let bears = |clause: &&Clause| match clause {
             Clause::Word(word) => {
                 let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-                !FRAME.split_ascii_whitespace().any(|frame| frame == word)
+                !is_of_frame(&word)
             }
             Clause::Phrase(_) | Clause::Alike(_) => true,
         };
         let clauses: Vec<Clause> = self.clauses.iter().filter(bears).cloned().collect();
         let remains = !clauses.is_empty() || !self.either.is_empty();
-        Self { clauses: if remains { clauses } else { self.clauses.clone() }, ..self.clone() }
+        let clauses = if remains { &clauses } else { &self.clauses };
+        let in_parts =
+            |clauses: &Vec<Clause>| -> Vec<Clause> { clauses.iter().flat_map(Clause::parts).collect() };
+        Self {
+            clauses: in_parts(clauses),
+            either: self.either.iter().map(in_parts).collect(),
+            not: self.not.clone(),
+        }
     }
 
     /// Whether it asks for something to the letter, of hits by meaning, too.
@@ -109,6 +125,11 @@ impl TextQuery {
         let words: Vec<&str> = self.wanted().map(Clause::text).collect();
         words.join(" ")
     }
+}
+
+/// Whether a word, in small letters, only makes a question of what is asked for.
+pub(super) fn is_of_frame(word: &str) -> bool {
+    FRAME.split_ascii_whitespace().any(|frame| frame == word)
 }
 
 /// Narrows a search. An empty list does not narrow; within a list any value will do, between lists all must
@@ -198,6 +219,21 @@ mod tests {
         assert_eq!(words("to be or to be"), ["to", "be", "or", "to", "be"]);
         assert_eq!(words(r#"who said "to be""#), ["said", "to be"]);
         assert!(words("who is ann OR ben").is_empty());
+    }
+
+    #[test]
+    fn what_runs_on_is_looked_for_in_parts_but_as_a_whole_in_quotes_and_after_a_minus() {
+        let query = parse("工资谈判的结果 \"下周的会议\" 会議の議事録 OR pay -下周的会议").without_frame();
+        let texts = |clauses: &[Clause]| -> Vec<String> {
+            clauses.iter().map(|clause| clause.text().to_owned()).collect()
+        };
+        assert_eq!(texts(&query.clauses), ["工资", "资谈", "谈判", "判的", "的结", "结果", "下周的会议"]);
+        assert_eq!(texts(&query.either[0]), ["会議", "議事", "事録", "pay"]);
+        assert_eq!(texts(&query.not), ["下周的会议"]);
+        let named =
+            Clause::Alike(vec![Clause::Word("工资谈判的结果".to_owned()), Clause::Word("pay".to_owned())]);
+        let query = TextQuery { clauses: vec![named], ..TextQuery::default() };
+        assert_eq!(query.without_frame(), query);
     }
 
     #[test]

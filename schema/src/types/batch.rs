@@ -67,7 +67,8 @@ pub(crate) enum BatchKind {
     /// Deletes, for good.
     Purge,
     /// Writes what the search indexes hold of each conversation anew; vectors come from PostgreSQL. In place, or with
-    /// `everywhere` into a new generation beside the live one.
+    /// `everywhere` into a new generation beside the live one. A language that is not known is found where the
+    /// text tells it.
     Reindex,
     /// The same, with every vector made anew.
     Reembed,

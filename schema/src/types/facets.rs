@@ -9,7 +9,7 @@ use colloquy_domain::{
     time::Timestamp,
 };
 
-use super::{int, search::SearchOutcome};
+use super::{int, search::SearchOutcome, spelling::SearchCorrection};
 use crate::{Wired, errors::fault, guards::actor, page::refuse};
 
 /// What is counted for a search.
@@ -89,6 +89,15 @@ const FACETS: [(&str, Facet); 4] = [
 
 #[ComplexObject]
 impl SearchOutcome {
+    /// What may have been meant, where words of the query stand in none of your organization's passages, or in next to none:
+    /// the query with words near to them that do. It finds something. Words within quotes are corrected too; quotes, OR,
+    /// fields and what is after a minus stay as they were typed. Null where there is nothing to correct, for SEMANTIC, and
+    /// where the search index does not answer within 300 ms.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn did_you_mean(&self, ctx: &Context<'_>) -> Result<Option<SearchCorrection>> {
+        SearchCorrection::of(ctx, &self.counted).await
+    }
+
     /// Passages counted by what filters tell apart. In TEXT and HYBRID those that match the words of the query, its quotes,
     /// OR and minus; in SEMANTIC all that the filters leave. Only what is selected is counted. Counts are the search
     /// index's: what was changed a moment ago may be counted as it was.

@@ -79,8 +79,9 @@ impl FileResult {
 
 fn report_lines(report: &Report, width: usize, whole: bool) -> Vec<String> {
     let length = report.duration_ms.map(|ms| format!(", {}", time_code(ms))).unwrap_or_default();
+    let language = report.language.as_deref().map(|code| format!(", {}", plain(code))).unwrap_or_default();
     let mut lines = vec![format!(
-        "{}{length}: {} read, {} merged, {} dropped, {}",
+        "{}{length}{language}: {} read, {} merged, {} dropped, {}",
         format_name(&report.format),
         count(report.cues_read as usize, "cue"),
         report.cues_merged,
@@ -218,6 +219,7 @@ mod tests {
             cues_split: 0,
             speakers: vec!["Mara Lindqvist".to_owned(), "Tobias\u{1b}[31m Okafor".to_owned()],
             duration_ms: Some(2_467_000),
+            language: Some("en".to_owned()),
             notes,
             notes_omitted: 2,
         };
@@ -241,7 +243,7 @@ mod tests {
     fn an_import_is_reported_with_what_is_odd_about_it() {
         assert_snapshot!(shown(&result(), false), @"
         imported       talks/coaching.vtt
-                       WebVTT, 41:07: 1,204 cues read, 13 merged, 1 dropped, 1,190 segments
+                       WebVTT, 41:07, en: 1,204 cues read, 13 merged, 1 dropped, 1,190 segments
                        2 speakers: Mara Lindqvist, Tobias\u{fffd}[31m Okafor
                        line 10: the times overlap
                        line 20: the times overlap
@@ -251,6 +253,9 @@ mod tests {
                        line 99: dropped: the end is before the start
                        and 5 further notes; --verbose shows more
         ");
+        let mut unknown = result();
+        unknown.report.as_mut().unwrap().language = None;
+        assert!(shown(&unknown, false).contains("WebVTT, 41:07: 1,204 cues read"));
         let mut split = result();
         split.report.as_mut().unwrap().cues_split = 2;
         assert!(

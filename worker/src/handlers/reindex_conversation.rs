@@ -1,11 +1,12 @@
 //! Writes what search engines know of a conversation anew, for a batch: over those that a filter names in all
 //! generations that stand, over everything into the one that is being built. Late and repeated runs change nothing,
-//! since the engines go by the conversation's version.
+//! since the engines go by the conversation's version. A language that is not known is looked for before.
 
 use async_trait::async_trait;
 use colloquy_domain::{
     Error,
     accounts::Tenant,
+    conversations::detect::detect,
     ids::ConversationId,
     jobs::{ClaimedJob, Payload, retry::JobError},
     ports::search::{OneGeneration, PassageDocument},
@@ -46,7 +47,12 @@ async fn write(ctx: &JobContext, job: &ClaimedJob, from: Vectors) -> Result<Outc
     let (Some(text), Some(generations)) = (&search.text, &search.generations) else {
         return Err(no_engine(DOING));
     };
-    let (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
+    let (mut standing, mut found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
+    if let Some(of) = &found
+        && detect(&ctx.ports, tenant, of).await?
+    {
+        (standing, found) = ctx.ports.passages.find_indexable(tenant, conversation_id).await?;
+    }
     of_engine(ctx, job, align(search, standing, None).await)?;
     let Some(found) = found else {
         // Its removal is a job of its own.

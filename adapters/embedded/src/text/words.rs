@@ -3,9 +3,18 @@
 
 use std::collections::HashMap;
 
-use colloquy_domain::{accounts::Tenant, ports::search::WordsLike, search::facets::ValueCount};
+use colloquy_domain::{
+    accounts::Tenant,
+    ports::search::WordsLike,
+    search::{
+        facets::ValueCount,
+        spelling::{LONGEST, nearest},
+    },
+};
 use tantivy::{
     DocId, DocSet, InvertedIndexReader, Searcher, SegmentReader, TERMINATED, Term,
+    postings::TermInfo,
+    query::{DfaWrapper, FuzzyTermQuery},
     schema::{Field, IndexRecordOption},
 };
 
@@ -29,13 +38,16 @@ pub(super) fn words(
     for segment in searcher.segment_readers() {
         own.push(Own::of(segment, &organization)?);
     }
+    let Some(look) = Look::of(fields.exact, like)? else {
+        return Ok(Vec::new());
+    };
     let mut candidates: HashMap<String, u64> = HashMap::new();
     for segment in searcher.segment_readers() {
-        gather(&*segment.inverted_index(fields.exact)?, like, &mut candidates)?;
+        look.gather(&*segment.inverted_index(fields.exact)?, &mut candidates)?;
     }
     let mut left = PLACES;
     let mut counts = HashMap::new();
-    for candidate in most(candidates, CANDIDATES) {
+    for candidate in first(like, candidates, CANDIDATES) {
         // What is too frequent to be counted is passed over, what is rarer may not be.
         if candidate.count > left {
             continue;
@@ -46,31 +58,70 @@ pub(super) fn words(
             counts.insert(candidate.value, count);
         }
     }
-    Ok(most(counts, limit))
+    Ok(first(like, counts, limit))
 }
 
-/// Words that are like it, with how many documents hold them, whosever.
-fn gather(
-    index: &InvertedIndexReader,
-    like: &WordsLike,
-    candidates: &mut HashMap<String, u64>,
-) -> tantivy::Result<()> {
-    let WordsLike::Beginning(prefix) = like;
-    if prefix.is_empty() {
-        return Ok(());
-    }
-    // No text has such a byte.
-    let end = [prefix.as_bytes(), &[u8::MAX]].concat();
-    let mut terms = index.terms().range().ge(prefix.as_bytes()).lt(end).into_stream()?;
-    for _ in 0..LOOKED_AT {
-        if !terms.advance() {
-            break;
-        }
-        if let Ok(word) = str::from_utf8(terms.key()) {
-            *candidates.entry(word.to_owned()).or_default() += u64::from(terms.value().doc_freq);
+fn first(like: &WordsLike, counts: HashMap<String, u64>, limit: usize) -> Vec<ValueCount> {
+    match like {
+        WordsLike::Beginning(_) => most(counts, limit),
+        WordsLike::Near { word, distance } => {
+            let counts = counts.into_iter().map(|(value, count)| ValueCount { value, count });
+            nearest(word, *distance, counts, limit)
         }
     }
-    Ok(())
+}
+
+/// How the dictionary is gone through.
+enum Look<'a> {
+    Beginning(&'a str),
+    Near(DfaWrapper),
+}
+
+impl<'a> Look<'a> {
+    /// `None` where nothing is like it.
+    fn of(field: Field, like: &'a WordsLike) -> tantivy::Result<Option<Self>> {
+        Ok(match like {
+            WordsLike::Beginning(prefix) if prefix.is_empty() => None,
+            WordsLike::Beginning(prefix) => Some(Self::Beginning(prefix)),
+            WordsLike::Near { word, .. } if !(1..=LONGEST).contains(&word.chars().count()) => None,
+            WordsLike::Near { word, distance } => {
+                let term = Term::from_field_text(field, word);
+                Some(Self::Near(FuzzyTermQuery::new(term, *distance, true).automaton()?))
+            }
+        })
+    }
+
+    /// Adds the words that are like it, with how many documents hold them, whosever.
+    fn gather(
+        &self,
+        index: &InvertedIndexReader,
+        candidates: &mut HashMap<String, u64>,
+    ) -> tantivy::Result<()> {
+        let mut add = |word: &[u8], of: &TermInfo| {
+            if let Ok(word) = str::from_utf8(word) {
+                *candidates.entry(word.to_owned()).or_default() += u64::from(of.doc_freq);
+            }
+        };
+        match self {
+            Self::Beginning(prefix) => {
+                // No text has such a byte.
+                let end = [prefix.as_bytes(), &[u8::MAX]].concat();
+                let mut terms = index.terms().range().ge(prefix.as_bytes()).lt(end).into_stream()?;
+                for _ in 0..LOOKED_AT {
+                    let Some((word, of)) = terms.next() else { break };
+                    add(word, of);
+                }
+            }
+            Self::Near(automaton) => {
+                let mut terms = index.terms().search(automaton).into_stream()?;
+                for _ in 0..LOOKED_AT {
+                    let Some((word, of)) = terms.next() else { break };
+                    add(word, of);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 fn held(searcher: &Searcher, field: Field, word: &str, own: &[Own]) -> tantivy::Result<u64> {
