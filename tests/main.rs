@@ -16,6 +16,7 @@ mod live;
 mod manage;
 mod meaning;
 mod operations;
+mod people;
 mod progress;
 mod rebuild;
 mod roles;

@@ -77,10 +77,8 @@ impl Source {
         };
         let passages = (0..PER_CONVERSATION).map(|i| {
             let speakers = vec!["Coach".to_owned(), format!("Client {n}")];
-            (
-                PassageDocument { id: PassageId::of(conversation_id, i), text: self.text(), speakers },
-                self.vector(),
-            )
+            let id = PassageId::of(conversation_id, i);
+            (PassageDocument { id, text: self.text(), speakers, people: Vec::new() }, self.vector())
         });
         (facets, passages.collect())
     }

@@ -5,7 +5,8 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{Database, fixtures::organization};
 
-const DOWN: [&str; 10] = [
+const DOWN: [&str; 11] = [
+    include_str!("../../../migrations/2026-11-21-000014_people/down.sql"),
     include_str!("../../../migrations/2026-11-21-000012_suggestions/down.sql"),
     include_str!("../../../migrations/2026-11-21-000011_saved_searches/down.sql"),
     include_str!("../../../migrations/2026-11-21-000010_languages/down.sql"),
