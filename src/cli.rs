@@ -271,8 +271,9 @@ pub(crate) struct Import {
   colloquy search 'salary OR pay kind:interview' --varied --explain
 
 \"A phrase\" must stand there to the letter, -word must not, of one OR another at least one; of the other words
-more is better. speaker:, tag:, kind:, before: and after: narrow the search as the options do. Put the query into
-single quotes, and behind -- where it begins with a hyphen: colloquy search -- -bonus notice
+more is better. speaker:, person:, tag:, kind:, lang:, before: and after: narrow the search as the options do; person:
+is whoever has that name, under any label. Put the query into single quotes, and behind -- where it begins with a
+hyphen: colloquy search -- -bonus notice
 
 --mode text finds the words, --mode semantic what is near in meaning, and hybrid, the default, both. With --facets
 or --explain, --json gives an object of hits, facets and explanation in the place of the list of hits.")]

@@ -82,6 +82,7 @@ pub(crate) async fn core(
         accounts: Arc::new(postgres.clone()),
         conversations: Arc::new(postgres.clone()),
         passages: Arc::new(postgres.clone()),
+        people: Arc::new(postgres.clone()),
         analyses: Arc::new(postgres.clone()),
         batches: Arc::new(postgres.clone()),
         schedules: Arc::new(postgres.clone()),

@@ -17,6 +17,7 @@ mod manage;
 mod meaning;
 mod operations;
 mod outage;
+mod people;
 mod progress;
 mod rebuild;
 mod roles;

@@ -42,6 +42,28 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         "mutation($saved: ID!) { deleteSavedSearch(input: { id: $saved }) { userErrors { code } } }",
         Some("MEMBER"),
     ),
+    ("person", "query($person: ID!) { person(id: $person) { name } }", Some("VIEWER")),
+    ("people", "{ people { edges { cursor } } }", Some("VIEWER")),
+    (
+        "createPerson",
+        "mutation { createPerson(input: { name: \"Ana\" }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "updatePerson",
+        "mutation($person: ID!) { updatePerson(input: { id: $person, name: \"Ana\" }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "deletePerson",
+        "mutation($person: ID!) { deletePerson(input: { id: $person }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "setParticipantPerson",
+        "mutation($participant: ID!) { setParticipantPerson(input: { participantId: $participant }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
     ("tags", "{ tags { edges { cursor } } }", Some("VIEWER")),
     ("analysis", "query($id: ID!) { analysis(id: $id) { id } }", Some("VIEWER")),
     ("job", "query($id: ID!) { job(id: $id) { id } }", Some("VIEWER")),
@@ -220,6 +242,8 @@ async fn each_role_may_what_the_table_says_and_no_more() {
             ("batch", nobody(b'b')),
             ("schedule", nobody(b'r')),
             ("saved", nobody(b'v')),
+            ("person", nobody(b'h')),
+            ("participant", nobody(b'p')),
         ];
         let used = known.into_iter().filter(|(name, _)| query.contains(&format!("${name}:")));
         let variables =

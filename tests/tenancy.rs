@@ -26,6 +26,42 @@ const TABLE: &[(&str, &str, &str)] = &[
         "c",
         "query($id: ID!) { found: similar(conversationId: $id) { byWords } }",
     ),
+    (
+        "SearchFilter.personIds",
+        "h",
+        "query($id: ID!) { found: search(query: \"talk\", filter: { personIds: [$id] }) { edges { cursor } } }",
+    ),
+    (
+        "ConversationFilter.personIds",
+        "h",
+        "query($id: ID!) { found: conversations(filter: { personIds: [$id] }) { edges { cursor } } }",
+    ),
+    (
+        "BatchFilter.personIds",
+        "h",
+        "mutation($id: ID!) { found: planBatch(input: { kind: PURGE, filter: { personIds: [$id] } }) { batch { id } userErrors { code } } }",
+    ),
+    ("Query.person.id", "h", "query($id: ID!) { found: person(id: $id) { id name } }"),
+    (
+        "UpdatePersonInput.id",
+        "h",
+        "mutation($id: ID!) { found: updatePerson(input: { id: $id, name: \"mine\" }) { person { id } userErrors { code } } }",
+    ),
+    (
+        "DeletePersonInput.id",
+        "h",
+        "mutation($id: ID!) { found: deletePerson(input: { id: $id }) { deletedId userErrors { code } } }",
+    ),
+    (
+        "SetParticipantPersonInput.participantId",
+        "p",
+        "mutation($id: ID!) { found: setParticipantPerson(input: { participantId: $id }) { participant { id } userErrors { code } } }",
+    ),
+    (
+        "SetParticipantPersonInput.personId",
+        "h",
+        "mutation($id: ID!, $own: ID!) { found: setParticipantPerson(input: { participantId: $own, personId: $id }) { participant { id } userErrors { code } } }",
+    ),
     ("Query.similar.passageId", "q", "query($id: ID!) { found: similar(passageId: $id) { byWords } }"),
     (
         "JobFilter.ids",
@@ -211,6 +247,7 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     let planned = client.change("planBatch", "batch { id }", plan.clone()).await;
     let schedule = json!({ "name": SECRET, "cron": "@yearly", "batch": plan });
     let schedule = client.change("createSchedule", "schedule { id }", schedule).await;
+    let person = client.change("createPerson", "person { id }", json!({ "name": SECRET })).await;
     let search = json!({ "name": SECRET, "query": SECRET });
     let search = client.change("saveSearch", "savedSearch { id }", search).await;
     let query = format!(
@@ -219,8 +256,11 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
         search(query: \"{SECRET}\") {{ edges {{ node {{ passage {{ id }} }} }} }} jobs {{ edges {{ node {{ id }} }} }} }}"
     );
     let data = client.data(&query, json!({ "id": id })).await;
+    let tied = json!({ "participantId": data["conversation"]["participants"][0]["id"], "personId": person["person"]["id"] });
+    client.change("setParticipantPerson", "", tied).await;
+    client.idle().await;
     let mut ids = vec![id];
-    collect(&json!([data, key, planned, schedule, search, viewer, payload]), &mut ids);
+    collect(&json!([data, person, key, planned, schedule, search, viewer, payload]), &mut ids);
     ids
 }
 
@@ -259,18 +299,24 @@ async fn no_id_of_another_tenant_opens_anything() {
     ids.sort();
     ids.dedup();
     let letters: BTreeSet<String> = ids.iter().map(|id| letter(id)).collect();
-    let all = ["a", "b", "c", "i", "j", "k", "o", "p", "q", "r", "s", "t", "u", "v"].map(str::to_owned);
+    let all = ["a", "b", "c", "h", "i", "j", "k", "o", "p", "q", "r", "s", "t", "u", "v"].map(str::to_owned);
     assert_eq!(letters, BTreeSet::from(all), "an id of every kind is tried");
     let dump = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM (
         SELECT c::text FROM conversations c UNION ALL SELECT m::text FROM memberships m
-        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT b::text FROM batches b UNION ALL SELECT s::text FROM schedules s UNION ALL SELECT v::text FROM saved_searches v UNION ALL SELECT ct::text FROM conversation_tags ct) t";
+        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT b::text FROM batches b UNION ALL SELECT s::text FROM schedules s UNION ALL SELECT v::text FROM saved_searches v UNION ALL SELECT ct::text FROM conversation_tags ct UNION ALL SELECT p::text FROM people p UNION ALL SELECT p::text FROM participants p) t";
+    let participant = "query($id: ID!) { conversation(id: $id) { participants { id } } }";
+    let participant =
+        ada.data(participant, json!({ "id": own })).await["conversation"]["participants"][0]["id"].clone();
     let sql = world.sql().await;
     let before: String = sql.query_one(dump, &[]).await.unwrap().get(0);
     for (path, of, query) in TABLE {
         let of_kind = ids.iter().filter(|id| *of == "*" || letter(id) == *of).collect::<Vec<_>>();
         assert!(!of_kind.is_empty(), "{path}");
         for id in of_kind {
-            let variables = json!({ "id": id });
+            let mut variables = json!({ "id": id });
+            if query.contains("$own:") {
+                variables["own"] = participant.clone();
+            }
             if query.starts_with("subscription") {
                 assert_eq!(ada.subscribe(query, variables).await.refusal().await, "NOT_FOUND", "{path}");
                 continue;
@@ -289,6 +335,8 @@ async fn no_id_of_another_tenant_opens_anything() {
                 json!({ "batch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "schedule": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "savedSearch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "person": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "participant": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "batch": null, "userErrors": [{ "code": "NOTHING_TO_DO" }] }),
                 json!({ "deletedId": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
             ];
@@ -301,6 +349,11 @@ async fn no_id_of_another_tenant_opens_anything() {
     let matched = "query($id: ID!) { savedSearch(id: $id) { matches { edges { cursor } } } }";
     let matched = ada.data(matched, json!({ "id": search["id"] })).await;
     assert_eq!(matched["savedSearch"]["matches"]["edges"], json!([]));
+    // Nor does a name; another's of the same name is nobody of one's own.
+    let named = format!("query: \"talk person:{SECRET}\", mode: TEXT");
+    assert_eq!(ada.titles(&named).await, [""; 0]);
+    let people = "{ people { edges { node { id } } } }";
+    assert_eq!(ada.data(people, json!({})).await["people"]["edges"], json!([]));
     // Nor does the text lead there; meaning finds what is least unlike among one's own.
     for mode in ["TEXT", "SEMANTIC", "HYBRID"] {
         let hits = ada.search(&format!("query: \"{SECRET} talk\", mode: {mode}, filter: {{}}")).await;

@@ -53,6 +53,7 @@ pub(crate) fn of_texts(number: u128, texts: &[String]) -> (ConversationId, Vec<P
         start_ms: None,
         end_ms: None,
         speakers: Vec::new(),
+        people: Vec::new(),
     };
     (conversation_id, (0..).zip(texts).map(passage).collect())
 }
@@ -70,6 +71,7 @@ pub(crate) fn of_turns(number: u128, turns: &[(String, String)]) -> (Conversatio
             conversation_id,
             label: label.clone(),
             ordinal: ordinal as i32,
+            person_id: None,
         };
         let participant_id = participant.id;
         if known.is_none() {

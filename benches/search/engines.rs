@@ -98,12 +98,7 @@ impl Opened<'_> {
                 occurred_at: None,
                 language: Some(Language::ENGLISH),
             };
-            let document = |passage: &Passage| PassageDocument {
-                id: passage.id,
-                text: passage.text.clone(),
-                speakers: passage.speakers.clone(),
-            };
-            let documents: Vec<_> = passages.iter().map(document).collect();
+            let documents: Vec<PassageDocument> = passages.iter().cloned().map(Into::into).collect();
             let with_vectors = documents.iter().cloned().zip(vectors.by_ref()).collect();
             self.text.replace(TENANT, 1, facets.clone(), documents).await.unwrap();
             self.vectors.replace(TENANT, 1, facets, with_vectors).await.unwrap();

@@ -14,7 +14,7 @@ use crate::{
     text::Index,
 };
 
-const ALL: [Facet; 4] = [Facet::Kind, Facet::Tag, Facet::Speaker, Facet::Language];
+const ALL: [Facet; 5] = [Facet::Kind, Facet::Tag, Facet::Speaker, Facet::Language, Facet::Person];
 
 /// Four conversations of two passages, "word" in each and "rare" in the first of each.
 async fn fill(index: Index<'_>, world: &World, tenant: u32) {
@@ -70,7 +70,7 @@ pub async fn counts_are_of_what_matches_by_value(index: Index<'_>, world: &World
     assert_eq!(speakers, values(&[("bo", 8), ("ann lee", 4)]), "a label counts once a passage");
     assert_eq!(count(index, world, "word", &any, 1).await.values[2], values(&[("bo", 8)]));
     let none = count(index, world, "absent", &any, 10).await;
-    assert_eq!((none.matching, none.values, none.span), (0, vec![Vec::new(); 4], None));
+    assert_eq!((none.matching, none.values, none.span), (0, vec![Vec::new(); ALL.len()], None));
     // What is gone, and what marks it, is not counted.
     index.remove(world.tenant(0), world.conversation(0)).await.unwrap();
     let counts = count(index, world, "", &any, 10).await;

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use colloquy_domain::{
     accounts::Tenant,
     conversations::ConversationKind,
-    ids::{ConversationId, OrganizationId, PassageId},
+    ids::{ConversationId, OrganizationId, PassageId, PersonId},
     language::Language,
     ports::search::{ConversationFacets, EngineHit, PassageDocument},
     search::highlight::SpokenText,
@@ -31,6 +31,13 @@ impl World {
         ConversationId(Uuid::new_v5(&self.0, format!("conversation {n}").as_bytes()))
     }
 
+    /// Ids in the order of numbers.
+    pub fn person(&self, n: u32) -> PersonId {
+        let mut id = Uuid::new_v5(&self.0, b"person").into_bytes();
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        PersonId(Uuid::from_bytes(id))
+    }
+
     pub fn facets(&self, n: u32) -> ConversationFacets {
         ConversationFacets {
             conversation_id: self.conversation(n),
@@ -47,6 +54,7 @@ impl World {
             id: PassageId::of(self.conversation(n), ordinal),
             text: text.to_owned(),
             speakers: speakers.iter().map(|s| (*s).to_owned()).collect(),
+            people: Vec::new(),
         }
     }
 

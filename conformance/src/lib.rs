@@ -10,6 +10,7 @@ pub mod languages;
 pub mod made_up;
 pub mod matching;
 mod paging;
+pub mod people;
 pub mod text;
 pub mod timing;
 pub mod vectors;
@@ -80,11 +81,15 @@ macro_rules! text_suite {
             one_thing_is_found_under_each_of_its_names,
         );
         $crate::suite!(matching, $open: what_matches_is_what_is_found);
+        $crate::suite!(people, $open:
+            a_person_is_found_where_they_speak,
+            people_are_counted_and_ignore_their_own_filter,
+        );
     };
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 42;
+pub const TEXT_TESTS: usize = 44;
 
 /// The tests of a vector engine.
 #[macro_export]
@@ -105,8 +110,9 @@ macro_rules! vector_suite {
             a_vector_of_nothing_is_near_to_nothing,
             filters_are_exact_against_brute_force,
         );
+        $crate::suite!(people, $open: vectors_are_narrowed_by_who_speaks);
     };
 }
 
 /// How many tests [`vector_suite`] makes, for whoever leaves them out.
-pub const VECTOR_TESTS: usize = 13;
+pub const VECTOR_TESTS: usize = 14;

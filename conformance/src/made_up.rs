@@ -88,6 +88,7 @@ impl Source {
             id: PassageId::of(conversation_id, ordinal),
             text: self.words(WORDS),
             speakers: vec!["Coach".to_owned(), format!("Client {n}")],
+            people: Vec::new(),
         };
         (facets, (0..PER_CONVERSATION).map(passage).collect())
     }

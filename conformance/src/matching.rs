@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, TimeDelta};
 use colloquy_domain::{
     conversations::ConversationKind,
-    ids::SavedSearchId,
+    ids::{PersonId, SavedSearchId},
     passages::Passage,
+    people::{Known, key},
     ports::{
         search::{ConversationFacets, PassageDocument, TextIndex},
         store::passages::FoundPassage,
@@ -14,6 +15,7 @@ use colloquy_domain::{
     search::{
         language::{Asked, read},
         matching::{Came, Matcher, Watched},
+        query::SearchFilter,
         saved::Watch,
     },
 };
@@ -28,6 +30,8 @@ const QUERIES: usize = 400;
 const LANGUAGES: [&str; 8] = ["en", "de", "fr", "es", "pt", "nl", "zh", ""];
 const TAGS: [&str; 3] = ["Q3", "pay rise", "Éire"];
 const SPEAKERS: [&str; 3] = ["Ann Lee", "BEN", "Zoë"];
+/// Two of them have one name.
+const PEOPLE: [&str; 4] = ["Ana López", "Ben", "ana lopez", "Zoë"];
 
 /// Forms of few words, so that queries and texts meet; what runs together, and what is passed over in questions.
 const WORDS: &str = "plan plans Planning planned Pläne Plänen Haus Häuser hauser the The how much is a or \
@@ -74,7 +78,8 @@ impl Draw {
             8 => format!("-\"{} {}\"", self.word(), self.word()),
             9 => format!("{} OR {} OR \"{}\"", self.word(), self.word(), self.word()),
             10 => format!("lang:{}", self.of(&LANGUAGES[..7])),
-            _ => match self.0.random_range(0..3) {
+            _ => match self.0.random_range(0..4) {
+                3 => format!("person:\"{}\"", self.of(&PEOPLE).to_uppercase()),
                 0 => format!("tag:\"{}\"", self.of(&TAGS).to_uppercase()),
                 1 => format!("speaker:\"{}\"", self.of(&SPEAKERS).to_lowercase()),
                 _ => format!("kind:{}", self.of(&["coaching", "meeting"])),
@@ -93,7 +98,19 @@ impl Draw {
     }
 }
 
-fn came(facets: &ConversationFacets, ordinal: u32, document: &PassageDocument) -> Came {
+fn known(id: PersonId, world: &World) -> Known {
+    let name = (0..).zip(PEOPLE).find(|(n, _)| world.person(*n) == id).map_or("", |(_, name)| name);
+    Known { id, key: key(name) }
+}
+
+/// With the people in the place of their names.
+fn resolved(filter: &SearchFilter, world: &World) -> SearchFilter {
+    let all = (0..).zip(PEOPLE).map(|(n, _)| known(world.person(n), world));
+    let named = all.filter(|known| filter.people.contains(&known.key)).map(|known| known.id);
+    filter.clone().with_named(named.collect())
+}
+
+fn came(facets: &ConversationFacets, ordinal: u32, document: &PassageDocument, world: &World) -> Came {
     let passage = Passage {
         id: document.id,
         conversation_id: facets.conversation_id,
@@ -104,6 +121,7 @@ fn came(facets: &ConversationFacets, ordinal: u32, document: &PassageDocument) -
         start_ms: None,
         end_ms: None,
         speakers: document.speakers.clone(),
+        people: document.people.iter().map(|id| known(*id, world)).collect(),
     };
     let found = FoundPassage { passage, facets: facets.clone(), embedding_model: None };
     Came { found, at: DateTime::UNIX_EPOCH + TimeDelta::days(1), vector: None }
@@ -114,12 +132,16 @@ pub async fn what_matches_is_what_is_found(index: &dyn TextIndex, world: &World)
     let mut texts = Vec::new();
     for n in 0..CONVERSATIONS {
         let facets = draw.facets(world, n);
-        let of = |ordinal| {
+        let of = |ordinal: u32| {
             let (text, speaker) = (draw.text(), draw.of(&SPEAKERS));
-            world.passage(n, ordinal, &text, &[speaker])
+            let speaks = |n: &u32| (ordinal + n).is_multiple_of(3);
+            let people = (0..4).filter(speaks).map(|n| world.person(n)).collect();
+            PassageDocument { people, ..world.passage(n, ordinal, &text, &[speaker]) }
         };
         let documents: Vec<PassageDocument> = (0..TEXTS).map(of).collect();
-        texts.extend((0..).zip(&documents).map(|(ordinal, one)| ((n, ordinal), came(&facets, ordinal, one))));
+        texts.extend(
+            (0..).zip(&documents).map(|(ordinal, one)| ((n, ordinal), came(&facets, ordinal, one, world))),
+        );
         index.replace(world.tenant(0), 1, facets, documents).await.unwrap();
     }
     let asked: Vec<(String, Asked)> = std::iter::repeat_with(|| draw.query())
@@ -140,8 +162,8 @@ pub async fn what_matches_is_what_is_found(index: &dyn TextIndex, world: &World)
     let mut met = 0;
     for ((query, asked), matching) in asked.iter().zip(&matching) {
         let limit = (CONVERSATIONS * TEXTS) as usize;
-        let found =
-            index.search(world.tenant(0), &asked.text.without_frame(), &asked.filter, limit).await.unwrap();
+        let filter = resolved(&asked.filter, world);
+        let found = index.search(world.tenant(0), &asked.text.without_frame(), &filter, limit).await.unwrap();
         let found: BTreeSet<(u32, u32)> = world.places(&found.hits).into_iter().collect();
         let differ: Vec<_> = found.symmetric_difference(matching).collect();
         let text = differ.first().and_then(|place| texts.iter().find(|(other, _)| other == *place));

@@ -214,6 +214,7 @@ pub async fn filters_combine(index: Index<'_>, world: &World) {
         occurred_before: Some(at("2026-03-02T00:00:00Z")),
         conversation_ids: vec![world.conversation(1), world.conversation(3)],
         languages: language("de").into_iter().collect(),
+        ..SearchFilter::default()
     };
     let places = find_in(index, world, world.tenant(0), "word", &filter).await;
     assert_eq!(places, [(1, 0)]);

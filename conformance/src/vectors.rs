@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use colloquy_domain::{
     conversations::ConversationKind::{self, Interview, Meeting},
     ids::PassageId,
+    people::Known,
     ports::search::{ConversationFacets, PassageDocument, VectorIndex},
     search::{find::HitFacets, query::SearchFilter},
 };
@@ -226,6 +227,9 @@ struct Mirror(HashMap<PassageId, (ConversationFacets, PassageDocument, Vec<f32>)
 
 impl Mirror {
     fn nearest(&self, query: &[f32], filter: &SearchFilter, limit: usize) -> Vec<(PassageId, f32)> {
+        let known = |passage: &PassageDocument| -> Vec<Known> {
+            passage.people.iter().map(|id| Known { id: *id, key: String::new() }).collect()
+        };
         let mut found: Vec<(PassageId, f32)> = self
             .0
             .values()
@@ -237,6 +241,7 @@ impl Mirror {
                     speakers: passage.speakers.iter().map(String::as_str).collect(),
                     occurred_at: facets.occurred_at,
                     language: facets.language,
+                    people: &known(passage),
                 })
             })
             .map(|(_, passage, vector)| (passage.id, cosine(query, vector)))

@@ -75,6 +75,7 @@ fn came() -> Came {
         start_ms: None,
         end_ms: None,
         speakers: vec!["Ann Lee".to_owned()],
+        people: Vec::new(),
     };
     let facets = ConversationFacets {
         conversation_id,

@@ -13,7 +13,7 @@ pub mod update;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ConversationId, OrganizationId, ParticipantId, SegmentId, TagId, UserId},
+    ids::{ConversationId, OrganizationId, ParticipantId, PersonId, SegmentId, TagId, UserId},
     language::Language,
     time::{Millis, Timestamp},
     transcripts::report::ImportReport,
@@ -87,6 +87,8 @@ pub struct Participant {
     pub label: String,
     /// From 0, in the order of first speaking.
     pub ordinal: i32,
+    /// Who that is, where somebody has said so.
+    pub person_id: Option<PersonId>,
 }
 
 /// One turn or cue of the current revision.

@@ -64,6 +64,7 @@ ids! {
     ConversationId,
     ParticipantId,
     SegmentId,
+    PersonId,
     /// UUIDv5 of conversation and ordinal: stable over revisions.
     PassageId,
     TagId,

@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod language;
 pub mod money;
 pub mod passages;
+pub mod people;
 pub mod ports;
 pub mod schedules;
 pub mod search;

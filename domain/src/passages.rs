@@ -4,6 +4,7 @@
 use crate::{
     conversations::{Segment, Talk},
     ids::{ConversationId, PassageId},
+    people::Known,
     time::Millis,
 };
 
@@ -28,6 +29,9 @@ pub struct Passage {
     pub end_ms: Option<Millis>,
     /// Labels of those who speak in it, in order of first speaking.
     pub speakers: Vec<String>,
+    /// Who of the organization's people speaks in it as they are tied now, in the order of ids; where it is cut nobody is
+    /// known.
+    pub people: Vec<Known>,
 }
 
 /// BLAKE3 of a passage's text: what vectors are kept by.
@@ -103,6 +107,7 @@ impl<'a> Cutter<'a> {
             start_ms: run.iter().filter_map(|(segment, _)| segment.start_ms).min(),
             end_ms: run.iter().filter_map(|(segment, _)| segment.end_ms).max(),
             speakers,
+            people: Vec::new(),
         });
     }
 }

@@ -35,6 +35,7 @@ pub struct Ports {
     pub accounts: Arc<dyn store::accounts::AccountStore>,
     pub conversations: Arc<dyn store::conversations::ConversationStore>,
     pub passages: Arc<dyn store::passages::PassageStore>,
+    pub people: Arc<dyn store::people::PersonStore>,
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,
     pub batches: Arc<dyn store::batches::BatchStore>,
     pub schedules: Arc<dyn store::schedules::ScheduleStore>,

@@ -18,6 +18,7 @@ mod kept;
 pub mod language;
 mod legs;
 pub mod matching;
+mod people;
 pub mod query;
 pub mod saved;
 pub mod similar;

@@ -7,7 +7,8 @@ use colloquy_domain::{
     Error,
     ids::{
         AnalysisId, ApiKeyId, AuditEntryId, BatchId, ConversationId, InsightId, InvitationId, JobId,
-        OrganizationId, ParticipantId, PassageId, SavedSearchId, ScheduleId, SegmentId, TagId, UserId,
+        OrganizationId, ParticipantId, PassageId, PersonId, SavedSearchId, ScheduleId, SegmentId, TagId,
+        UserId,
     },
 };
 use uuid::Uuid;
@@ -35,6 +36,7 @@ globals! {
     b'b' BatchId "batch",
     b'c' ConversationId "conversation",
     b'e' AuditEntryId "audit entry",
+    b'h' PersonId "person",
     b'i' InsightId "insight",
     b'j' JobId "job",
     b'k' ApiKeyId "API key",

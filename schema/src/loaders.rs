@@ -11,10 +11,11 @@ use colloquy_domain::{
     batches::Batch,
     conversations::{Conversation, Participant, SpokenSegment, Tag},
     ids::{
-        AnalysisId, BatchId, ConversationId, InsightId, JobId, ParticipantId, SavedSearchId, ScheduleId,
-        SegmentId, UserId,
+        AnalysisId, BatchId, ConversationId, InsightId, JobId, ParticipantId, PersonId, SavedSearchId,
+        ScheduleId, SegmentId, UserId,
     },
     jobs::Job,
+    people::Person,
     ports::{
         Ports,
         store::{accounts::Member, analyses::Analysis, conversations::Progress},
@@ -65,6 +66,9 @@ keys! {
     ConversationById(ConversationId),
     ParticipantById(ParticipantId),
     SegmentById(SegmentId),
+    PersonById(PersonId),
+    /// Who it may be by its label, where it is nobody yet.
+    SuggestedFor(ParticipantId),
     ParticipantsOf(ConversationId),
     TagsOf(ConversationId),
     SegmentCountOf(ConversationId),
@@ -115,6 +119,7 @@ macro_rules! one {
 one!(ConversationById -> Conversation, conversations.find, |row| row.id);
 one!(ParticipantById -> Participant, conversations.find_participants, |row| row.id);
 one!(SegmentById -> SpokenSegment, conversations.find_segments, |row| row.segment.id);
+one!(PersonById -> Person, people.find, |row| row.id);
 one!(ProgressOf -> Progress, conversations.progress, |row| row.conversation_id);
 one!(AnalysisOf -> Analysis, analyses.current, |row| row.conversation_id);
 one!(AnalysisById -> Analysis, analyses.find, |row| row.id);
@@ -146,6 +151,7 @@ macro_rules! many {
 }
 
 many!(ParticipantsOf -> Participant, conversations.participants, |row: Participant| (row.conversation_id, row));
+many!(SuggestedFor -> Person, people.suggest, |row: (ParticipantId, Person)| row);
 many!(TagsOf -> Tag, conversations.tags, |row: (ConversationId, Tag)| row);
 many!(SegmentCountOf -> u64, conversations.count_segments, |row: (ConversationId, u64)| row);
 many!(InsightsOf -> (InsightId, Insight), analyses.insights,

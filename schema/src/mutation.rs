@@ -4,14 +4,15 @@ use async_graphql::MergedObject;
 
 use crate::mutations::{
     accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    jobs::JobMutations, saved_searches::SavedSearchMutations, schedules::ScheduleMutations,
-    synonyms::SynonymMutations, verify::VerifyMutations,
+    jobs::JobMutations, people::PersonMutations, saved_searches::SavedSearchMutations,
+    schedules::ScheduleMutations, synonyms::SynonymMutations, verify::VerifyMutations,
 };
 
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     AccountMutations,
     ConversationMutations,
+    PersonMutations,
     JobMutations,
     BatchMutations,
     ScheduleMutations,

@@ -8,7 +8,9 @@ use colloquy_domain::{
     accounts::{Actor, Role},
     audit,
     batches::rebuild,
-    ids::{BatchId, ConversationId, JobId, SavedSearchId, ScheduleId},
+    ids::{BatchId, ConversationId, JobId, PersonId, SavedSearchId, ScheduleId},
+    people,
+    ports::store::people::AfterPerson,
     search::{
         arrange::Arrangement,
         find::{MAX_PAGE, SearchInput, find},
@@ -40,6 +42,7 @@ use crate::{
         int,
         job::{Job, JobConnection, JobFilter, QueueStats, Queues},
         node::{self, Node},
+        person::{Person, PersonConnection, find_person},
         ranking::{SearchCursor, SearchGrouping},
         saved_search::{SavedSearch, SavedSearchConnection},
         schedule::{Schedule, ScheduleConnection},
@@ -93,7 +96,7 @@ impl Query {
         last: Option<i32>,
     ) -> Result<ConversationConnection> {
         let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
-        let filter = filter.unwrap_or_default().into();
+        let filter = filter.unwrap_or_default().read().map_err(fault)?;
         let rows = ctx
             .ports()
             .conversations
@@ -104,9 +107,10 @@ impl Query {
     }
 
     /// Passages by word and by meaning, best first. `"a phrase"` must stand there to the letter, `-word` must
-    /// not, and of `one OR "another one"` one or more; of the other words more is better. `speaker:`, `tag:`, `kind:`,
-    /// `lang:`, `before:` and `after:` narrow the search as `filter` does (`speaker:"Ann Lee" after:2026-01-31`): of values of one
-    /// field any will do. What cannot be read is refused with `extensions.character`, where it stands. At most 100
+    /// not, and of `one OR "another one"` one or more; of the other words more is better. `speaker:`,
+    /// `person:`, `tag:`, `kind:`, `lang:`, `before:` and `after:` narrow the search as `filter` does (`speaker:"Ann Lee"
+    /// after:2026-01-31`): of values of one field any will do. `person:"Ana Lopez"` means whoever is so named, without case and
+    /// accents, under any label. What cannot be read is refused with `extensions.character`, where it stands. At most 100
     /// a page. TEXT is paged as deep as one likes. What takes in meaning, or is grouped or varied, is ranked once over the
     /// best 1,000 hits of each engine and kept for ten minutes; after that it is ranked anew, and goes on behind the hit of
     /// the cursor. A cursor goes with the query, mode, filter and order that it came from (CURSOR_OF_ANOTHER_QUERY).
@@ -160,8 +164,8 @@ impl Query {
     }
 
     /// For a search box, while somebody types: the last word completed by words of your organization's passages, and
-    /// titles, speakers and tags that begin with what was typed, without case. A `speaker:` or `tag:` at the end is
-    /// completed by its own. At most 20; nothing where nothing was typed.
+    /// titles, speakers, tags and people that begin with what was typed, without case. A `speaker:`, `tag:` or `person:` at
+    /// the end is completed by its own. At most 20; nothing where nothing was typed.
     async fn search_suggestions(
         &self,
         ctx: &Context<'_>,
@@ -242,6 +246,39 @@ impl Query {
         let tags = ctx.ports().conversations.list_tags(tenant, after, page.by.limit).await.map_err(fault)?;
         let node = |(tag, n)| TagCount { tag: Tag(tag), conversations: int(n) };
         Ok(connection(&page, tags, |(tag, _)| OpaqueCursor(tag.name.clone()), node))
+    }
+
+    async fn person(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Person>> {
+        actor(ctx)?;
+        match global_id::decode::<PersonId>(&id) {
+            Some(id) => find_person(ctx, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The organization's people, by name. At most 100 a page.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    async fn people(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            validator(max_length = 200),
+            desc = "Part of the name, compared without case and accents."
+        )]
+        name_contains: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<PersonConnection> {
+        let tenant = actor(ctx)?.tenant();
+        let page = PageArgs { after, first, ..PageArgs::default() }.read::<OpaqueCursor<(String, Uuid)>>()?;
+        let after = page
+            .by
+            .after
+            .as_ref()
+            .map(|OpaqueCursor((name, id))| AfterPerson { key: people::key(name), id: PersonId(*id) });
+        let people = ctx.ports().people.list(tenant, name_contains.as_deref(), after, page.by.limit).await;
+        let cursor = |person: &people::Person| OpaqueCursor((people::key(&person.name), person.id.0));
+        Ok(connection(&page, people.map_err(fault)?, cursor, Person))
     }
 
     async fn analysis(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Analysis>> {

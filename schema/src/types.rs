@@ -9,6 +9,7 @@ pub(crate) mod facets;
 pub(crate) mod import;
 pub(crate) mod job;
 pub(crate) mod node;
+pub(crate) mod person;
 pub(crate) mod ranking;
 pub(crate) mod saved_search;
 pub(crate) mod schedule;

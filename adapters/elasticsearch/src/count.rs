@@ -30,6 +30,7 @@ fn field(facet: Facet) -> &'static str {
         Facet::Tag => "tags",
         Facet::Speaker => "speakers",
         Facet::Language => "language",
+        Facet::Person => "people",
     }
 }
 

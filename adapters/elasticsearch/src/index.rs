@@ -16,7 +16,7 @@ use crate::{
 
 /// Grows with every change of what is stored. It is in the names of indexes, so that a release makes its own beside those
 /// of before.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 const MAKING: &str = "make a search index";
 const LOOKING: &str = "look at a search index";
 const GAUGE: &str = "gauge";
@@ -217,6 +217,7 @@ fn fields(meta: &Value) -> Value {
             "language": keyword,
             "tags": keyword,
             "speakers": keyword,
+            "people": keyword,
             // Microseconds since 1970: the server's own dates end at milliseconds, or in 2262.
             "occurred_at": long,
             "marker": { "type": "boolean" },

@@ -87,13 +87,23 @@ fn sequence(form: Form, tokens: &[Token], boost: f32) -> Option<Value> {
 }
 
 pub(crate) fn filters(tenant: Tenant, filter: &SearchFilter) -> Option<Vec<Value>> {
-    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids, languages } =
-        filter;
+    let SearchFilter {
+        kinds,
+        tags,
+        speakers,
+        occurred_from,
+        occurred_before,
+        conversation_ids,
+        languages,
+        person_ids,
+        people: _,
+    } = filter;
     let lists = [
         ("kind", kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),
         ("language", languages.iter().map(ToString::to_string).collect()),
         ("tags", tags.iter().map(|tag| label(tag)).collect()),
         ("speakers", speakers.iter().map(|speaker| label(speaker)).collect()),
+        ("people", person_ids.iter().map(ToString::to_string).collect()),
         ("conversation_id", conversation_ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
     ];
     let mut filters = vec![json!({ "term": { "organization": tenant.0.to_string() } })];

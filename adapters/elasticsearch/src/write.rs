@@ -179,6 +179,7 @@ pub(crate) fn document(
         "language": facets.language.map(String::from),
         "tags": facets.tags.iter().map(|tag| label(tag)).collect::<Vec<_>>(),
         "speakers": passage.speakers.iter().map(|speaker| label(speaker)).collect::<Vec<_>>(),
+        "people": passage.people,
         "occurred_at": facets.occurred_at.map(|at| at.timestamp_micros()),
         "stemmed": joined(&analysis::stemmed(&passage.text, facets.language)),
         "exact": joined(&exact),

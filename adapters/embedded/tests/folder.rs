@@ -60,7 +60,7 @@ fn conversation(n: u32) -> ConversationFacets {
 
 fn passage(n: u32, ordinal: u32) -> PassageDocument {
     let id = PassageId::of(conversation(n).conversation_id, ordinal);
-    PassageDocument { id, text: "something acknowledged".into(), speakers: Vec::new() }
+    PassageDocument { id, text: "something acknowledged".into(), speakers: Vec::new(), people: Vec::new() }
 }
 
 async fn put(index: &EmbeddedIndex, n: u32) -> Result<(), Error> {

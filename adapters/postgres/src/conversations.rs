@@ -97,7 +97,7 @@ struct Patch {
 }
 
 /// Search goes by the version: it grows with every change that search can see.
-async fn touch(
+pub(crate) async fn touch(
     conn: &mut Connection,
     tenant: Tenant,
     id: ConversationId,

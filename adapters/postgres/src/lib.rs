@@ -17,6 +17,7 @@ mod jobs;
 mod leaders;
 mod migrations;
 mod passages;
+mod people;
 mod pool;
 mod rows;
 mod saved_searches;

@@ -32,6 +32,7 @@ use crate::{
     errors::Step,
     generations,
     jobs::complete_one,
+    people::known::{self, known},
     pool::Connection,
     rows,
     schema::{conversation_tags, conversations, passages, tags, vectors},
@@ -64,6 +65,7 @@ impl Row {
             start_ms: rows::from_ms(self.start_ms),
             end_ms: rows::from_ms(self.end_ms),
             speakers: self.speakers,
+            people: Vec::new(),
         }
     }
 }
@@ -83,6 +85,8 @@ struct FoundRow {
     tags: Vec<String>,
     #[diesel(sql_type = Nullable<Text>)]
     language: Option<String>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    people: Option<Value>,
     #[diesel(sql_type = Nullable<Text>)]
     embedding_model: Option<String>,
 }
@@ -177,8 +181,13 @@ impl PassageStore for Postgres {
             let language = rows::language(language)?;
             let facets =
                 ConversationFacets { conversation_id: id, revision, kind, tags, occurred_at, language };
+            let mut known = known::by_passage(conn, tenant, id).await?;
+            let mut passage = |row: Row| {
+                let people = known.remove(&row.id).unwrap_or_default();
+                Passage { people, ..row.passage() }
+            };
             let (passages, created_at) =
-                found.into_iter().map(|(row, created_at)| (row.passage(), created_at)).unzip();
+                found.into_iter().map(|(row, created_at)| (passage(row), created_at)).unzip();
             Ok((standing, Some(Indexable { version, facets, passages, created_at })))
         })
         .await
@@ -186,16 +195,18 @@ impl PassageStore for Postgres {
 
     async fn find(&self, tenant: Tenant, ids: &[PassageId]) -> Result<Vec<FoundPassage>> {
         self.run("read passages", async |conn| {
-            let found: Vec<FoundRow> = diesel::sql_query(
+            let found: Vec<FoundRow> = diesel::sql_query(concat!(
                 "SELECT p.id, p.conversation_id, p.ordinal, p.first_sequence, p.last_sequence, p.text,
                     p.start_ms, p.end_ms, p.speakers, c.revision, c.kind, c.occurred_at, c.language,
                     ARRAY(SELECT t.name FROM conversation_tags ct JOIN tags t ON t.id = ct.tag_id
-                        WHERE ct.conversation_id = c.id ORDER BY t.name) AS tags,
+                        WHERE ct.conversation_id = c.id ORDER BY t.name) AS tags, ",
+                known!(),
+                " AS people,
                     (SELECT min(v.model) FROM vectors v WHERE v.organization_id = p.organization_id
                         AND v.text_hash = p.text_hash) AS embedding_model
                 FROM passages p JOIN conversations c ON c.id = p.conversation_id AND c.revision = p.revision
-                WHERE p.id = ANY($1) AND p.organization_id = $2 AND c.organization_id = $2",
-            )
+                WHERE p.id = ANY($1) AND p.organization_id = $2 AND c.organization_id = $2"
+            ))
             .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
             .bind::<SqlUuid, _>(tenant.0.0)
             .prepared()
@@ -292,7 +303,8 @@ async fn put(
 }
 
 fn found_passage(row: FoundRow) -> Step<FoundPassage> {
-    let passage = row.passage.passage();
+    let people = known::read(row.people)?;
+    let passage = Passage { people, ..row.passage.passage() };
     let facets = ConversationFacets {
         conversation_id: passage.conversation_id,
         revision: row.revision,

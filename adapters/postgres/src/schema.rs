@@ -108,6 +108,7 @@ table! {
         conversation_id -> Uuid,
         label -> Text,
         ordinal -> Integer,
+        person_id -> Nullable<Uuid>,
     }
 }
 

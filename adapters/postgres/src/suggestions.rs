@@ -43,6 +43,8 @@ const TAGS: Named = Named {
     stands: "EXISTS (SELECT FROM conversation_tags c WHERE c.tag_id = t.id)",
 };
 
+const PEOPLE: Named = Named { table: "people", column: "name", stands: "true" };
+
 #[async_trait]
 impl SuggestionStore for Postgres {
     async fn names(&self, tenant: Tenant, prefix: &str, limit: usize) -> Result<Names> {
@@ -51,6 +53,7 @@ impl SuggestionStore for Postgres {
                 titles: begin(conn, &TITLES, tenant, prefix, limit).await?,
                 speakers: begin(conn, &SPEAKERS, tenant, prefix, limit).await?,
                 tags: begin(conn, &TAGS, tenant, prefix, limit).await?,
+                people: begin(conn, &PEOPLE, tenant, prefix, limit).await?,
             })
         })
         .await

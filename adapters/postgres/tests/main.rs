@@ -18,6 +18,7 @@ mod lives;
 mod manage;
 mod migrations;
 mod passages;
+mod people;
 mod retired;
 mod saved_searches;
 mod schedules;
@@ -27,7 +28,7 @@ mod tls;
 mod turns;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 22] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("audit.rs"),
@@ -44,6 +45,7 @@ const SOURCES: [&str; 21] = [
     include_str!("manage.rs"),
     include_str!("migrations.rs"),
     include_str!("passages.rs"),
+    include_str!("people.rs"),
     include_str!("retired.rs"),
     include_str!("saved_searches.rs"),
     include_str!("schedules.rs"),

@@ -5,8 +5,9 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{Database, fixtures::organization};
 
-const DOWN: [&str; 12] = [
+const DOWN: [&str; 13] = [
     include_str!("../../../migrations/2026-11-21-000015_dispatched_at/down.sql"),
+    include_str!("../../../migrations/2026-11-21-000014_people/down.sql"),
     include_str!("../../../migrations/2026-11-21-000013_failed_jobs/down.sql"),
     include_str!("../../../migrations/2026-11-21-000012_suggestions/down.sql"),
     include_str!("../../../migrations/2026-11-21-000011_saved_searches/down.sql"),

@@ -18,11 +18,13 @@ use uuid::Uuid;
 use crate::{
     client::Client,
     fault::{refused, senseless},
-    payload::{self, CONVERSATION, KIND, LANGUAGE, MARKER, OCCURRED, ORGANIZATION, SPEAKERS, TAGS, VERSION},
+    payload::{
+        self, CONVERSATION, KIND, LANGUAGE, MARKER, OCCURRED, ORGANIZATION, PEOPLE, SPEAKERS, TAGS, VERSION,
+    },
     settings::{QdrantSettings, Quantization},
 };
 
-/// Grows with every change of what is stored.
+/// Grows with every change of what is stored that [`Ground::index_fields`] cannot catch up with.
 const FORMAT: i64 = 1;
 /// The name of the one vector that a passage has. Markers have none.
 pub(crate) const VECTOR: &str = "passage";
@@ -132,9 +134,18 @@ impl Ground {
             }
             Err(_there) => {}
         }
-        for (field, kind, parameters) in fields() {
+        self.index_fields(generation).await
+    }
+
+    /// Those that the collection does not index yet: an earlier release may have made it.
+    pub(crate) async fn index_fields(&self, generation: i64) -> Result<()> {
+        let (collection, client) = (self.settings.collection(generation), &self.client);
+        let known = self.info(&collection).await?.map(|info| info.payload_schema).unwrap_or_default();
+        for (field, kind, parameters) in
+            fields().into_iter().filter(|(field, ..)| !known.contains_key(*field))
+        {
             let request = CreateFieldIndexCollection {
-                collection_name: request.collection_name.clone(),
+                collection_name: collection.clone(),
                 wait: Some(true),
                 field_name: field.to_owned(),
                 field_type: Some(kind.into()),
@@ -292,6 +303,7 @@ fn fields() -> Vec<(&'static str, FieldType, Option<IndexParams>)> {
         (LANGUAGE, FieldType::Keyword, Some(label())),
         (TAGS, FieldType::Keyword, Some(label())),
         (SPEAKERS, FieldType::Keyword, Some(label())),
+        (PEOPLE, FieldType::Uuid, Some(id(false))),
         (OCCURRED, FieldType::Datetime, None),
         (VERSION, FieldType::Integer, None),
         (MARKER, FieldType::Bool, None),

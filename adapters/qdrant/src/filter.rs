@@ -7,18 +7,28 @@ use colloquy_domain::{
 use qdrant_client::qdrant::{Condition, DatetimeRange, Filter, Range, Timestamp as ServerTime};
 
 use crate::payload::{
-    CONVERSATION, KIND, LANGUAGE, MARKER, OCCURRED, ORGANIZATION, SPEAKERS, TAGS, VERSION, label,
+    CONVERSATION, KIND, LANGUAGE, MARKER, OCCURRED, ORGANIZATION, PEOPLE, SPEAKERS, TAGS, VERSION, label,
 };
 
 /// `None` where nothing can match.
 pub(crate) fn of(tenant: Tenant, filter: &SearchFilter) -> Option<Filter> {
-    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids, languages } =
-        filter;
+    let SearchFilter {
+        kinds,
+        tags,
+        speakers,
+        occurred_from,
+        occurred_before,
+        conversation_ids,
+        languages,
+        person_ids,
+        people: _,
+    } = filter;
     let lists = [
         (KIND, kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),
         (LANGUAGE, languages.iter().map(ToString::to_string).collect()),
         (TAGS, tags.iter().map(|tag| label(tag)).collect()),
         (SPEAKERS, speakers.iter().map(|speaker| label(speaker)).collect()),
+        (PEOPLE, person_ids.iter().map(ToString::to_string).collect()),
         (CONVERSATION, conversation_ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
     ];
     let mut must = vec![of_tenant(tenant)];

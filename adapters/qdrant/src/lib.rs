@@ -109,7 +109,10 @@ impl QdrantIndex {
         ground.check_server().await?;
         let found = ground.find(generation).await?;
         let mark = match found.clone().filter(|mark| mark.complete) {
-            Some(mark) => mark,
+            Some(mark) => {
+                ground.index_fields(generation).await?;
+                mark
+            }
             // Whoever made it may have ended before its fields were there.
             None => {
                 ground.create(generation).await?;

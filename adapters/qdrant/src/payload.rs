@@ -22,6 +22,8 @@ pub(crate) const KIND: &str = "kind";
 pub(crate) const LANGUAGE: &str = "language";
 pub(crate) const TAGS: &str = "tags";
 pub(crate) const SPEAKERS: &str = "speakers";
+/// Missing where nobody is known: so it is in what was written before there were people.
+pub(crate) const PEOPLE: &str = "people";
 pub(crate) const OCCURRED: &str = "occurred_at";
 pub(crate) const MARKER: &str = "marker";
 /// In characters; what is longer is compared by its beginning.
@@ -65,6 +67,9 @@ pub(crate) fn passage(
     ]);
     if let Some(at) = facets.occurred_at {
         payload.insert(OCCURRED.to_owned(), text(moment(at)));
+    }
+    if !passage.people.is_empty() {
+        payload.insert(PEOPLE.to_owned(), Value::from(passage.people.iter().map(text).collect::<Vec<_>>()));
     }
     if let Some(language) = facets.language {
         payload.insert(LANGUAGE.to_owned(), text(language));

@@ -134,6 +134,7 @@ impl Shelf {
         if let Some(mark) = self.ground.find(number).await?
             && mark.complete
         {
+            self.ground.index_fields(number).await?;
             return Ok(Generation::over(&self.ground, number, mark));
         }
         if standing.building != Some(number) {

@@ -188,6 +188,7 @@ pub(crate) fn rows(
             conversation_id,
             label: label.clone(),
             ordinal,
+            person_id: None,
         })
         .collect();
     let segments = (0..)

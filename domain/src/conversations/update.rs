@@ -74,7 +74,8 @@ pub(crate) async fn detected(
     Ok(())
 }
 
-fn changed(ports: &Ports, tenant: Tenant, id: ConversationId) -> Follow {
+/// What follows a change that search can see.
+pub(crate) fn changed(ports: &Ports, tenant: Tenant, id: ConversationId) -> Follow {
     let organization_id = tenant.0;
     let event = NewEvent { organization_id, kind: EventKind::ConversationUpdated { conversation_id: id } };
     Follow { jobs: reindex(ports, tenant, id), events: vec![event] }

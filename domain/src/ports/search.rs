@@ -9,8 +9,9 @@ use crate::{
     Result,
     accounts::Tenant,
     conversations::{ConversationKind, RevisionNumber},
-    ids::{ConversationId, PassageId},
+    ids::{ConversationId, PassageId, PersonId},
     language::Language,
+    passages::Passage,
     ports::verify::{Inspect, Leg},
     search::{
         facets::{Facet, ValueCount},
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The write's version: later versions of a conversation win, late writes of earlier ones change nothing.
-/// It grows with every change that search can see: text, tags, kind, time.
+/// It grows with every change that search can see: text, tags, kind, time, who speaks.
 pub type Version = i64;
 
 /// A passage as a full-text engine keeps it.
@@ -30,6 +31,15 @@ pub struct PassageDocument {
     pub text: String,
     /// Labels of those who speak in it.
     pub speakers: Vec<String>,
+    /// Who of the organization's people speaks in it, in the order of ids.
+    pub people: Vec<PersonId>,
+}
+
+impl From<Passage> for PassageDocument {
+    fn from(passage: Passage) -> Self {
+        let people = passage.people.iter().map(|known| known.id).collect();
+        Self { id: passage.id, text: passage.text, speakers: passage.speakers, people }
+    }
 }
 
 /// What all passages of one conversation share.

@@ -9,6 +9,7 @@ pub mod conversations;
 pub mod events;
 pub mod generations;
 pub mod passages;
+pub mod people;
 pub mod saved_searches;
 pub mod schedules;
 pub mod suggestions;

@@ -100,6 +100,7 @@ pub fn digest(facets: &ConversationFacets, passage: &PassageDocument) -> u64 {
         facets.occurred_at.map_or_else(String::new, |at| at.timestamp_micros().to_string()),
         folded(&facets.tags),
         folded(&passage.speakers),
+        passage.people.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         passage.text.clone(),
     ];
     let hash = text_hash(&whole.join("\u{0}"));

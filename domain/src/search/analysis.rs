@@ -52,6 +52,11 @@ pub fn exact(text: &str) -> Vec<Token> {
     tokens(text, |word| fold::fold(&word.text))
 }
 
+/// A word without case, accents and width, whatever it is a word of.
+pub fn folded(word: &str) -> String {
+    fold::fold(word)
+}
+
 /// The words of a text in any form, by the rules of its language; of one that is not known, by those of English.
 pub fn stemmed(text: &str, language: Option<Language>) -> Vec<Token> {
     Rules::of(language).tokens(text)

@@ -235,6 +235,7 @@ mod tests {
             start_ms: None,
             end_ms: None,
             speakers: Vec::new(),
+            people: Vec::new(),
         };
         let facets = ConversationFacets {
             conversation_id,

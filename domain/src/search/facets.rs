@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::{
     language::{self, Asked},
+    people,
     query::{SearchFilter, SearchMode, TextQuery},
 };
 use crate::{
@@ -30,6 +31,7 @@ pub enum Facet {
     Tag,
     Speaker,
     Language,
+    Person,
 }
 
 impl Facet {
@@ -41,12 +43,17 @@ impl Facet {
             Self::Tag => freed.tags.clear(),
             Self::Speaker => freed.speakers.clear(),
             Self::Language => freed.languages.clear(),
+            Self::Person => {
+                freed.person_ids.clear();
+                freed.people.clear();
+            }
         }
         freed
     }
 }
 
-/// How many passages have a value. Kinds by their names, languages by their codes; tags and speakers as they are compared, without case.
+/// How many passages have a value. Kinds by their names, languages by their codes, people by their ids; tags and speakers as
+/// they are compared, without case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueCount {
     pub value: String,
@@ -160,6 +167,7 @@ pub async fn count(ports: &Ports, actor: &Actor, input: &FacetsInput) -> Result<
     let Some(filter) = input.filter.clone().and(filter) else {
         return Ok(nothing());
     };
+    let filter = people::resolve(ports, actor.tenant(), filter).await?;
     let query = match input.mode {
         SearchMode::Semantic => TextQuery::default(),
         SearchMode::Text | SearchMode::Hybrid => {

@@ -18,6 +18,7 @@ use super::{
     kept::{About, Placed, Ranking},
     language::{self, Asked},
     legs::{ALONE, Legs, Said},
+    people,
     query::{SearchFilter, SearchMode, TextQuery},
     within::{self, Within},
 };
@@ -27,6 +28,7 @@ use crate::{
     conversations::ConversationKind,
     ids::ConversationId,
     language::Language,
+    people::Known,
     ports::{
         Ports,
         search::{After, EngineHit, TextHits},
@@ -55,6 +57,7 @@ pub struct HitFacets<'a> {
     pub speakers: Vec<&'a str>,
     pub occurred_at: Option<Timestamp>,
     pub language: Option<Language>,
+    pub people: &'a [Known],
 }
 
 impl<'a> From<&'a FoundPassage> for HitFacets<'a> {
@@ -66,6 +69,7 @@ impl<'a> From<&'a FoundPassage> for HitFacets<'a> {
             speakers: found.passage.speakers.iter().map(String::as_str).collect(),
             occurred_at: found.facets.occurred_at,
             language: found.facets.language,
+            people: &found.passage.people,
         }
     }
 }
@@ -122,8 +126,9 @@ pub async fn find(ports: &Ports, actor: &Actor, input: SearchInput) -> Result<Fo
     let Some(filter) = input.filter.clone().and(filter) else {
         return Ok(Found::default());
     };
-    let input = SearchInput { filter, ..input };
     let started = Instant::now();
+    let filter = people::resolve(ports, tenant, filter).await?;
+    let input = SearchInput { filter, ..input };
     let query = ports.synonyms.find(tenant).await?.widen(&asked).without_frame();
     let search = Search { ports, tenant, of, query, asked, input };
     let mut found = search.run().await;

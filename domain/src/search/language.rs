@@ -7,12 +7,12 @@ use std::ops::Range;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::query::{Clause, SearchFilter, TextQuery};
-use crate::{Problem, conversations::ConversationKind, time::Timestamp};
+use crate::{Problem, conversations::ConversationKind, people, time::Timestamp};
 
 /// Longest query text, in bytes.
 pub(super) const MAX_QUERY_BYTES: usize = 1_000;
 
-const FIELDS: [&str; 6] = ["speaker", "tag", "kind", "lang", "before", "after"];
+const FIELDS: [&str; 7] = ["speaker", "person", "tag", "kind", "lang", "before", "after"];
 
 /// What was asked for, and in what it is to be looked for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -186,6 +186,7 @@ fn narrow(filter: &mut SearchFilter, name: &str, value: &str) -> Result<(), Stri
     }
     match name {
         "speaker" => filter.speakers.push(value.to_owned()),
+        "person" => filter.people.push(people::key(value)),
         "tag" => filter.tags.push(value.to_owned()),
         "kind" => filter.kinds.push(kind(value)?),
         "lang" => filter.languages.push(value.parse().map_err(|_no| {
@@ -272,7 +273,7 @@ mod tests {
     fn fields_narrow_the_search() {
         let asked = read(
             r#"pay speaker:"Ann Lee" Tag:q3 kind:interview kind:ADVICE after:2026-01-31 before:2026-02-01T10:00:00+01:00 \
-               lang:de LANG:pt-BR 12:30 https://a.b"#,
+               person:"Ana LÓPEZ" lang:de LANG:pt-BR 12:30 https://a.b"#,
         )
         .unwrap();
         let filter = SearchFilter {
@@ -280,6 +281,7 @@ mod tests {
             tags: vec!["q3".to_owned()],
             kinds: vec![ConversationKind::Interview, ConversationKind::Advice],
             languages: vec!["de".parse().unwrap(), "pt".parse().unwrap()],
+            people: vec!["ana lopez".to_owned()],
             occurred_from: "2026-01-31T00:00:00Z".parse().ok(),
             occurred_before: "2026-02-01T09:00:00Z".parse().ok(),
             ..SearchFilter::default()
@@ -300,7 +302,9 @@ mod tests {
         assert_eq!(refused("pay lang:german"), ("INVALID_FIELD", Some(10)));
         assert_eq!(refused("pay tag: x"), ("INVALID_FIELD", Some(9)));
         assert_eq!(refused(r#"pay tag:"" x"#), ("INVALID_FIELD", Some(9)));
+        assert_eq!(refused(r#"pay person:"" x"#), ("INVALID_FIELD", Some(12)));
         assert_eq!(refused("pay -tag:x"), ("FIELD_NOT_NEGATABLE", Some(5)));
+        assert_eq!(refused("pay -person:ana"), ("FIELD_NOT_NEGATABLE", Some(5)));
         for (text, at) in
             [("OR pay", 1), ("pay OR", 5), ("pay OR OR x", 8), ("pay OR -x", 5), ("pay OR tag:x", 5)]
         {
@@ -330,7 +334,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_typed_is_read_or_refused_within_the_text(
-            text in r#"([ \t"':é会-]|OR|-|tag:|after:|lang:|kind:|before:2026-01-31|speaker:|[a-z0-9]{1,4}| ){0,60}"#,
+            text in r#"([ \t"':é会-]|OR|-|tag:|after:|lang:|kind:|before:2026-01-31|speaker:|person:|[a-z0-9]{1,4}| ){0,60}"#,
         ) {
             if let Err(problem) = read(&text) {
                 let characters = text.chars().count() as u32 + 1;

@@ -1,10 +1,16 @@
 //! The query that every engine is given: words and phrases, what must not stand there, and filters.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{analysis::parts, find::HitFacets, language};
 use crate::{
-    Problem, conversations::ConversationKind, ids::ConversationId, language::Language, time::Timestamp,
+    Problem,
+    conversations::ConversationKind,
+    ids::{ConversationId, PersonId},
+    language::Language,
+    people::Known,
+    time::Timestamp,
 };
 
 /// English words that a question is made of and an answer is not found by. They are passed over where other
@@ -149,6 +155,9 @@ pub struct SearchFilter {
     pub conversation_ids: Vec<ConversationId>,
     /// A conversation whose language is not known has none of them.
     pub languages: Vec<Language>,
+    pub person_ids: Vec<PersonId>,
+    /// Names as [`people::key`](crate::people::key) has them. Engines are given ids in their place.
+    pub people: Vec<String>,
 }
 
 impl SearchFilter {
@@ -169,7 +178,22 @@ impl SearchFilter {
             occurred_before: earliest,
             conversation_ids: both(self.conversation_ids, other.conversation_ids, PartialEq::eq)?,
             languages: both(self.languages, other.languages, PartialEq::eq)?,
+            person_ids: both(self.person_ids, other.person_ids, PartialEq::eq)?,
+            people: both(self.people, other.people, PartialEq::eq)?,
         })
+    }
+
+    /// With the people who have the names in it, in the place of the names. Nobody has the nil id: where nobody is left,
+    /// nothing fits.
+    pub fn with_named(mut self, named: Vec<PersonId>) -> Self {
+        if !std::mem::take(&mut self.people).is_empty() {
+            let mut ids = named;
+            if !self.person_ids.is_empty() {
+                ids.retain(|id| self.person_ids.contains(id));
+            }
+            self.person_ids = if ids.is_empty() { vec![PersonId(Uuid::nil())] } else { ids };
+        }
+        self
     }
 
     /// The same rule that engines apply, for PostgreSQL's last word.
@@ -185,6 +209,17 @@ impl SearchFilter {
             && self.occurred_before.is_none_or(|before| at.is_some_and(|at| at < before))
             && (self.conversation_ids.is_empty() || self.conversation_ids.contains(&facets.conversation_id))
             && (self.languages.is_empty() || facets.language.is_some_and(|one| self.languages.contains(&one)))
+            && self.matches_people(facets.people)
+    }
+
+    /// One of them must be meant by ids and names alike.
+    fn matches_people(&self, people: &[Known]) -> bool {
+        let any = self.person_ids.is_empty() && self.people.is_empty();
+        let is_meant = |one: &Known| {
+            (self.person_ids.is_empty() || self.person_ids.contains(&one.id))
+                && (self.people.is_empty() || self.people.contains(&one.key))
+        };
+        any || people.iter().any(is_meant)
     }
 }
 
@@ -245,5 +280,39 @@ mod tests {
         assert_eq!(tags(&["a", "B"]).and(tags(&["b", "c"])), Some(tags(&["B"])));
         assert_eq!(tags(&[]).and(tags(&["c"])), Some(tags(&["c"])));
         assert_eq!(tags(&["a"]).and(tags(&["c"])), None);
+    }
+
+    #[test]
+    fn names_stand_for_who_has_them_and_are_narrowed_by_ids() {
+        let id = |n| PersonId(Uuid::from_u128(n));
+        let filter = |ids: &[u128], names: &[&str]| SearchFilter {
+            person_ids: ids.iter().map(|n| id(*n)).collect(),
+            people: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..SearchFilter::default()
+        };
+        let resolved =
+            |of: SearchFilter, named: &[u128]| of.with_named(named.iter().map(|n| id(*n)).collect());
+        assert_eq!(resolved(filter(&[], &["ana"]), &[1, 2]), filter(&[1, 2], &[]));
+        assert_eq!(resolved(filter(&[2, 3], &["ana"]), &[1, 2]), filter(&[2], &[]));
+        assert_eq!(resolved(filter(&[3], &["ana"]), &[1, 2]), filter(&[0], &[]));
+        assert_eq!(resolved(filter(&[], &["nobody"]), &[]), filter(&[0], &[]));
+        assert_eq!(resolved(filter(&[3], &[]), &[1]), filter(&[3], &[]));
+
+        let known = |n, key: &str| Known { id: id(n), key: key.to_owned() };
+        let (ana, ben) = (known(1, "ana"), known(2, "ben"));
+        let both = [ana.clone(), ben];
+        for (of, people, fits) in [
+            (filter(&[], &[]), &[][..], true),
+            (filter(&[1], &[]), &[], false),
+            (filter(&[1, 7], &[]), &both, true),
+            (filter(&[7], &[]), &both, false),
+            (filter(&[], &["ben", "zoe"]), &both, true),
+            (filter(&[], &["ben"]), std::slice::from_ref(&ana), false),
+            // Both of it is asked of one and the same.
+            (filter(&[1], &["ben"]), &both, false),
+            (filter(&[2], &["ben"]), &both, true),
+        ] {
+            assert_eq!(of.matches_people(people), fits, "{of:?} {people:?}");
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What a search box suggests while somebody types: the last word completed by words of the organization's passages, and
-//! titles, speakers and tags that begin with what was typed. Names come from PostgreSQL, and come also where the engine
+//! titles, speakers, tags and people that begin with what was typed. Names come from PostgreSQL, and come also where the engine
 //! of words is away.
 
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub enum SuggestionKind {
     Title,
     Speaker,
     Tag,
+    Person,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub struct Suggestions {
 /// What the text that was typed ends in.
 #[derive(Debug, PartialEq, Eq)]
 enum Ending<'a> {
-    /// A value of `speaker:` or `tag:`, and what stands before the field.
+    /// A value of `speaker:`, `tag:` or `person:`, and what stands before the field.
     Field {
         before: &'a str,
         kind: SuggestionKind,
@@ -73,6 +74,7 @@ impl<'a> Ending<'a> {
                     Self::Field { before, kind: SuggestionKind::Speaker, value }
                 }
                 "tag" if !value.is_empty() => Self::Field { before, kind: SuggestionKind::Tag, value },
+                "person" if !value.is_empty() => Self::Field { before, kind: SuggestionKind::Person, value },
                 _ => Self::Nothing,
             };
         }
@@ -162,6 +164,7 @@ fn named(names: Names, before: &str) -> Vec<Vec<Suggestion>> {
         list(SuggestionKind::Title, names.titles),
         list(SuggestionKind::Speaker, fields("speaker", names.speakers)),
         list(SuggestionKind::Tag, fields("tag", names.tags)),
+        list(SuggestionKind::Person, fields("person", names.people)),
     ];
     for list in &mut lists {
         list.retain(|one| one.text.len() <= MAX_QUERY_BYTES);
@@ -223,6 +226,7 @@ mod tests {
         let field = |before, kind, value| Ending::Field { before, kind, value };
         assert_eq!(Ending::of("pay speaker:\"Ann L"), field("pay ", SuggestionKind::Speaker, "Ann L"));
         assert_eq!(Ending::of("tag:q"), field("", SuggestionKind::Tag, "q"));
+        assert_eq!(Ending::of("person:ana"), field("", SuggestionKind::Person, "ana"));
         let names = Names { tags: vec!["q3 review".into(), "q4".into(), "q\"5".into()], ..Names::default() };
         let texts: Vec<String> = named(names, "pay ").concat().into_iter().map(|one| one.text).collect();
         assert_eq!(texts, ["pay tag:\"q3 review\"", "pay tag:q4"]);

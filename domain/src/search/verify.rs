@@ -211,16 +211,11 @@ impl<'a> Check<'a> {
             }
             None => Vec::new(),
         };
-        let document = |passage: crate::passages::Passage| PassageDocument {
-            id: passage.id,
-            text: passage.text,
-            speakers: passage.speakers,
-        };
         let wanted = Wanted {
             tenant: self.tenant,
             version: indexable.version,
             facets: indexable.facets,
-            passages: indexable.passages.into_iter().map(document).collect(),
+            passages: indexable.passages.into_iter().map(PassageDocument::from).collect(),
             vectors,
         };
         let mut differences = Vec::new();

@@ -23,7 +23,13 @@ pub(crate) fn talk<'t>(lines: impl IntoIterator<Item = Line<'t>>) -> Talk {
             known.map(|participant| participant.id).unwrap_or_else(|| {
                 let ordinal = talk.participants.len() as i32;
                 let id = ParticipantId(Uuid::from_u128(1_000 + ordinal as u128));
-                talk.participants.push(Participant { id, conversation_id, label: label.to_owned(), ordinal });
+                talk.participants.push(Participant {
+                    id,
+                    conversation_id,
+                    label: label.to_owned(),
+                    ordinal,
+                    person_id: None,
+                });
                 id
             })
         });

@@ -15,7 +15,7 @@ use colloquy_domain::{
 };
 use uuid::Uuid;
 
-use super::{ConversationKind, int, schedule::Schedule};
+use super::{ConversationKind, conversation::people, int, schedule::Schedule};
 use crate::{Wired, errors::fault, global_id, guards::actor, loaders::ScheduleById};
 
 /// Millionths of a US dollar, as a whole number: 1500000 is $1.50.
@@ -120,6 +120,9 @@ pub(crate) struct BatchFilter {
     /// Part of the title, compared without case.
     #[graphql(validator(max_length = 300))]
     title_contains: Option<String>,
+    /// Who speaks. At most 100.
+    #[graphql(validator(max_items = 100))]
+    person_ids: Option<Vec<ID>>,
 }
 
 impl BatchFilter {
@@ -134,6 +137,7 @@ impl BatchFilter {
             created_from: self.created_from,
             created_before: self.created_before,
             title_contains: self.title_contains,
+            person_ids: people(self.person_ids)?,
         })
     }
 }

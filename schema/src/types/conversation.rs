@@ -4,7 +4,7 @@ use async_graphql::{
     Context, ID, InputObject, Object, Result, SimpleObject,
     connection::{Connection, EmptyFields, OpaqueCursor},
 };
-use colloquy_domain::{conversations, ports::store::conversations as store, time::Timestamp};
+use colloquy_domain::{conversations, ids::PersonId, ports::store::conversations as store, time::Timestamp};
 use uuid::Uuid;
 
 use super::{
@@ -230,19 +230,28 @@ pub(crate) struct ConversationFilter {
     /// Part of the title, compared without case.
     #[graphql(validator(max_length = 300))]
     title_contains: Option<String>,
+    /// Who speaks. At most 100.
+    #[graphql(validator(max_items = 100))]
+    person_ids: Option<Vec<ID>>,
 }
 
-impl From<ConversationFilter> for store::ConversationFilter {
-    fn from(filter: ConversationFilter) -> Self {
-        Self {
+impl ConversationFilter {
+    pub(crate) fn read(self) -> colloquy_domain::Result<store::ConversationFilter> {
+        Ok(store::ConversationFilter {
             ids: None,
             created_from: None,
             created_before: None,
-            kinds: filter.kinds.unwrap_or_default().into_iter().map(Into::into).collect(),
-            tags: filter.tags.unwrap_or_default(),
-            occurred_from: filter.occurred_from,
-            occurred_before: filter.occurred_before,
-            title_contains: filter.title_contains,
-        }
+            kinds: self.kinds.unwrap_or_default().into_iter().map(Into::into).collect(),
+            tags: self.tags.unwrap_or_default(),
+            occurred_from: self.occurred_from,
+            occurred_before: self.occurred_before,
+            title_contains: self.title_contains,
+            person_ids: people(self.person_ids)?,
+        })
     }
+}
+
+/// Ids of people as a filter takes them.
+pub(crate) fn people(ids: Option<Vec<ID>>) -> colloquy_domain::Result<Vec<PersonId>> {
+    ids.unwrap_or_default().iter().map(global_id::require).collect()
 }

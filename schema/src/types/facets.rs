@@ -9,7 +9,12 @@ use colloquy_domain::{
     time::Timestamp,
 };
 
-use super::{int, search::SearchOutcome, spelling::SearchCorrection};
+use super::{
+    int,
+    person::{PersonCount, counted},
+    search::SearchOutcome,
+    spelling::SearchCorrection,
+};
 use crate::{Wired, errors::fault, guards::actor, page::refuse};
 
 /// What is counted for a search.
@@ -74,17 +79,20 @@ pub(crate) struct SearchFacets {
     tags: Vec<FacetValue>,
     speakers: Vec<FacetValue>,
     languages: Vec<FacetValue>,
+    /// Somebody who is not there any more is left out.
+    people: Vec<PersonCount>,
     /// Null where no conversation that matches has a time.
     histogram: Option<SearchHistogram>,
     /// Why there are no counts; null where there are.
     degraded: Option<String>,
 }
 
-const FACETS: [(&str, Facet); 4] = [
+const FACETS: [(&str, Facet); 5] = [
     ("kinds", Facet::Kind),
     ("tags", Facet::Tag),
     ("speakers", Facet::Speaker),
     ("languages", Facet::Language),
+    ("people", Facet::Person),
 ];
 
 #[ComplexObject]
@@ -122,25 +130,29 @@ impl SearchOutcome {
             values: usize::try_from(values).map_err(|_negative| refuse("`values` is 1 to 100"))?,
             histogram: asked("histogram").then(|| HistogramInput { interval: interval.map(Interval::from) }),
         };
-        let counted = facets::count(ctx.ports(), actor(ctx)?, &input).await.map_err(fault)?;
-        let mut lists = wanted.into_iter().map(|(name, _)| name).zip(counted.values).collect::<Vec<_>>();
+        let found = facets::count(ctx.ports(), actor(ctx)?, &input).await.map_err(fault)?;
+        let mut lists = wanted.into_iter().map(|(name, _)| name).zip(found.values).collect::<Vec<_>>();
         let mut list = |name: &str| {
             let found = lists.iter().position(|(of, _)| *of == name).map(|at| lists.swap_remove(at).1);
             let value = |of: facets::ValueCount| FacetValue { value: of.value, count: int(of.count) };
             found.unwrap_or_default().into_iter().map(value).collect::<Vec<_>>()
         };
-        let histogram = counted.histogram.map(|of| SearchHistogram {
+        let people = list("people").into_iter();
+        let people = people.filter_map(|of| Some((of.value.parse().ok()?, of.count)));
+        let people = counted(ctx, people.collect()).await?;
+        let histogram = found.histogram.map(|of| SearchHistogram {
             interval: of.interval.into(),
             buckets: of.buckets.into_iter().map(Into::into).collect(),
         });
         Ok(SearchFacets {
-            matching: int(counted.matching),
+            matching: int(found.matching),
             kinds: list("kinds"),
             tags: list("tags"),
             speakers: list("speakers"),
             languages: list("languages"),
+            people,
             histogram,
-            degraded: counted.degraded,
+            degraded: found.degraded,
         })
     }
 }

@@ -3,19 +3,21 @@
 use async_graphql::{Context, ID, Interface, Result};
 use colloquy_domain::{
     accounts::Role,
-    ids::{AnalysisId, BatchId, ConversationId, JobId, SavedSearchId, ScheduleId},
+    ids::{AnalysisId, BatchId, ConversationId, JobId, PersonId, SavedSearchId, ScheduleId},
 };
 
 use super::{
-    analysis::Analysis, batch::Batch, conversation::Conversation, job::Job, saved_search::SavedSearch,
-    schedule::Schedule,
+    analysis::Analysis, batch::Batch, conversation::Conversation, job::Job, person::Person,
+    saved_search::SavedSearch, schedule::Schedule,
 };
 use crate::{
     Wired,
     errors::fault,
     global_id,
     guards::{actor, actor_with},
-    loaders::{AnalysisById, BatchById, ConversationById, JobById, SavedSearchById, ScheduleById},
+    loaders::{
+        AnalysisById, BatchById, ConversationById, JobById, PersonById, SavedSearchById, ScheduleById,
+    },
 };
 
 /// Something with an id by which it can be fetched again.
@@ -28,6 +30,7 @@ pub(crate) enum Node {
     Batch(Batch),
     Schedule(Schedule),
     SavedSearch(SavedSearch),
+    Person(Person),
 }
 
 /// `None` for an id that names nothing in the caller's organization.
@@ -59,6 +62,10 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     if let Some(id) = global_id::decode::<SavedSearchId>(id) {
         let found = loader.load_one(SavedSearchById(tenant, id)).await.map_err(fault)?;
         return Ok(found.map(|row| SavedSearch::from(row).into()));
+    }
+    if let Some(id) = global_id::decode::<PersonId>(id) {
+        let found = loader.load_one(PersonById(tenant, id)).await.map_err(fault)?;
+        return Ok(found.map(|row| Person(row).into()));
     }
     Ok(None)
 }

@@ -46,6 +46,7 @@ struct SavedSearchFilter {
     occurred_before: Option<Timestamp>,
     conversation_ids: Vec<ID>,
     languages: Vec<String>,
+    person_ids: Vec<ID>,
 }
 
 impl From<&query::SearchFilter> for SavedSearchFilter {
@@ -58,6 +59,7 @@ impl From<&query::SearchFilter> for SavedSearchFilter {
             occurred_before: filter.occurred_before,
             conversation_ids: filter.conversation_ids.iter().copied().map(global_id::encode).collect(),
             languages: filter.languages.iter().copied().map(String::from).collect(),
+            person_ids: filter.person_ids.iter().copied().map(global_id::encode).collect(),
         }
     }
 }

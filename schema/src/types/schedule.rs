@@ -128,6 +128,7 @@ struct ScheduledFilter {
     created_from: Option<Timestamp>,
     created_before: Option<Timestamp>,
     title_contains: Option<String>,
+    person_ids: Vec<ID>,
 }
 
 impl From<&store::ConversationFilter> for ScheduledFilter {
@@ -142,6 +143,7 @@ impl From<&store::ConversationFilter> for ScheduledFilter {
             created_from: filter.created_from,
             created_before: filter.created_before,
             title_contains: filter.title_contains.clone(),
+            person_ids: filter.person_ids.iter().copied().map(global_id::encode).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use async_graphql::{
 };
 use colloquy_domain::{
     Error,
-    ids::ConversationId,
+    ids::{ConversationId, PersonId},
     language::{Language, NoLanguage},
     search::{find, fusion, query, similar},
     time::Timestamp,
@@ -17,6 +17,7 @@ use super::{
     conversation::Conversation,
     facets::Counted,
     ms,
+    person::Person,
     ranking::{SearchCursor, SearchExplanation},
     segment::Segment,
 };
@@ -25,7 +26,7 @@ use crate::{
     errors::fault,
     global_id,
     guards::actor,
-    loaders::{ConversationById, SegmentRun},
+    loaders::{ConversationById, PersonById, SegmentRun},
     page::refuse,
 };
 
@@ -44,6 +45,8 @@ pub(crate) struct SearchFilter {
     conversation_ids: Option<Vec<ID>>,
     /// Codes or tags of languages, such as `en` or `pt-BR`, whose region is passed over.
     languages: Option<Vec<String>>,
+    /// Who speaks, whatever their labels.
+    person_ids: Option<Vec<ID>>,
 }
 
 /// Values in one list of a filter at most.
@@ -53,6 +56,9 @@ impl SearchFilter {
     pub(crate) fn read(self) -> Result<query::SearchFilter> {
         let ids = self.conversation_ids.unwrap_or_default();
         let ids: colloquy_domain::Result<Vec<ConversationId>> = ids.iter().map(global_id::require).collect();
+        let people = self.person_ids.unwrap_or_default();
+        let people: colloquy_domain::Result<Vec<PersonId>> =
+            people.iter().take(MAX_VALUES + 1).map(global_id::require).collect();
         let languages = self.languages.unwrap_or_default();
         let read = |tag: &String| language(tag, "filter");
         let languages: colloquy_domain::Result<Vec<Language>> =
@@ -65,9 +71,11 @@ impl SearchFilter {
             occurred_before: self.occurred_before,
             conversation_ids: ids.map_err(fault)?,
             languages: languages.map_err(fault)?,
+            person_ids: people.map_err(fault)?,
+            people: Vec::new(),
         };
         let longest = filter.tags.len().max(filter.speakers.len()).max(filter.conversation_ids.len());
-        let longest = longest.max(filter.languages.len());
+        let longest = longest.max(filter.languages.len()).max(filter.person_ids.len());
         if longest > MAX_VALUES {
             return Err(refuse(format!(
                 "a list of a filter has at most {MAX_VALUES} values; this one has {longest}"
@@ -242,6 +250,15 @@ impl Passage {
     /// Labels of those who speak in it.
     async fn speakers(&self) -> &[String] {
         &self.0.passage.speakers
+    }
+
+    /// Who of the organization's people speaks in it.
+    #[graphql(complexity = "2 * child_complexity")]
+    async fn people(&self, ctx: &Context<'_>) -> Result<Vec<Person>> {
+        let tenant = actor(ctx)?.tenant();
+        let keys: Vec<_> = self.0.passage.people.iter().map(|one| PersonById(tenant, one.id)).collect();
+        let mut found = ctx.loader().load_many(keys.iter().copied()).await.map_err(fault)?;
+        Ok(keys.iter().filter_map(|key| found.remove(key)).map(Person).collect())
     }
 
     async fn start_ms(&self) -> Option<i32> {

@@ -1,13 +1,16 @@
 //! Turns of talk and who takes them.
 
 use async_graphql::{
-    ID, Object,
+    Context, ID, Object, Result,
     connection::{Connection, CursorType, EmptyFields},
 };
 use colloquy_domain::conversations;
 
-use super::ms;
-use crate::global_id;
+use super::{
+    ms,
+    person::{Person, find_person},
+};
+use crate::{Wired, errors::fault, global_id, guards::actor, loaders::SuggestedFor};
 
 /// A speaker label of one conversation.
 pub(crate) struct Participant(pub(crate) conversations::Participant);
@@ -26,6 +29,26 @@ impl Participant {
     /// From 0, in the order of first speaking.
     async fn ordinal(&self) -> i32 {
         self.0.ordinal
+    }
+
+    /// Who it is, where somebody has said so by `setParticipantPerson`.
+    async fn person(&self, ctx: &Context<'_>) -> Result<Option<Person>> {
+        match self.0.person_id {
+            Some(id) => find_person(ctx, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Who it may be: people whose name is its label, without case and accents. At most 5, and none where it is somebody
+    /// already.
+    #[graphql(complexity = "5 * child_complexity")]
+    async fn suggested_people(&self, ctx: &Context<'_>) -> Result<Vec<Person>> {
+        if self.0.person_id.is_some() {
+            return Ok(Vec::new());
+        }
+        let key = SuggestedFor(actor(ctx)?.tenant(), self.0.id);
+        let people = ctx.loader().load_one(key).await.map_err(fault)?;
+        Ok(people.unwrap_or_default().into_iter().map(Person).collect())
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum SearchSuggestionKind {
     Speaker,
     /// As `tag:` takes it.
     Tag,
+    /// As `person:` takes it.
+    Person,
 }
 
 #[derive(SimpleObject)]
@@ -29,7 +31,7 @@ pub(crate) struct SearchSuggestion {
 
 #[derive(SimpleObject)]
 pub(crate) struct SearchSuggestions {
-    /// Words first, those of the most passages at the head; then titles, speakers and tags, by name.
+    /// Words first, those of the most passages at the head; then titles, speakers, tags and people, by name.
     suggestions: Vec<SearchSuggestion>,
     /// What is missing because an engine did not serve; null when nothing is missing.
     degraded: Option<String>,

@@ -42,7 +42,7 @@ impl Handler for IndexPassages {
 }
 
 pub(super) fn document(passage: Passage) -> PassageDocument {
-    PassageDocument { id: passage.id, text: passage.text, speakers: passage.speakers }
+    passage.into()
 }
 
 /// The news that a revision reached a stage.

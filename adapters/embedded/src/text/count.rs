@@ -17,6 +17,7 @@ fn column(facet: Facet) -> &'static str {
         Facet::Tag => "tags",
         Facet::Speaker => "speakers",
         Facet::Language => "language",
+        Facet::Person => "people",
     }
 }
 

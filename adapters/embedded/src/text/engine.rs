@@ -146,6 +146,9 @@ impl TextEngine {
         for speaker in &passage.speakers {
             document.add_text(fields.speakers, fold(speaker));
         }
+        for person in &passage.people {
+            document.add_text(fields.people, person.to_string());
+        }
         for tag in &facets.tags {
             document.add_text(fields.tags, fold(tag));
         }

@@ -115,8 +115,17 @@ fn sequence(field: Field, tokens: &[Token]) -> Box<dyn Query> {
 }
 
 fn filters(fields: &Fields, tenant: Tenant, filter: &SearchFilter) -> Vec<Box<dyn Query>> {
-    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids, languages } =
-        filter;
+    let SearchFilter {
+        kinds,
+        tags,
+        speakers,
+        occurred_from,
+        occurred_before,
+        conversation_ids,
+        languages,
+        person_ids,
+        people: _,
+    } = filter;
     let folded = |field, labels: &[String]| -> Vec<Term> {
         labels.iter().map(|label| Term::from_field_text(field, &fold(label))).collect()
     };
@@ -125,6 +134,7 @@ fn filters(fields: &Fields, tenant: Tenant, filter: &SearchFilter) -> Vec<Box<dy
         languages.iter().map(|one| Term::from_field_text(fields.language, one.as_str())).collect(),
         folded(fields.tags, tags),
         folded(fields.speakers, speakers),
+        person_ids.iter().map(|id| Term::from_field_text(fields.people, &id.to_string())).collect(),
         conversation_ids
             .iter()
             .map(|id| Term::from_field_bytes(fields.conversation, &scoped(tenant.0.0, id.0)))

@@ -23,6 +23,8 @@ pub(crate) struct Fields {
     pub(crate) exact: Field,
     /// Folded.
     pub(crate) speakers: Field,
+    /// By their ids.
+    pub(crate) people: Field,
     /// Folded.
     pub(crate) tags: Field,
     pub(crate) kind: Field,
@@ -62,6 +64,7 @@ impl Fields {
             stemmed: schema.add_text_field("stemmed", terms()),
             exact: schema.add_text_field("exact", terms()),
             speakers: schema.add_text_field("speakers", STRING | FAST),
+            people: schema.add_text_field("people", STRING | FAST),
             tags: schema.add_text_field("tags", STRING | FAST),
             kind: schema.add_text_field("kind", STRING | FAST),
             language: schema.add_text_field("language", STRING | FAST),

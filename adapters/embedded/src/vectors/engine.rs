@@ -202,7 +202,8 @@ impl VectorEngine {
             let meaning = Meaning { passage_id: passage.id, conversation_id, revision };
             self.tables.put_item(txn, shard.shard, item, meaning)?;
             let speakers = passage.speakers.iter().map(|label| fold(label)).collect();
-            items.push(Item { item, passage_id: passage.id, speakers });
+            let people = passage.people.clone();
+            items.push(Item { item, passage_id: passage.id, speakers, people });
         }
         Ok(items)
     }

@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeMap, ops::Bound};
 
-use colloquy_domain::search::query::{SearchFilter, fold};
+use colloquy_domain::{
+    ids::PersonId,
+    search::query::{SearchFilter, fold},
+};
 use heed::{RoTxn, RwTxn};
 use roaring::RoaringBitmap;
 use uuid::Uuid;
@@ -26,6 +29,7 @@ enum Facet<'a> {
     Micros(i64),
     Day(i64),
     Language(&'a str),
+    Person(PersonId),
 }
 
 impl Facet<'_> {
@@ -37,6 +41,7 @@ impl Facet<'_> {
             Self::Micros(at) => (3, ordered(at)),
             Self::Day(day) => (4, ordered(day)),
             Self::Language(code) => (5, hashed(code)),
+            Self::Person(id) => (6, id.0.into_bytes()),
         };
         let mut key = [0; 19];
         key[..2].copy_from_slice(&shard.to_be_bytes());
@@ -105,6 +110,9 @@ fn sets(shard: Shard, record: &Record) -> BTreeMap<Key, RoaringBitmap> {
         for speaker in &item.speakers {
             sets.entry(Facet::Speaker(speaker).key(shard)).or_default().insert(item.item);
         }
+        for person in &item.people {
+            sets.entry(Facet::Person(*person).key(shard)).or_default().insert(item.item);
+        }
     }
     sets
 }
@@ -116,8 +124,17 @@ pub(crate) fn candidates(
     shard: Shard,
     filter: &SearchFilter,
 ) -> heed::Result<Option<RoaringBitmap>> {
-    let SearchFilter { kinds, tags, speakers, occurred_from, occurred_before, conversation_ids, languages } =
-        filter;
+    let SearchFilter {
+        kinds,
+        tags,
+        speakers,
+        occurred_from,
+        occurred_before,
+        conversation_ids,
+        languages,
+        person_ids,
+        people: _,
+    } = filter;
     let mut narrowed = Narrowed(None);
     if !conversation_ids.is_empty() {
         let mut set = RoaringBitmap::new();
@@ -140,6 +157,9 @@ pub(crate) fn candidates(
     }
     if !speakers.is_empty() {
         narrowed.by(any_of(speakers.iter().map(|label| Facet::Speaker(&fold(label)).key(shard)).collect())?);
+    }
+    if !person_ids.is_empty() {
+        narrowed.by(any_of(person_ids.iter().map(|id| Facet::Person(*id).key(shard)).collect())?);
     }
     if occurred_from.is_some() || occurred_before.is_some() {
         let from = occurred_from.map_or(i64::MIN, |at| at.timestamp_micros());

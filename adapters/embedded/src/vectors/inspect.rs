@@ -7,7 +7,7 @@ use colloquy_domain::{
     Result,
     accounts::Tenant,
     conversations::RevisionNumber,
-    ids::{ConversationId, PassageId},
+    ids::{ConversationId, PassageId, PersonId},
     ports::{
         search::{ConversationFacets, Version},
         verify::{Difference, Inspect, Leg, Listed, Wanted},
@@ -32,6 +32,7 @@ struct Stored {
     revision: RevisionNumber,
     facets: Option<Facets>,
     speakers: Vec<String>,
+    people: Vec<PersonId>,
     vector: Option<Vec<f32>>,
 }
 
@@ -63,7 +64,8 @@ fn should(wanted: &Wanted) -> HashMap<PassageId, Stored> {
             return None;
         }
         let speakers = passage.speakers.iter().map(|label| fold(label)).collect();
-        Some((passage.id, Stored { revision, facets: Some(folded(&wanted.facets)), speakers, vector }))
+        let (facets, people) = (Some(folded(&wanted.facets)), passage.people.clone());
+        Some((passage.id, Stored { revision, facets, speakers, people, vector }))
     };
     wanted.passages.iter().enumerate().filter_map(one).collect()
 }
@@ -74,6 +76,7 @@ fn is_same(wanted: &Stored, found: &Stored) -> bool {
         && wanted.revision == found.revision
         && wanted.facets == found.facets
         && wanted.speakers == found.speakers
+        && wanted.people == found.people
 }
 
 impl Shelf {
@@ -98,8 +101,8 @@ impl Shelf {
             if meaning.conversation_id != id || vector.is_none() {
                 continue;
             }
-            let facets = record.facets.clone();
-            let one = Stored { revision: meaning.revision, facets, speakers: item.speakers, vector };
+            let (facets, revision) = (record.facets.clone(), meaning.revision);
+            let one = Stored { revision, facets, speakers: item.speakers, people: item.people, vector };
             stored.push((meaning.passage_id, one));
         }
         Ok((Some(record.version), stored))

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fs, io, ops::Bound, path::Path};
 use colloquy_domain::{
     accounts::Tenant,
     conversations::{ConversationKind, RevisionNumber},
-    ids::{ConversationId, PassageId},
+    ids::{ConversationId, PassageId, PersonId},
     language::Language,
     ports::search::Version,
 };
@@ -68,6 +68,7 @@ pub(crate) struct Item {
     pub(crate) passage_id: PassageId,
     /// Folded.
     pub(crate) speakers: Vec<String>,
+    pub(crate) people: Vec<PersonId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

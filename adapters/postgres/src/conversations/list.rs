@@ -10,7 +10,7 @@ use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
     dsl::{IntoBoxed, sql},
     pg::Pg,
-    sql_types::{Array, Bool, Text},
+    sql_types::{Array, Bool, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -76,6 +76,20 @@ pub(crate) fn filtered_in(tenant: Option<Tenant>, filter: &ConversationFilter, t
     if let Some(part) = &filter.title_contains {
         query = query.filter(
             sql::<Bool>("position(lower(").bind::<Text, _>(part).sql(") IN lower(conversations.title)) > 0"),
+        );
+    }
+    if !filter.person_ids.is_empty() {
+        query = query.filter(
+            sql::<Bool>(
+                "EXISTS (SELECT 1 FROM participants p WHERE p.conversation_id = conversations.id
+                    AND EXISTS (SELECT 1 FROM segments s WHERE s.participant_id = p.id AND s.valid_to IS NULL)
+                    AND p.person_id = ANY(",
+            )
+            .bind::<Array<SqlUuid>, _>(filter.person_ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .sql(match tagged {
+                Tagged::Planned => "))",
+                Tagged::InTurn => ") OFFSET 0)",
+            }),
         );
     }
     query

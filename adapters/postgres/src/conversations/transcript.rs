@@ -7,7 +7,7 @@ use colloquy_domain::{
     accounts::Tenant,
     conversations::{Participant, Segment, SpokenSegment, Talk},
     events::Stage,
-    ids::{ConversationId, JobId, ParticipantId, SegmentId},
+    ids::{ConversationId, JobId, ParticipantId, PersonId, SegmentId},
     ports::store::{PageBy, conversations::Progress},
 };
 use diesel::{
@@ -34,6 +34,7 @@ struct ParticipantRow {
     conversation_id: Uuid,
     label: String,
     ordinal: i32,
+    person_id: Option<Uuid>,
 }
 
 impl ParticipantRow {
@@ -43,6 +44,7 @@ impl ParticipantRow {
             conversation_id: ConversationId(self.conversation_id),
             label: self.label,
             ordinal: self.ordinal,
+            person_id: self.person_id.map(PersonId),
         }
     }
 }
@@ -70,19 +72,6 @@ impl SegmentRow {
             start_ms: rows::from_ms(self.start_ms),
             end_ms: rows::from_ms(self.end_ms),
         }
-    }
-
-    /// With label and ordinal of its participant.
-    fn spoken(self, label: Option<String>, ordinal: Option<i32>) -> SpokenSegment {
-        let segment = self.segment();
-        let participant = segment.participant_id.zip(label).zip(ordinal);
-        let participant = participant.map(|((id, label), ordinal)| Participant {
-            id,
-            conversation_id: segment.conversation_id,
-            label,
-            ordinal,
-        });
-        SpokenSegment { segment, participant }
     }
 }
 
@@ -135,10 +124,10 @@ pub(super) async fn find_participants(
     Ok(found.into_iter().map(ParticipantRow::participant).collect())
 }
 
-type SpokenRow = (SegmentRow, Option<String>, Option<i32>);
+type SpokenRow = (SegmentRow, Option<ParticipantRow>);
 
-fn spoken((row, label, ordinal): SpokenRow) -> SpokenSegment {
-    row.spoken(label, ordinal)
+fn spoken((row, participant): SpokenRow) -> SpokenSegment {
+    SpokenSegment { segment: row.segment(), participant: participant.map(ParticipantRow::participant) }
 }
 
 /// Segments with their participants, in one statement.
@@ -150,11 +139,7 @@ macro_rules! spoken_segments {
                     .eq(participants::id.nullable())
                     .and(segments::organization_id.eq(participants::organization_id))),
             )
-            .select((
-                SegmentRow::as_select(),
-                participants::label.nullable(),
-                participants::ordinal.nullable(),
-            ))
+            .select((SegmentRow::as_select(), Option::<ParticipantRow>::as_select()))
     };
 }
 
@@ -212,6 +197,23 @@ struct RunRow {
     label: Option<String>,
     #[diesel(sql_type = Nullable<Integer>)]
     ordinal: Option<i32>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    person_id: Option<Uuid>,
+}
+
+impl RunRow {
+    fn spoken(self) -> SpokenSegment {
+        let segment = self.segment.segment();
+        let speaks = segment.participant_id.zip(self.label).zip(self.ordinal);
+        let participant = speaks.map(|((id, label), ordinal)| Participant {
+            id,
+            conversation_id: segment.conversation_id,
+            label,
+            ordinal,
+            person_id: self.person_id.map(PersonId),
+        });
+        SpokenSegment { segment, participant }
+    }
 }
 
 pub(super) async fn segment_runs(
@@ -221,7 +223,7 @@ pub(super) async fn segment_runs(
 ) -> Step<Vec<Vec<SpokenSegment>>> {
     let found: Vec<RunRow> = diesel::sql_query(
         "SELECT run.place, s.id, s.conversation_id, s.sequence, s.participant_id, s.text, s.start_ms, s.end_ms,
-            p.label, p.ordinal
+            p.label, p.ordinal, p.person_id
         FROM unnest($1, $2, $3) WITH ORDINALITY AS run (conversation_id, first, last, place)
         JOIN segments s ON s.conversation_id = run.conversation_id AND s.valid_to IS NULL
             AND s.sequence BETWEEN run.first AND run.last
@@ -239,7 +241,7 @@ pub(super) async fn segment_runs(
     let mut answer = vec![Vec::new(); runs.len()];
     for row in found {
         // Places count from 1.
-        answer[row.place as usize - 1].push(row.segment.spoken(row.label, row.ordinal));
+        answer[row.place as usize - 1].push(row.spoken());
     }
     Ok(answer)
 }

@@ -111,6 +111,7 @@ pub fn conversation(tenant: Tenant, bytes: &[u8], segments: i32) -> NewConversat
             conversation_id,
             label: speakers[ordinal as usize].to_owned(),
             ordinal,
+            person_id: None,
         })
         .collect();
     let segment = |sequence: i32| Segment {
@@ -214,6 +215,7 @@ pub fn passages(conversation_id: ConversationId) -> Vec<Passage> {
         start_ms: Some(Millis(1_000 * u64::from(ordinal))),
         end_ms: None,
         speakers: vec!["Coach".to_owned(), "Client".to_owned()],
+        people: Vec::new(),
     };
     (0..2).map(passage).collect()
 }

@@ -113,6 +113,11 @@ fn info(collection: &Collection) -> CollectionInfo {
             metadata: collection.metadata.clone(),
             ..CollectionConfig::default()
         }),
+        payload_schema: collection
+            .indexed
+            .iter()
+            .map(|field| (field.clone(), PayloadSchemaInfo::default()))
+            .collect(),
         ..CollectionInfo::default()
     }
 }

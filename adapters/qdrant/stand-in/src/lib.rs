@@ -104,6 +104,14 @@ impl StandIn {
         this
     }
 
+    /// As a release left its collections that did not filter by this field.
+    pub fn forget_field(&self, field: &str) {
+        let mut inner = self.shared.0.lock().unwrap();
+        for collection in inner.engine.collections.values_mut() {
+            collection.indexed.remove(field);
+        }
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

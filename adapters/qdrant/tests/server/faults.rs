@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use colloquy_conformance::fixtures::{World, axis};
 use colloquy_domain::search::query::SearchFilter;
-use colloquy_qdrant::{QdrantSettings, Secret, report};
+use colloquy_qdrant::{QdrantIndex, QdrantSettings, Secret, report};
 use colloquy_qdrant_stand_in::StandIn;
 use tokio::net::TcpListener;
 use tonic::Code;
@@ -113,4 +113,19 @@ async fn a_file_of_certificates_that_is_not_there_is_told_by_name() {
     let settings = QdrantSettings { ca_file: Some("/nowhere/ca.pem".into()), ..soon("https://127.0.0.1:9") };
     let error = report(&settings).await.unwrap_err();
     assert!(error.chain().contains("qdrant.ca_file /nowhere/ca.pem"), "{}", error.chain());
+}
+
+#[tokio::test]
+async fn a_field_that_came_with_a_later_release_is_indexed_when_the_collection_is_opened() {
+    let (server, world) = (StandIn::start(), World::new("later"));
+    let settings = of(&server.url(), "later");
+    let index = open(&settings).await;
+    index.mark_complete().await.unwrap();
+    server.forget_field("people");
+    let filter = SearchFilter { person_ids: vec![world.person(0)], ..SearchFilter::default() };
+    let search = async |index: QdrantIndex| {
+        index.vectors().search(world.tenant(0), &axis(0, 1, 0.0), &filter, 10).await
+    };
+    assert!(search(index).await.is_err());
+    assert_eq!(search(open(&settings).await).await.unwrap(), []);
 }

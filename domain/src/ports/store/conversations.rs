@@ -11,7 +11,7 @@ use crate::{
         Tag, Talk,
     },
     events::Stage,
-    ids::{ConversationId, JobId, OrganizationId, ParticipantId, SegmentId},
+    ids::{ConversationId, JobId, OrganizationId, ParticipantId, PersonId, SegmentId},
     jobs::Claim,
     language::Language,
     ports::{jobs::Follow, store::PageBy},
@@ -69,9 +69,10 @@ pub enum SpokenIn {
     Detected(Language),
 }
 
-/// Serialised with the batches that it was given for.
+/// Serialised with the batches that it was given for. A release that does not know a field of it cannot read it, and does not
+/// take it for a wider one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ConversationFilter {
     /// Only these; `None` leaves none out.
     pub ids: Option<Vec<ConversationId>>,
@@ -84,6 +85,9 @@ pub struct ConversationFilter {
     pub created_before: Option<Timestamp>,
     /// Part of the title, without case.
     pub title_contains: Option<String>,
+    /// Any of them speaks in the current revision.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub person_ids: Vec<PersonId>,
 }
 
 impl ConversationFilter {

@@ -12,6 +12,7 @@ pub struct Names {
     pub speakers: Vec<String>,
     /// That some conversation has.
     pub tags: Vec<String>,
+    pub people: Vec<String>,
 }
 
 #[async_trait]

@@ -48,6 +48,7 @@ fn came(text: &str) -> Came {
         start_ms: None,
         end_ms: None,
         speakers: vec!["Ann Lee".to_owned()],
+        people: Vec::new(),
     };
     Came { found: FoundPassage { passage, facets, embedding_model: None }, at: at(20), vector: None }
 }

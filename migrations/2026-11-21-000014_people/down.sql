@@ -1,0 +1,2 @@
+ALTER TABLE participants DROP COLUMN person_id;
+DROP TABLE people;
