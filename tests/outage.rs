@@ -21,8 +21,9 @@ use crate::{
     support::{Client, eventually},
 };
 
-/// Fifty a second.
+/// Fifty a second, as long as the machine answers so many.
 const BETWEEN: Duration = Duration::from_millis(20);
+const AT_ONCE: usize = 12;
 /// Whoever searches by both waits no longer for one of them, and the machine may be busy.
 const SLOWEST: Duration = Duration::from_secs(10);
 
@@ -70,7 +71,9 @@ async fn search_on(client: Client, stop: Arc<AtomicBool>) -> Tally {
     };
     while !stop.load(Ordering::Relaxed) {
         ticks.tick().await;
-        under_way.spawn(search(client.clone()));
+        if under_way.len() < AT_ONCE {
+            under_way.spawn(search(client.clone()));
+        }
         while let Some(ended) = under_way.try_join_next() {
             count(ended.expect("an answer"));
         }
