@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Import, eventually, world};
+use crate::support::{Client, Import, eventually, tiny, world};
 
 const TALKS: [(&str, &str, &[&str]); 2] = [
     (
@@ -122,4 +122,24 @@ async fn nobody_is_told_a_word_of_anothers_and_what_has_a_synonym_is_known() {
     client.change("setSynonyms", "groups", json!({ "groups": [["orchrad", "fruit garden"]] })).await;
     told_nothing(&client, "orchrad").await;
     told(&client, "harbuor orchrad", "harbour orchrad").await;
+}
+
+#[tokio::test]
+async fn a_slip_that_was_written_down_gives_way_to_what_stands_in_many_passages() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    let slip = "Ada: The numbre is on the gate.\nBen: Which gate?\n";
+    client.imported(Import { text: slip, ..Import::default() }).await;
+    let talks = async |numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            client.imported(Import { text: &tiny(number), ..Import::default() }).await;
+        }
+        client.idle().await;
+    };
+    talks(0..19).await;
+    told_nothing(&client, "numbre").await;
+    talks(19..20).await;
+    told(&client, "numbre", "number").await;
+    told_nothing(&client, "gate").await;
 }

@@ -27,8 +27,10 @@ fn spoken_by(people: &[PersonId]) -> SearchFilter {
     SearchFilter { person_ids: people.to_vec(), ..SearchFilter::default() }
 }
 
-/// Filters by these people, and where they speak.
-fn expected(world: &World) -> [(Vec<PersonId>, Vec<(u32, u32)>); 4] {
+/// People, and where they speak.
+type Spoken = (Vec<PersonId>, Vec<(u32, u32)>);
+
+fn expected(world: &World) -> [Spoken; 4] {
     let [ana, ben, nobody] = [0, 1, 2].map(|n| world.person(n));
     [
         (vec![ana], vec![(0, 0), (0, 1), (1, 0)]),
