@@ -210,3 +210,23 @@ async fn a_server_that_is_slow_busy_or_takes_no_writes_loses_nothing() {
     fleet.finds(7).await;
     assert_eq!(fleet.world.number("SELECT count(*) FROM jobs WHERE state = 'DEAD'").await, 0);
 }
+
+#[tokio::test]
+async fn an_index_that_the_server_has_lost_is_made_again_and_filled() {
+    let fleet = fleet!();
+    fleet.import(0..3).await;
+    fleet.client.idle().await;
+    fleet.finds(3).await;
+    let alias = fleet.by_hand().ask(Method::GET, "/_alias/colloquy-passages", None).await;
+    let index = alias.as_object().and_then(|indexes| indexes.keys().next()).expect("an index").clone();
+    fleet.by_hand().ask(Method::DELETE, &format!("/{index}"), None).await;
+    let query = "{ search(query: \"notes talk\", mode: TEXT) { edges { node { score } } } }";
+    eventually("words are found again", async || {
+        let found = fleet.client.ask(query, json!({})).await;
+        let hits = found.body["data"]["search"]["edges"].as_array()?.len();
+        (hits == 3).then_some(())
+    })
+    .await;
+    fleet.mends().await;
+    fleet.finds(3).await;
+}
