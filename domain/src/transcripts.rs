@@ -53,11 +53,22 @@ impl Default for Limits {
 
 /// Reads a transcript; without a `format`, the content decides.
 pub fn parse(bytes: &[u8], format: Option<Format>, limits: &Limits) -> Result<Transcript, Problem> {
-    let text = decode::text(bytes, limits)?;
-    let reader = match format {
-        Some(format) => formats::reader(format)
-            .ok_or_else(|| Problem::new("UNKNOWN_FORMAT", format!("there is no reader for {format:?}")))?,
-        None => detect::detect(&text)?.reader,
+    let decoded = decode::text(bytes, limits)?;
+    let (reader, confidence) = match format {
+        Some(format) => {
+            let unknown = || Problem::new("UNKNOWN_FORMAT", format!("there is no reader for {format:?}"));
+            (formats::reader(format).ok_or_else(unknown)?, None)
+        }
+        None => {
+            let detected = detect::detect(&decoded.text)?;
+            (detected.reader, Some(detected.confidence))
+        }
     };
-    reader.parse(&text, limits)
+    if reader.has_lines() {
+        lines::check_length(&decoded.text, limits)?;
+    }
+    let mut transcript = reader.parse(&decoded.text, limits)?;
+    transcript.report.confidence = confidence;
+    transcript.report.encoding = Some(decoded.encoding.to_owned());
+    Ok(transcript)
 }

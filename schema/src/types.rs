@@ -28,7 +28,9 @@ use colloquy_domain::{
     jobs::{JobState as DomainJobState, Queue as DomainQueue},
     search::query::SearchMode as DomainSearchMode,
     time::Millis,
-    transcripts::report::{Format as DomainFormat, NoteAction as DomainNoteAction},
+    transcripts::report::{
+        Format as DomainFormat, NoteAction as DomainNoteAction, SpeakerSource as DomainSpeakerSource,
+    },
 };
 
 /// What a member may do, each role all that the one before may.
@@ -134,6 +136,52 @@ pub(crate) enum TranscriptFormat {
     Srt,
     /// `Name: text` lines, also as Markdown `**Name:** text` and with a time before the name.
     NamedLines,
+    /// What the export of a conversation writes as JSON.
+    ColloquyJson,
+    /// WebVTT of Microsoft Teams, whose cues may stand out of order.
+    TeamsVtt,
+    /// The Word document of Microsoft Teams.
+    TeamsDocx,
+    /// WebVTT of Zoom, with `Name: text` in the cues.
+    ZoomVtt,
+    /// Captions that Zoom saves as text, by the clock on the wall.
+    ZoomText,
+    /// The document that Google Meet writes.
+    MeetText,
+    /// Transcript entries of Google Meet's REST interface.
+    MeetJson,
+    OtterText,
+    RevText,
+    FirefliesJson,
+    WhisperJson,
+    WhisperTsv,
+    WhisperCppJson,
+    WhisperXJson,
+    AssemblyAiJson,
+    DeepgramJson,
+    AmazonTranscribeJson,
+    /// Praat's TextGrid.
+    TextGrid,
+    /// Comma- or tab-separated values with a header.
+    Table,
+}
+
+/// How the speakers of a source were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainSpeakerSource")]
+pub(crate) enum SpeakerSource {
+    /// By the voice tags of WebVTT.
+    VoiceTags,
+    /// By a label such as `Name:` before what is said.
+    Labels,
+    /// By a line of its own before what is said.
+    Headings,
+    /// By a field of the data or a column of the table.
+    Fields,
+    /// By the channel of the recording.
+    Channels,
+    /// By the tier of the annotation.
+    Tiers,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -145,6 +193,8 @@ pub(crate) enum NoteAction {
     Merged,
     /// Kept, but something about it is odd.
     Warning,
+    /// No speech: a heading, a footer, a comment.
+    Aside,
 }
 
 /// Milliseconds as GraphQL's `Int` holds them: up to 24 days.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     Transcript, Turn,
-    report::{Format, Log},
+    report::{Clock, Format, Found, Log, Place, SpeakerSource},
     spoken::{Piece, Source},
 };
 use crate::{error::Problem, language};
@@ -22,7 +22,7 @@ pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> 
     if source.format != Format::NamedLines {
         cue_labels::resolve(&mut source)?;
     }
-    let Source { format, log, pieces, .. } = source;
+    let Source { format, log, pieces, voiced, speaker_source, wall_origin, .. } = source;
     let mut assembler = Assembler { turns: Vec::new(), speakers: Speakers::default(), run: None, log };
     let mut previous: &[Piece<'_>] = &[];
     for cue in pieces.chunk_by(|_, next| !next.opens) {
@@ -34,9 +34,19 @@ pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> 
     if turns.is_empty() {
         return Err(nothing_said(&log));
     }
-    let duration = turns.iter().filter_map(|turn| turn.end_ms).max();
-    let language = language::detect(turns.iter().map(|turn| turn.text.as_str()));
-    let report = log.report(format, turns.len() as u32, speakers.labels, duration, language);
+    let from_text = if voiced { SpeakerSource::VoiceTags } else { SpeakerSource::Labels };
+    let found = Found {
+        speaker_source: (!speakers.labels.is_empty()).then_some(speaker_source.unwrap_or(from_text)),
+        speakers: speakers.labels,
+        clock: match wall_origin {
+            Some(origin) => Clock::Wall { origin },
+            None if turns.iter().any(|turn| turn.start_ms.is_some()) => Clock::Offset,
+            None => Clock::None,
+        },
+        duration_ms: turns.iter().filter_map(|turn| turn.end_ms).max(),
+        language: language::detect(turns.iter().map(|turn| turn.text.as_str())),
+    };
+    let report = log.report(format, turns.len() as u32, found);
     Ok(Transcript { turns, report })
 }
 
@@ -63,15 +73,14 @@ struct Assembler {
 }
 
 struct Run {
-    first: u32,
-    last: u32,
+    place: Place,
     count: u32,
 }
 
 impl Assembler {
     fn cue(&mut self, cue: &[Piece<'_>], previous: &[Piece<'_>]) {
         if is_repeat(cue, previous) {
-            self.log.dropped(cue[0].line, "the cue repeats the one before it");
+            self.log.dropped(cue[0].place, "the cue repeats the one before it");
             return;
         }
         self.log.cues_split += cue.len() as u32 - 1;
@@ -82,8 +91,8 @@ impl Assembler {
                     turn.text.push(' ');
                     turn.text.push_str(&piece.text);
                     turn.end_ms = turn.end_ms.max(piece.end);
-                    let run = self.run.get_or_insert(Run { first: piece.line, last: piece.line, count: 0 });
-                    run.last = piece.line;
+                    let run = self.run.get_or_insert(Run { place: piece.place, count: 0 });
+                    run.place = run.place.to(piece.place);
                     run.count += 1;
                 }
                 _ => {
@@ -93,7 +102,7 @@ impl Assembler {
                         text: piece.text.clone().into_owned(),
                         start_ms: piece.start,
                         end_ms: piece.end,
-                        line: piece.line,
+                        line: piece.place.line,
                     });
                 }
             }
@@ -106,9 +115,12 @@ impl Assembler {
         };
         let reason = match run.count {
             1 => format!("continues the sentence that begins on line {}", turn.line),
-            n => format!("{n} cues up to line {} continue what begins on line {}", run.last, turn.line),
+            n => format!(
+                "{n} cues up to line {} continue what begins on line {}",
+                run.place.end_line, turn.line
+            ),
         };
-        self.log.merged(run.first, run.count, reason);
+        self.log.merged(run.place, run.count, reason);
     }
 }
 

@@ -5,13 +5,21 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::{Limits, lines::Lines};
+use super::Limits;
 use crate::error::Problem;
 
 const BOM: char = '\u{feff}';
 
+/// The text of a source, and how it was written.
+#[derive(Debug)]
+pub(super) struct Decoded<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// As the web's standards name it.
+    pub(super) encoding: &'static str,
+}
+
 /// The text of a source within `limits`, without its byte order mark.
-pub(super) fn text<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, str>, Problem> {
+pub(super) fn text<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, Problem> {
     if bytes.len() > limits.max_bytes {
         return Err(Problem::new(
             "TOO_LARGE",
@@ -22,27 +30,15 @@ pub(super) fn text<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, str>,
             ),
         ));
     }
-    let text = match bytes {
-        [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)?),
-        [0xfe, 0xff, rest @ ..] => Cow::Owned(utf16(rest, u16::from_be_bytes)?),
-        _ => Cow::Borrowed(utf8(bytes)?),
+    let (text, encoding) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (Cow::Owned(utf16(rest, u16::from_le_bytes)?), "UTF-16LE"),
+        [0xfe, 0xff, rest @ ..] => (Cow::Owned(utf16(rest, u16::from_be_bytes)?), "UTF-16BE"),
+        _ => (Cow::Borrowed(utf8(bytes)?), "UTF-8"),
     };
     if text.trim_start_matches(BOM).trim().is_empty() {
         return Err(Problem::new("EMPTY_TRANSCRIPT", "the transcript is empty: there is no text in it"));
     }
-    match Lines::new(&text).find(|line| line.text.len() > limits.max_line_bytes) {
-        Some(line) => Err(Problem::new(
-            "LINE_TOO_LONG",
-            format!(
-                "line {} has {} bytes and at most {} are taken: break it into lines",
-                line.number,
-                line.text.len(),
-                limits.max_line_bytes
-            ),
-        )
-        .on_line(line.number)),
-        None => Ok(text),
-    }
+    Ok(Decoded { text, encoding })
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
@@ -149,7 +145,7 @@ mod tests {
         let be: Vec<u8> =
             [0xfe, 0xff].into_iter().chain("Zoë 🎤".encode_utf16().flat_map(u16::to_be_bytes)).collect();
         for bytes in ["Zoë 🎤".as_bytes(), "\u{feff}Zoë 🎤".as_bytes(), &le, &be] {
-            assert_eq!(text(bytes, &Limits::default()).expect("text"), "Zoë 🎤");
+            assert_eq!(text(bytes, &Limits::default()).expect("text").text, "Zoë 🎤");
         }
     }
 
@@ -178,8 +174,6 @@ mod tests {
             assert_eq!(refusal(bytes).code, "EMPTY_TRANSCRIPT");
         }
         let limits = Limits { max_bytes: 20, max_line_bytes: 5, max_cues: 1 };
-        let long = text(b"abc\nabcdef\n", &limits).expect_err("refused");
-        assert_eq!((long.code, long.line), ("LINE_TOO_LONG", Some(2)));
         assert_eq!(text(&[b'a'; 21], &limits).expect_err("refused").code, "TOO_LARGE");
     }
 }

@@ -1,22 +1,24 @@
 //! Which format a text is in, by its content; its file name is not asked.
 
 use super::formats::{FormatReader, READERS};
+pub use super::report::Confidence;
 use crate::error::Problem;
 
 /// How much of a text is looked at, in bytes.
 const HEAD_BYTES: usize = 64 << 10;
 
-/// How much a text looks like one format, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confidence {
-    /// From 0 (not at all) to 100 (says so itself).
-    pub score: u8,
-    pub reason: String,
+/// A text whose format is asked for.
+pub struct Sample<'a> {
+    /// All of it.
+    pub text: &'a str,
+    /// Its beginning, at most 64 KiB.
+    pub head: &'a str,
 }
 
-impl Confidence {
-    pub fn new(score: u8, reason: impl Into<String>) -> Self {
-        Self { score, reason: reason.into() }
+impl<'a> Sample<'a> {
+    pub fn of(text: &'a str) -> Self {
+        let text = text.trim_start_matches('\u{feff}');
+        Self { text, head: &text[..text.floor_char_boundary(HEAD_BYTES)] }
     }
 }
 
@@ -28,11 +30,11 @@ pub struct Detected {
 
 /// The likeliest format of a text; UNKNOWN_FORMAT where none is likely.
 pub fn detect(text: &str) -> Result<Detected, Problem> {
-    let head = &text[..text.floor_char_boundary(HEAD_BYTES)];
+    let sample = Sample::of(text);
     let mut best: Option<Detected> = None;
     let mut tried = Vec::with_capacity(READERS.len());
     for reader in READERS {
-        let confidence = reader.detect(head);
+        let confidence = reader.detect(&sample);
         tried.push(format!("not {} ({}; {})", reader.name(), confidence.reason, reader.looks_like()));
         if confidence.score > best.as_ref().map_or(0, |best| best.confidence.score) {
             best = Some(Detected { reader, confidence });

@@ -4,7 +4,11 @@ mod named_lines;
 mod srt;
 pub mod webvtt;
 
-use super::{Limits, Transcript, detect::Confidence, report::Format};
+use super::{
+    Limits, Transcript,
+    detect::{Confidence, Sample},
+    report::Format,
+};
 use crate::error::Problem;
 
 /// Knows one format.
@@ -17,8 +21,14 @@ pub trait FormatReader: Sync {
     /// What a file of this format looks like, for one who brought something else.
     fn looks_like(&self) -> &'static str;
 
-    /// How much the beginning of a text looks like this format.
-    fn detect(&self, head: &str) -> Confidence;
+    /// How much a text looks like this format. 100: it says so itself; 90 and more: nothing else looks so; 60 and more:
+    /// it is made as this format is; below: it may be. The reason may be read by people who brought something else.
+    fn detect(&self, sample: &Sample<'_>) -> Confidence;
+
+    /// Whether people break it into lines, so that an endless one is refused.
+    fn has_lines(&self) -> bool {
+        true
+    }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem>;
 }

@@ -2,6 +2,9 @@
 
 use memchr::{memchr, memchr_iter, memchr2};
 
+use super::Limits;
+use crate::error::Problem;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
     /// From 1.
@@ -58,6 +61,20 @@ impl<'a> Iterator for Lines<'a> {
         self.number = self.number.saturating_add(1);
         Some(Line { number: self.number, start, text: &self.text[start..start + length] })
     }
+}
+
+/// LINE_TOO_LONG where a line is longer than `limits` allow.
+pub(super) fn check_length(text: &str, limits: &Limits) -> Result<(), Problem> {
+    let Some(line) = Lines::new(text).find(|line| line.text.len() > limits.max_line_bytes) else {
+        return Ok(());
+    };
+    let message = format!(
+        "line {} has {} bytes and at most {} are taken: break it into lines",
+        line.number,
+        line.text.len(),
+        limits.max_line_bytes
+    );
+    Err(Problem::new("LINE_TOO_LONG", message).on_line(line.number))
 }
 
 /// How many lines end within `text`.

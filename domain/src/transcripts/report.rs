@@ -1,5 +1,5 @@
 //! What an import made of a source: every cue that was dropped or merged is named with its line and reason.
-//! Notes never repeat what was said, so that erasing a conversation need not touch them.
+//! Notes never repeat what was said or who said it, so that erasing a conversation need not touch them.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -15,6 +15,78 @@ pub enum Format {
     Srt,
     /// `Name: text` lines, also as Markdown `**Name:** text` and with a time before the name.
     NamedLines,
+    /// What the export of a conversation writes as JSON.
+    ColloquyJson,
+    /// WebVTT of Microsoft Teams, whose cues may stand out of order.
+    TeamsVtt,
+    /// The Word document of Microsoft Teams.
+    TeamsDocx,
+    /// WebVTT of Zoom, with `Name: text` in the cues.
+    ZoomVtt,
+    /// Captions that Zoom saves as text, by the clock on the wall.
+    ZoomText,
+    /// The document that Google Meet writes.
+    MeetText,
+    /// Transcript entries of Google Meet's REST interface.
+    MeetJson,
+    OtterText,
+    RevText,
+    FirefliesJson,
+    WhisperJson,
+    WhisperTsv,
+    WhisperCppJson,
+    WhisperXJson,
+    AssemblyAiJson,
+    DeepgramJson,
+    AmazonTranscribeJson,
+    /// Praat's TextGrid.
+    TextGrid,
+    /// Comma- or tab-separated values with a header.
+    Table,
+}
+
+/// How the speakers of a source were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SpeakerSource {
+    /// Voice tags of WebVTT.
+    VoiceTags,
+    /// `Name:` before what is said.
+    Labels,
+    /// A line of its own before what is said.
+    Headings,
+    /// A field of the data or a column of the table.
+    Fields,
+    /// One channel of the recording a speaker.
+    Channels,
+    /// One tier of the annotation a speaker.
+    Tiers,
+}
+
+/// What the times of a source are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Clock {
+    /// There are none.
+    None,
+    /// They run from the beginning of the recording.
+    Offset,
+    /// They are of the clock on the wall, kept as milliseconds since `origin`, as the source writes it.
+    Wall { origin: String },
+}
+
+/// How much a source looks like its format, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confidence {
+    /// From 0 (not at all) to 100 (says so itself).
+    pub score: u8,
+    pub reason: String,
+}
+
+impl Confidence {
+    pub fn new(score: u8, reason: impl Into<String>) -> Self {
+        Self { score, reason: reason.into() }
+    }
 }
 
 /// What became of the source, in numbers and line by line. The numbers add up:
@@ -22,6 +94,12 @@ pub enum Format {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImportReport {
     pub format: Format,
+    /// `None` where the format was named, or the import is older than the field.
+    #[serde(default)]
+    pub confidence: Option<Confidence>,
+    /// The name of the character encoding, as the web's standards write it.
+    #[serde(default)]
+    pub encoding: Option<String>,
     /// Cues, or turns where the format knows no cues, that the source holds; also what ought to be one and
     /// cannot be read.
     pub cues_read: u32,
@@ -35,6 +113,12 @@ pub struct ImportReport {
     pub cues_split: u32,
     /// Labels in the order of first speaking.
     pub speakers: Vec<String>,
+    /// `None` where nobody is named.
+    #[serde(default)]
+    pub speaker_source: Option<SpeakerSource>,
+    /// `None` in imports that are older than the field.
+    #[serde(default)]
+    pub clock: Option<Clock>,
     /// The latest end of a cue, where the source has times.
     pub duration_ms: Option<Millis>,
     /// What is spoken, where the text is enough to tell.
@@ -54,22 +138,74 @@ const MAX_SAME_WARNINGS: u32 = 10;
 /// One thing worth telling about one place of the source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportNote {
-    /// From 1.
+    /// From 1; in a document, the paragraph.
     pub line: u32,
+    /// The last line, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u32>,
+    /// Of the text as UTF-8, where lines say little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<ByteRange>,
     pub action: NoteAction,
     pub reason: String,
+}
+
+/// Offsets from 0; the end is without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByteRange {
+    pub start: u64,
+    pub end: u64,
+}
+
+/// Where something stands in a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) line: u32,
+    /// Not before `line`.
+    pub(super) end_line: u32,
+    pub(super) bytes: Option<ByteRange>,
+}
+
+impl From<u32> for Place {
+    fn from(line: u32) -> Self {
+        Self { line, end_line: line, bytes: None }
+    }
+}
+
+impl Place {
+    pub(super) fn lines(line: u32, end_line: u32) -> Self {
+        Self { line, end_line: end_line.max(line), bytes: None }
+    }
+
+    /// From the beginning of this to the end of `other`.
+    pub(super) fn to(self, other: Self) -> Self {
+        let bytes =
+            self.bytes.zip(other.bytes).map(|(first, last)| ByteRange { start: first.start, end: last.end });
+        Self { line: self.line, end_line: self.end_line.max(other.end_line), bytes }
+    }
 }
 
 /// In the order in which a full report gives them up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum NoteAction {
+    /// No speech: a heading, a footer, a comment.
+    Aside,
     /// The cue continues the segment before it.
     Merged,
     /// Kept, but something about it is odd.
     Warning,
     /// The cue is not in the transcript.
     Dropped,
+}
+
+/// What a whole transcript tells about itself.
+pub(super) struct Found {
+    pub(super) speakers: Vec<String>,
+    pub(super) speaker_source: Option<SpeakerSource>,
+    pub(super) clock: Clock,
+    pub(super) duration_ms: Option<Millis>,
+    pub(super) language: Option<Detected>,
 }
 
 /// Counts and notes while a source is read.
@@ -85,24 +221,34 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn dropped(&mut self, line: u32, reason: impl Into<Cow<'static, str>>) {
+    pub(super) fn dropped(&mut self, place: impl Into<Place>, reason: impl Into<Cow<'static, str>>) {
         self.cues_dropped += 1;
-        self.note(line, NoteAction::Dropped, reason.into());
+        self.note(place.into(), NoteAction::Dropped, reason.into());
     }
 
-    /// `count` cues were merged, the first of which is on `line`.
-    pub(super) fn merged(&mut self, line: u32, count: u32, reason: impl Into<Cow<'static, str>>) {
+    /// `count` cues were merged, which stand at `place`.
+    pub(super) fn merged(
+        &mut self,
+        place: impl Into<Place>,
+        count: u32,
+        reason: impl Into<Cow<'static, str>>,
+    ) {
         self.cues_merged += count;
-        self.note(line, NoteAction::Merged, reason.into());
+        self.note(place.into(), NoteAction::Merged, reason.into());
     }
 
-    pub(super) fn warning(&mut self, line: u32, reason: &'static str) {
+    pub(super) fn warning(&mut self, place: impl Into<Place>, reason: &'static str) {
         let times = self.warned.entry(reason).or_default();
         *times += 1;
         match *times > MAX_SAME_WARNINGS {
             true => self.omitted += 1,
-            false => self.note(line, NoteAction::Warning, reason.into()),
+            false => self.note(place.into(), NoteAction::Warning, reason.into()),
         }
+    }
+
+    /// What stands at `place` is no speech, and nobody would look for it in the transcript: a heading, a footer.
+    pub(super) fn aside(&mut self, place: impl Into<Place>, reason: impl Into<Cow<'static, str>>) {
+        self.note(place.into(), NoteAction::Aside, reason.into());
     }
 
     /// Where the first cue was dropped, and why.
@@ -110,7 +256,7 @@ impl Log {
         self.notes.iter().filter(|note| note.action == NoteAction::Dropped).min_by_key(|note| note.line)
     }
 
-    fn note(&mut self, line: u32, action: NoteAction, reason: Cow<'static, str>) {
+    fn note(&mut self, place: Place, action: NoteAction, reason: Cow<'static, str>) {
         if self.notes.len() >= MAX_NOTES {
             self.omitted += 1;
             let least = self.notes.iter().enumerate().rev().min_by_key(|(_, note)| note.action);
@@ -119,27 +265,27 @@ impl Log {
                 _ => return,
             }
         }
-        self.notes.push(ReportNote { line, action, reason: reason.into_owned() });
+        let end_line = (place.end_line > place.line).then_some(place.end_line);
+        let reason = reason.into_owned();
+        self.notes.push(ReportNote { line: place.line, end_line, bytes: place.bytes, action, reason });
     }
 
-    /// The report, once `segments` segments by `speakers` are made.
-    pub(super) fn report(
-        mut self,
-        format: Format,
-        segments: u32,
-        speakers: Vec<String>,
-        duration_ms: Option<Millis>,
-        language: Option<Detected>,
-    ) -> ImportReport {
-        self.notes.sort_by_key(|note| note.line);
+    /// The report, once `segments` segments are made.
+    pub(super) fn report(mut self, format: Format, segments: u32, found: Found) -> ImportReport {
+        self.notes.sort_by_key(|note| (note.line, note.bytes.map(|bytes| bytes.start)));
+        let Found { speakers, speaker_source, clock, duration_ms, language } = found;
         ImportReport {
             format,
+            confidence: None,
+            encoding: None,
             cues_read: self.cues_read,
             segments,
             cues_dropped: self.cues_dropped,
             cues_merged: self.cues_merged,
             cues_split: self.cues_split,
             speakers,
+            speaker_source,
+            clock: Some(clock),
             duration_ms,
             language,
             notes: self.notes,
@@ -163,7 +309,14 @@ mod tests {
         for line in 600..620 {
             log.warning(line, "odd");
         }
-        let report = log.report(Format::Srt, 0, Vec::new(), None, None);
+        let found = Found {
+            speakers: Vec::new(),
+            speaker_source: None,
+            clock: Clock::None,
+            duration_ms: None,
+            language: None,
+        };
+        let report = log.report(Format::Srt, 0, found);
         assert_eq!(report.notes.len(), MAX_NOTES);
         assert_eq!(report.notes_omitted, 22);
         let count = |action| report.notes.iter().filter(|note| note.action == action).count();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     Limits,
     formats::webvtt::text::{Voice, voices},
-    report::{Format, Log},
+    report::{Format, Log, Place, SpeakerSource},
 };
 use crate::{error::Problem, time::Millis};
 
@@ -17,7 +17,7 @@ pub(super) struct Piece<'a> {
     pub(super) text: Cow<'a, str>,
     pub(super) start: Option<Millis>,
     pub(super) end: Option<Millis>,
-    pub(super) line: u32,
+    pub(super) place: Place,
     /// Begins a cue; the following pieces without it are other voices of the same cue.
     pub(super) opens: bool,
     /// The source marks it as the word of somebody else than before.
@@ -41,6 +41,10 @@ pub(super) struct Source<'a> {
     pub(super) pieces: Vec<Piece<'a>>,
     /// Whether the markup itself names speakers.
     pub(super) voiced: bool,
+    /// How the pieces' speakers were found, where voices and labels in the text of cues are not meant.
+    pub(super) speaker_source: Option<SpeakerSource>,
+    /// What the times are counted from, where it is the clock on the wall: as the source writes it.
+    pub(super) wall_origin: Option<String>,
     limits: Limits,
     voices: Vec<Voice<'a>>,
 }
@@ -52,6 +56,8 @@ impl<'a> Source<'a> {
             log: Log::default(),
             pieces: Vec::new(),
             voiced: false,
+            speaker_source: None,
+            wall_origin: None,
             limits: limits.clone(),
             voices: Vec::new(),
         }
@@ -96,7 +102,7 @@ impl<'a> Source<'a> {
                 text: voice.text,
                 start: Some(cue.start),
                 end,
-                line: cue.text_line + voice.lines_before,
+                place: (cue.text_line + voice.lines_before).into(),
                 opens,
                 turns: false,
             });
@@ -107,15 +113,20 @@ impl<'a> Source<'a> {
 
     /// Takes a turn of a format that knows no cues.
     pub(super) fn push(&mut self, piece: Piece<'a>) -> Result<(), Problem> {
-        self.count(piece.line)?;
+        self.count(piece.place.line)?;
         self.pieces.push(piece);
         Ok(())
     }
 
     /// Leaves out what ought to be a cue.
-    pub(super) fn skip(&mut self, line: u32, reason: impl Into<Cow<'static, str>>) -> Result<(), Problem> {
-        self.count(line)?;
-        self.log.dropped(line, reason);
+    pub(super) fn skip(
+        &mut self,
+        place: impl Into<Place>,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Result<(), Problem> {
+        let place = place.into();
+        self.count(place.line)?;
+        self.log.dropped(place, reason);
         Ok(())
     }
 

@@ -126,11 +126,15 @@ pub fn conversation(tenant: Tenant, bytes: &[u8], segments: i32) -> NewConversat
     let segments: Vec<_> = (0..segments).map(segment).collect();
     let report = ImportReport {
         format: Format::WebVtt,
+        confidence: None,
+        encoding: None,
         cues_read: segments.len() as u32,
         segments: segments.len() as u32,
         cues_dropped: 0,
         cues_merged: 0,
         cues_split: 0,
+        speaker_source: None,
+        clock: None,
         speakers: speakers.map(str::to_owned).to_vec(),
         duration_ms: Some(Millis(60_000)),
         language: None,

@@ -11,6 +11,7 @@ use super::{
         formats::webvtt::squeeze,
         labels,
         lines::Lines,
+        report::Place,
         spoken::{Piece, Source},
     },
     is_aside,
@@ -25,9 +26,9 @@ pub(super) fn resolve(source: &mut Source<'_>) -> Result<(), Problem> {
     let mut cue = None;
     for piece in pieces {
         if piece.opens {
-            drop_unsaid(cue.replace(piece.line), source);
+            drop_unsaid(cue.replace(piece.place), source);
         }
-        let (before, line) = (found.len(), piece.line);
+        let (before, line) = (found.len(), piece.place.line);
         if !has_dashes(&piece.text) && (speakers.is_empty() || !piece.text.contains(COLONS)) {
             found.push(Piece { text: flat(piece.text), opens: false, ..piece });
         } else {
@@ -48,10 +49,10 @@ pub(super) fn resolve(source: &mut Source<'_>) -> Result<(), Problem> {
 
 const COLONS: [char; 2] = [':', '：'];
 
-/// The cue on `line`, if there is one, turned out to hold nothing but labels.
-fn drop_unsaid(line: Option<u32>, source: &mut Source<'_>) {
-    if let Some(line) = line {
-        source.log.dropped(line, "nothing is said after the label");
+/// The cue at `place`, if there is one, turned out to hold nothing but labels.
+fn drop_unsaid(place: Option<Place>, source: &mut Source<'_>) {
+    if let Some(place) = place {
+        source.log.dropped(place, "nothing is said after the label");
     }
 }
 
@@ -63,7 +64,7 @@ fn carry_over(pieces: &mut [Piece<'_>], source: &mut Source<'_>) {
             last.clone_from(&piece.speaker);
         } else if !is_aside(&piece.text) && last.is_some() {
             piece.speaker.clone_from(&last);
-            source.log.warning(piece.line, "a cue without a label was given to the speaker named before it");
+            source.log.warning(piece.place, "a cue without a label was given to the speaker named before it");
         }
     }
 }
@@ -119,7 +120,7 @@ fn split_lines<'a>(piece: &Piece<'a>, speakers: &HashSet<String>, found: &mut Ve
             let speaker = label.map(|labelled| Cow::Owned(labelled.label.to_owned()));
             let next = Piece {
                 speaker: speaker.or_else(|| piece.speaker.clone()),
-                line: piece.line + line.number - 1,
+                place: (piece.place.line + line.number - 1).into(),
                 turns: true,
                 ..part.clone()
             };

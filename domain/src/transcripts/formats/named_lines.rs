@@ -9,11 +9,11 @@ use self::survey::Survey;
 use super::{
     super::{
         Limits, Transcript, assemble,
-        detect::Confidence,
+        detect::{Confidence, Sample},
         labels::{self, Labelled},
         lines::{Line, Lines},
         markers::{self, Mark},
-        report::Format,
+        report::{Format, SpeakerSource},
         spoken::{Piece, Source},
     },
     FormatReader,
@@ -35,14 +35,15 @@ impl FormatReader for NamedLines {
         "a turn begins with the speaker's name and a colon, as in `Anna: Good morning.`"
     }
 
-    fn detect(&self, head: &str) -> Confidence {
-        Survey::of(head).confidence()
+    fn detect(&self, sample: &Sample<'_>) -> Confidence {
+        Survey::of(sample.head).confidence()
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
         let survey = Survey::of(text);
         let mut reading =
             Reading { source: Source::new(Format::NamedLines, limits), survey: &survey, turn: None };
+        reading.source.speaker_source = Some(SpeakerSource::Labels);
         let (mut blank, mut finished) = (true, true);
         let mut leading: Option<u32> = None;
         for line in Lines::new(text) {
@@ -163,7 +164,7 @@ impl<'a> Reading<'a, '_> {
             text: Cow::Owned(open.text),
             start,
             end: end.filter(|end| Some(*end) >= start),
-            line: open.line,
+            place: open.line.into(),
             opens: true,
             turns: true,
         })

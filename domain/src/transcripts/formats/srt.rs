@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::{
     super::{
         Limits, Transcript, assemble,
-        detect::Confidence,
+        detect::{Confidence, Sample},
         lines::{Line, Lines},
         report::Format,
         spoken,
@@ -31,8 +31,8 @@ impl FormatReader for Srt {
         "its subtitles have times like 00:00:01,000 --> 00:00:02,000 on a line before the text"
     }
 
-    fn detect(&self, head: &str) -> Confidence {
-        match Lines::new(head).find(|line| timing(line.text).is_some_and(|span| span.is_some())) {
+    fn detect(&self, sample: &Sample<'_>) -> Confidence {
+        match Lines::new(sample.head).find(|line| timing(line.text).is_some_and(|span| span.is_some())) {
             Some(line) => Confidence::new(90, format!("line {} has the times of a subtitle", line.number)),
             None => Confidence::new(0, "no line has the times of a subtitle"),
         }

@@ -9,7 +9,12 @@ use std::borrow::Cow;
 
 use self::cues::Cues;
 use super::{
-    super::{Limits, Transcript, assemble, detect::Confidence, report::Format, spoken},
+    super::{
+        Limits, Transcript, assemble,
+        detect::{Confidence, Sample},
+        report::Format,
+        spoken,
+    },
     FormatReader,
 };
 use crate::error::Problem;
@@ -32,8 +37,8 @@ impl FormatReader for WebVtt {
         "its first line is WEBVTT and its cues have times like 00:01.000 --> 00:02.000"
     }
 
-    fn detect(&self, head: &str) -> Confidence {
-        match after_signature(head) {
+    fn detect(&self, sample: &Sample<'_>) -> Confidence {
+        match after_signature(sample.head) {
             Some(_) => Confidence::new(100, "the first line is WEBVTT"),
             None => Confidence::new(0, "the first line is not WEBVTT"),
         }
