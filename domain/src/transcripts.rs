@@ -5,20 +5,25 @@
 mod assemble;
 mod decode;
 pub mod detect;
+pub mod export;
 pub mod formats;
 mod labels;
 pub mod lines;
 mod markers;
+mod plain;
 pub mod report;
 mod spoken;
 pub mod times;
 
+pub use self::plain::normal;
 use self::report::{Format, ImportReport};
 use crate::{error::Problem, time::Millis};
 
 /// What a source says, in its order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transcript {
+    /// Where the source has one.
+    pub title: Option<String>,
     pub turns: Vec<Turn>,
     pub report: ImportReport,
 }
@@ -70,5 +75,6 @@ pub fn parse(bytes: &[u8], format: Option<Format>, limits: &Limits) -> Result<Tr
     let mut transcript = reader.parse(&decoded.text, limits)?;
     transcript.report.confidence = confidence;
     transcript.report.encoding = Some(decoded.encoding.to_owned());
+    transcript.report.warn(&decoded.odd);
     Ok(transcript)
 }

@@ -4,6 +4,10 @@
 mod changelog;
 #[path = "transcripts/data.rs"]
 mod data;
+#[path = "transcripts/doubts.rs"]
+mod doubts;
+#[path = "transcripts/exports.rs"]
+mod exports;
 #[path = "transcripts/properties.rs"]
 mod properties;
 #[path = "transcripts/refusals.rs"]

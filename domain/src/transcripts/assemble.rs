@@ -2,11 +2,13 @@
 //! sentence merged into the turn they continue. Knows no format.
 
 mod cue_labels;
+mod doubts;
+mod rolling;
 
 use std::collections::HashMap;
 
 use super::{
-    Transcript, Turn,
+    Transcript, Turn, plain,
     report::{Clock, Format, Found, Log, Place, SpeakerSource},
     spoken::{Piece, Source},
 };
@@ -19,11 +21,16 @@ const MAX_MERGED_CHARS: usize = 600;
 
 /// The transcript of what a reader gathered; MALFORMED or EMPTY_TRANSCRIPT where nothing is said in it.
 pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> {
-    if source.format != Format::NamedLines {
+    if source.format != Format::NamedLines && !source.exact {
+        rolling::unroll(&mut source);
         cue_labels::resolve(&mut source)?;
     }
-    let Source { format, log, pieces, voiced, speaker_source, wall_origin, .. } = source;
-    let mut assembler = Assembler { turns: Vec::new(), speakers: Speakers::default(), run: None, log };
+    if !source.exact {
+        doubts::tell(&source.pieces, &mut source.log);
+    }
+    drop_hidden(&mut source);
+    let Source { format, log, pieces, voiced, speaker_source, wall_origin, exact, title, .. } = source;
+    let mut assembler = Assembler { exact, turns: Vec::new(), speakers: Speakers::default(), run: None, log };
     let mut previous: &[Piece<'_>] = &[];
     for cue in pieces.chunk_by(|_, next| !next.opens) {
         assembler.cue(cue, previous);
@@ -47,8 +54,46 @@ pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> 
         language: language::detect(turns.iter().map(|turn| turn.text.as_str())),
     };
     let report = log.report(format, turns.len() as u32, found);
-    Ok(Transcript { turns, report })
+    Ok(Transcript { title, turns, report })
 }
+
+/// Takes control characters out of texts and labels: no store or screen can do anything with them.
+fn drop_hidden(source: &mut Source<'_>) {
+    let Source { pieces, log, .. } = source;
+    for piece in pieces.iter_mut() {
+        if let Some(label) = piece.speaker.take_if(|label| label.contains(plain::is_hidden)) {
+            piece.speaker = Some(plain::normal(label)).filter(|label| !label.is_empty());
+        }
+        if piece.text.contains(plain::is_hidden) {
+            piece.text = plain::normal(std::mem::take(&mut piece.text));
+            log.warning(piece.place, "control characters were left out");
+        }
+    }
+    if pieces.iter().all(|piece| !piece.text.is_empty()) {
+        return;
+    }
+    let mut unsaid = None;
+    let mut kept: Vec<Piece<'_>> = Vec::with_capacity(pieces.len());
+    for mut piece in pieces.drain(..) {
+        if piece.opens
+            && let Some(place) = unsaid.take()
+        {
+            log.dropped(place, UNSAID);
+        }
+        if !piece.text.is_empty() {
+            piece.opens |= unsaid.take().is_some();
+            kept.push(piece);
+        } else if piece.opens {
+            unsaid = Some(piece.place);
+        }
+    }
+    if let Some(place) = unsaid {
+        log.dropped(place, UNSAID);
+    }
+    *pieces = kept;
+}
+
+const UNSAID: &str = "there is nothing but control characters";
 
 fn nothing_said(log: &Log) -> Problem {
     match log.first_drop() {
@@ -65,6 +110,7 @@ fn nothing_said(log: &Log) -> Problem {
 }
 
 struct Assembler {
+    exact: bool,
     turns: Vec<Turn>,
     speakers: Speakers,
     /// Cues that were merged into the last turn.
@@ -79,7 +125,7 @@ struct Run {
 
 impl Assembler {
     fn cue(&mut self, cue: &[Piece<'_>], previous: &[Piece<'_>]) {
-        if is_repeat(cue, previous) {
+        if !self.exact && is_repeat(cue, previous) {
             self.log.dropped(cue[0].place, "the cue repeats the one before it");
             return;
         }

@@ -7,6 +7,7 @@ pub mod webvtt;
 use super::{
     Limits, Transcript,
     detect::{Confidence, Sample},
+    export::json::ColloquyJson,
     report::Format,
 };
 use crate::error::Problem;
@@ -34,7 +35,8 @@ pub trait FormatReader: Sync {
 }
 
 /// On equal confidence the earlier one wins.
-pub(super) static READERS: [&dyn FormatReader; 3] = [&webvtt::WebVtt, &srt::Srt, &named_lines::NamedLines];
+pub(super) static READERS: [&dyn FormatReader; 4] =
+    [&ColloquyJson, &webvtt::WebVtt, &srt::Srt, &named_lines::NamedLines];
 
 pub(super) fn reader(format: Format) -> Option<&'static dyn FormatReader> {
     READERS.into_iter().find(|reader| reader.format() == format)

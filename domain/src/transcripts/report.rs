@@ -129,6 +129,23 @@ pub struct ImportReport {
     pub notes_omitted: u32,
 }
 
+impl ImportReport {
+    /// Adds what was odd before any cue was read, by line.
+    pub(super) fn warn(&mut self, odd: &[(u32, &'static str)]) {
+        let room = MAX_NOTES.saturating_sub(self.notes.len());
+        self.notes_omitted += odd.len().saturating_sub(room) as u32;
+        let place = |(line, reason): &(u32, &'static str)| ReportNote {
+            line: *line,
+            end_line: None,
+            bytes: None,
+            action: NoteAction::Warning,
+            reason: (*reason).to_owned(),
+        };
+        self.notes.extend(odd.iter().take(room).map(place));
+        self.notes.sort_by_key(|note| note.line);
+    }
+}
+
 /// How many notes a report keeps.
 pub const MAX_NOTES: usize = 200;
 

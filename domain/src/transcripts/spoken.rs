@@ -45,6 +45,9 @@ pub(super) struct Source<'a> {
     pub(super) speaker_source: Option<SpeakerSource>,
     /// What the times are counted from, where it is the clock on the wall: as the source writes it.
     pub(super) wall_origin: Option<String>,
+    /// An export of ours, which is read to the letter: nothing is joined, dropped or guessed.
+    pub(super) exact: bool,
+    pub(super) title: Option<String>,
     limits: Limits,
     voices: Vec<Voice<'a>>,
 }
@@ -58,6 +61,8 @@ impl<'a> Source<'a> {
             voiced: false,
             speaker_source: None,
             wall_origin: None,
+            exact: false,
+            title: None,
             limits: limits.clone(),
             voices: Vec::new(),
         }

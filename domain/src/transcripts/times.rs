@@ -6,6 +6,9 @@ use crate::time::Millis;
 /// The separator of a subtitle's times.
 pub const ARROW: &str = "-->";
 
+/// What is later is no time of a recording: a million hours, as [`lenient`] takes them.
+pub const LATEST: Millis = Millis(1_000_000 * 3_600_000);
+
 /// A time range at the head of a line, and the rest of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span<'a> {

@@ -10,6 +10,7 @@ use super::{
     super::{
         Limits, Transcript, assemble,
         detect::{Confidence, Sample},
+        export,
         labels::{self, Labelled},
         lines::{Line, Lines},
         markers::{self, Mark},
@@ -36,10 +37,16 @@ impl FormatReader for NamedLines {
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Confidence {
+        if export::is_named_lines(sample.head) {
+            return Confidence::new(100, "it says that it is an export of Colloquy");
+        }
         Survey::of(sample.head).confidence()
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
+        if let Some(read) = export::read(Format::NamedLines, text, limits) {
+            return read;
+        }
         let survey = Survey::of(text);
         let mut reading =
             Reading { source: Source::new(Format::NamedLines, limits), survey: &survey, turn: None };

@@ -7,6 +7,7 @@ use super::{
     super::{
         Limits, Transcript, assemble,
         detect::{Confidence, Sample},
+        export,
         lines::{Line, Lines},
         report::Format,
         spoken,
@@ -39,6 +40,9 @@ impl FormatReader for Srt {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
+        if let Some(read) = export::read(Format::Srt, text, limits) {
+            return read;
+        }
         let text = without_overrides(text);
         let mut source = spoken::Source::new(Format::Srt, limits);
         let mut block = Block::default();

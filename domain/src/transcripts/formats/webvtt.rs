@@ -12,6 +12,7 @@ use super::{
     super::{
         Limits, Transcript, assemble,
         detect::{Confidence, Sample},
+        export,
         report::Format,
         spoken,
     },
@@ -45,6 +46,9 @@ impl FormatReader for WebVtt {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
+        if let Some(read) = export::read(Format::WebVtt, text, limits) {
+            return read;
+        }
         let Some(cues) = Cues::new(text) else {
             let message = "line 1: a WebVTT file begins with WEBVTT, alone or before a space; add that line or \
                            name another format";

@@ -1,0 +1,81 @@
+//! SubRip, whose files cannot say anything about themselves. So the blanks after a cue's times do, which players
+//! pass over: two of them, one more where nobody is named, two more where the end and four more where both
+//! times are not the cue's own. A paragraph is a line.
+
+use std::borrow::Cow;
+
+use super::{
+    super::{
+        lines::{Line, Lines},
+        times,
+    },
+    File, Known, Said, label, labelled, own, shown, stamp,
+};
+
+const BLANKS: usize = 2;
+const UNNAMED: usize = 1;
+const NO_END: usize = 2;
+const NO_TIMES: usize = 4;
+
+pub(super) fn write(said: &[Said<'_>]) -> String {
+    let mut file = String::new();
+    for (at, one) in said.iter().enumerate() {
+        let (start, end, known) = shown(said, at);
+        let blanks = BLANKS
+            + if one.speaker.is_none() { UNNAMED } else { 0 }
+            + match known {
+                Known::Both => 0,
+                Known::Start => NO_END,
+                Known::None => NO_TIMES,
+            };
+        let times = format!("{} --> {}{}", stamp(start, ','), stamp(end, ','), " ".repeat(blanks));
+        let text = one.text.replace("\n\n", "\n");
+        let text = match &one.speaker {
+            Some(speaker) => format!("{}: {text}", label(Some(speaker))),
+            None => text,
+        };
+        file.push_str(&format!("{}\n{times}\n{text}\n\n", at + 1));
+    }
+    file
+}
+
+pub(super) fn read(text: &str) -> Option<File<'_>> {
+    let mut lines = Lines::new(text.trim_start_matches('\u{feff}')).peekable();
+    let mut file = File::default();
+    while lines.next_if(|line| line.text.is_empty()).is_some() {}
+    while let Some(number) = lines.next() {
+        if number.text != (file.said.len() + 1).to_string() {
+            return None;
+        }
+        let (start, end, blanks) = timing(lines.next()?)?;
+        let known = match (blanks & NO_TIMES != 0, blanks & NO_END != 0) {
+            (true, false) => Known::None,
+            (false, true) => Known::Start,
+            (false, false) => Known::Both,
+            (true, true) => return None,
+        };
+        let first = lines.next().filter(|line| !line.text.is_empty())?;
+        let (speaker, said) = match blanks & UNNAMED != 0 {
+            true => (None, first.text),
+            false => labelled(first.text).filter(|(speaker, _)| speaker.is_some())?,
+        };
+        let mut text = Cow::Borrowed(said);
+        while let Some(more) = lines.next_if(|line| !line.text.is_empty()) {
+            let text = text.to_mut();
+            text.push_str("\n\n");
+            text.push_str(more.text);
+        }
+        while lines.next_if(|line| line.text.is_empty()).is_some() {}
+        let (start_ms, end_ms) = own(start, end, known);
+        file.said.push((first.number, Said { speaker, text, start_ms, end_ms }));
+    }
+    (!file.said.is_empty()).then_some(file)
+}
+
+/// The times of a cue and how many more than the least of blanks follow them.
+fn timing(line: Line<'_>) -> Option<(crate::time::Millis, crate::time::Millis, usize)> {
+    let times = line.text.trim_end_matches(' ');
+    let span = times::lenient_span(times).filter(|span| span.rest.is_empty() && span.odd.is_none())?;
+    let blanks = (line.text.len() - times.len()).checked_sub(BLANKS)?;
+    (blanks < 8).then_some((span.start, span.end, blanks))
+}
