@@ -1,6 +1,7 @@
 //! What can be typed: commands, flags and their help.
 
 mod audit;
+mod export;
 mod jobs;
 mod schedule;
 mod values;
@@ -12,6 +13,7 @@ use colloquy_domain::{jobs::Queue, time::Timestamp};
 use url::Url;
 
 pub(crate) use audit::Audit;
+pub(crate) use export::{Export, ExportFormat};
 pub(crate) use jobs::{Change, Jobs, JobsCommand, ListJobs, PauseQueue, ShowJob, ShowQueues, Which};
 pub(crate) use schedule::{CreateSchedule, Schedule, ScheduleCommand, UpdateSchedule};
 pub(crate) use values::{Analyzer, BatchKind, Color, KeyRole, Kind, MissedRuns, Mode};
@@ -93,6 +95,8 @@ Each call makes a key; `revokeApiKey` takes one back.")]
     Logout(Logout),
     /// Import transcripts: WebVTT, SRT and `Name: text`
     Import(Import),
+    /// Write transcripts as files: JSON, WebVTT, SRT, Markdown, text
+    Export(Export),
     /// Search what was said
     Search(Search),
     /// Look at background work, and mend it: list, retry, cancel, discard, pause

@@ -3,6 +3,7 @@
 mod audit;
 mod batches;
 mod credentials;
+mod export;
 mod import;
 mod jobs;
 mod progress;
@@ -30,6 +31,7 @@ use url::Url;
 pub(crate) use audit::AuditEntry;
 pub(crate) use batches::Batch;
 pub(crate) use credentials::{Credential, Credentials};
+pub(crate) use export::{ExportedConversation, ExportedFile, Which};
 pub(crate) use import::{ConversationRef, ImportInput, Imported, Report, ReportNote, Source};
 pub(crate) use jobs::{AttemptError, Counts, Job, JobFilter, QueueStats, QueueWatch};
 pub(crate) use progress::{Stage, Watch};

@@ -4,6 +4,7 @@ mod audit;
 mod batch;
 mod demo;
 mod doctor;
+mod export;
 mod import;
 mod jobs;
 mod login;
@@ -101,6 +102,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
         Command::OwnerKey => output::line(Box::pin(roles::make_owner_key(config)).await?)?,
         Command::Doctor => return doctor::run(&common, config).await,
         Command::Import(args) => return import::run(&common, args).await,
+        Command::Export(args) => return export::run(&common, args).await,
         Command::Search(args) => return search::run(&common, args).await,
         Command::Jobs(args) => return Box::pin(jobs::run(&common, args.command, config)).await,
         Command::Audit(args) => return audit::run(&common, args, config).await,
@@ -117,6 +119,7 @@ fn has_json(command: &Command) -> bool {
     matches!(
         command,
         Command::Import(_)
+            | Command::Export(_)
             | Command::Search(_)
             | Command::Jobs(_)
             | Command::Audit(_)

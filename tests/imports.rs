@@ -152,7 +152,7 @@ async fn what_cannot_be_read_is_refused_with_line_and_reason_and_leaves_nothing(
         ("head.vtt", b"WEBVTT\n".to_vec(), "EMPTY_TRANSCRIPT", Value::Null),
         ("prose.txt", b"It rained.\nWe left.\n".to_vec(), "UNKNOWN_FORMAT", json!(1)),
         ("times.vtt", b"WEBVTT\n\n00:00 --> 00:01\nHi.\n".to_vec(), "MALFORMED", json!(3)),
-        ("bytes.txt", b"Ada: Hello.\nBen: Hi\xff\xfe.\n".to_vec(), "NOT_TEXT", json!(2)),
+        ("bytes.txt", b"Ada: Hello.\nBen: Hi\0\0.\n".to_vec(), "NOT_TEXT", json!(2)),
         ("picture.vtt", png, "NOT_TEXT", json!(1)),
         ("huge.txt", vec![b'a'; 20_001], "TOO_LARGE", Value::Null),
         ("wide.txt", long_line, "LINE_TOO_LONG", json!(2)),

@@ -9,6 +9,7 @@ mod batches;
 mod chaos;
 mod console;
 mod conversations;
+mod exports;
 mod imports;
 mod jobs;
 mod languages;

@@ -8,6 +8,8 @@ mod data;
 mod doubts;
 #[path = "transcripts/exports.rs"]
 mod exports;
+#[path = "transcripts/invariants.rs"]
+mod invariants;
 #[path = "transcripts/properties.rs"]
 mod properties;
 #[path = "transcripts/refusals.rs"]

@@ -5,6 +5,7 @@ pub(crate) mod analysis;
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod conversation;
+pub(crate) mod export;
 pub(crate) mod facets;
 pub(crate) mod import;
 pub(crate) mod job;

@@ -1,81 +1,168 @@
-//! A conversation's transcript as JSON in the object store: what the API shows of it, in one object.
+//! A conversation's transcript as a file: at once for one who asks for it, into the object store for a batch.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Serialize;
+use tokio::task::spawn_blocking;
 
 use crate::{
     Error, Result,
     accounts::Tenant,
-    conversations::{ConversationKind, RevisionNumber, objects::export_key},
-    ids::{BatchId, ConversationId, SegmentId},
+    conversations::{Conversation, Tag, Talk, objects::export_key},
+    ids::{BatchId, ConversationId},
     ports::Ports,
-    time::{Millis, Timestamp},
+    transcripts::export::{
+        Said, TextForm,
+        json::{Document, FORMAT, Segment, VERSION},
+        write,
+    },
 };
 
-/// Grows with every change that a reader must know of.
-const FORMAT: u32 = 1;
-
-#[derive(Serialize)]
-struct Exported<'a> {
-    format: u32,
-    id: ConversationId,
-    title: &'a str,
-    kind: ConversationKind,
-    occurred_at: Option<Timestamp>,
-    external_id: Option<&'a str>,
-    file_name: Option<&'a str>,
-    created_at: Timestamp,
-    revision: RevisionNumber,
-    tags: Vec<&'a str>,
-    segments: Vec<ExportedSegment<'a>>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    WebVtt,
+    Srt,
+    /// All that is known of the conversation.
+    Json,
+    Markdown,
+    Text,
 }
 
-#[derive(Serialize)]
-struct ExportedSegment<'a> {
-    id: SegmentId,
-    sequence: i32,
-    speaker: Option<&'a str>,
-    text: &'a str,
-    start_ms: Option<Millis>,
-    end_ms: Option<Millis>,
+impl ExportFormat {
+    fn text(self) -> Option<TextForm> {
+        match self {
+            Self::WebVtt => Some(TextForm::WebVtt),
+            Self::Srt => Some(TextForm::Srt),
+            Self::Json => None,
+            Self::Markdown => Some(TextForm::Markdown),
+            Self::Text => Some(TextForm::Text),
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        self.text().map_or("json", TextForm::ending)
+    }
+
+    fn media_type(self) -> &'static str {
+        self.text().map_or("application/json", TextForm::media_type)
+    }
 }
 
-/// The key of what was written; `None` where the conversation is gone.
+/// A file that an import takes back as it was.
+#[derive(Debug, Clone)]
+pub struct Exported {
+    pub file_name: String,
+    pub media_type: &'static str,
+    pub content: String,
+}
+
+/// The current revision as a file; NO_TIMES where the format needs times and there are none.
 pub async fn export(
+    ports: &Ports,
+    tenant: Tenant,
+    id: ConversationId,
+    format: ExportFormat,
+) -> Result<Exported> {
+    let found = find(ports, tenant, id).await?;
+    let (conversation, talk, tags) = found.ok_or_else(|| Error::not_found("conversation", id))?;
+    let file_name = file_name(&conversation.title, format);
+    let content = spawn_blocking(move || match format.text() {
+        Some(form) => write(form, &conversation.title, &said(&talk)).map_err(Error::Invalid),
+        None => json(&conversation, &talk, &tags),
+    });
+    let content = content.await.map_err(|error| Error::internal("export a transcript", error))??;
+    Ok(Exported { file_name, media_type: format.media_type(), content })
+}
+
+/// Writes the JSON into the object store. The key of what was written; `None` where the conversation is gone.
+pub async fn export_into(
     ports: &Ports,
     tenant: Tenant,
     batch: BatchId,
     id: ConversationId,
 ) -> Result<Option<String>> {
+    let Some((conversation, talk, tags)) = find(ports, tenant, id).await? else {
+        return Ok(None);
+    };
+    let json = json(&conversation, &talk, &tags)?;
+    let key = export_key(tenant.0, id, batch);
+    ports.objects.put(&key, Bytes::from(json)).await?;
+    Ok(Some(key))
+}
+
+type Whole = (Conversation, Talk, Vec<Tag>);
+
+async fn find(ports: &Ports, tenant: Tenant, id: ConversationId) -> Result<Option<Whole>> {
     let found = ports.conversations.find(tenant, &[id]).await?.pop();
     let talk = ports.conversations.find_talk(tenant, id).await?;
     let (Some(conversation), Some(talk)) = (found, talk) else {
         return Ok(None);
     };
-    let tags = ports.conversations.tags(tenant, &[id]).await?;
-    let segments = talk.segments.iter().map(|segment| ExportedSegment {
-        id: segment.id,
-        sequence: segment.sequence,
-        speaker: segment.participant_id.and_then(|id| talk.participant(id)).map(|one| one.label.as_str()),
-        text: &segment.text,
+    let tags = ports.conversations.tags(tenant, &[id]).await?.into_iter().map(|(_, tag)| tag).collect();
+    Ok(Some((conversation, talk, tags)))
+}
+
+fn said(talk: &Talk) -> Vec<Said<'_>> {
+    let one = |segment: &'_ crate::conversations::Segment| Said {
+        speaker: speaker(talk, segment).map(|label| Cow::Owned(label.to_owned())),
+        text: Cow::Owned(segment.text.clone()),
+        start_ms: segment.start_ms,
+        end_ms: segment.end_ms,
+    };
+    talk.segments.iter().map(one).collect()
+}
+
+fn speaker<'a>(talk: &'a Talk, segment: &crate::conversations::Segment) -> Option<&'a str> {
+    segment.participant_id.and_then(|id| talk.participant(id)).map(|one| one.label.as_str())
+}
+
+fn json(conversation: &Conversation, talk: &Talk, tags: &[Tag]) -> Result<String> {
+    let segments = talk.segments.iter().map(|segment| Segment {
+        id: Some(segment.id.to_string()),
+        speaker: speaker(talk, segment).map(Cow::Borrowed),
+        text: Cow::Borrowed(&segment.text),
         start_ms: segment.start_ms,
         end_ms: segment.end_ms,
     });
-    let exported = Exported {
-        format: FORMAT,
-        id,
-        title: &conversation.title,
-        kind: conversation.kind,
+    let document = Document {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        id: Some(conversation.id.to_string()),
+        title: Some(conversation.title.clone()),
+        kind: Some(conversation.kind.as_str().to_owned()),
         occurred_at: conversation.occurred_at,
-        external_id: conversation.external_id.as_deref(),
-        file_name: conversation.file_name.as_deref(),
-        created_at: conversation.created_at,
-        revision: talk.revision,
-        tags: tags.iter().map(|(_, tag)| tag.name.as_str()).collect(),
+        external_id: conversation.external_id.clone(),
+        file_name: conversation.file_name.clone(),
+        language: conversation.language.map(String::from),
+        created_at: Some(conversation.created_at),
+        revision: Some(talk.revision),
+        tags: tags.iter().map(|tag| tag.name.clone()).collect(),
         segments: segments.collect(),
     };
-    let json = serde_json::to_vec(&exported).map_err(|error| Error::internal("write a transcript", error))?;
-    let key = export_key(tenant.0, id, batch);
-    ports.objects.put(&key, Bytes::from(json)).await?;
-    Ok(Some(key))
+    document.write().map_err(|error| Error::internal("write a transcript", error))
+}
+
+/// The title, of letters, digits and what no file system minds.
+fn file_name(title: &str, format: ExportFormat) -> String {
+    const MAX_CHARS: usize = 80;
+    let kept = |c: char| if c.is_alphanumeric() || " -_.,()".contains(c) { c } else { ' ' };
+    let name: String = title.chars().map(kept).take(MAX_CHARS).collect();
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let name = name.trim_matches(['.', ' ']);
+    format!("{}.{}", if name.is_empty() { "conversation" } else { name }, format.ending())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_becomes_a_file_name_that_every_system_takes() {
+        let name = |title: &str| file_name(title, ExportFormat::WebVtt);
+        assert_eq!(name("Weekly sync: pay/raise?"), "Weekly sync pay raise.vtt");
+        assert_eq!(name("../../etc"), "etc.vtt");
+        assert_eq!(name("田中さん"), "田中さん.vtt");
+        assert_eq!(name("..."), "conversation.vtt");
+        assert_eq!(name(&"x".repeat(300)).len(), 84);
+    }
 }

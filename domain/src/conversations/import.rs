@@ -29,6 +29,7 @@ use crate::{
 };
 
 pub const MAX_TITLE_CHARS: usize = 300;
+const UNTITLED: &str = "Untitled conversation";
 pub const MAX_TAGS: usize = 50;
 pub const MAX_TAG_CHARS: usize = 60;
 const MAX_EXTERNAL_ID_BYTES: usize = 200;
@@ -67,11 +68,15 @@ pub async fn import(ports: &Ports, actor: &Actor, input: ImportInput) -> Result<
     let tags = check_tags(&input.tags)?;
     let external_id = check_external_id(input.external_id.as_deref())?;
     let file_name = input.file_name.as_deref().map(clean_file_name);
-    let title = check_title(input.title.as_deref().or(file_name.as_deref().map(stem)))?;
+    let title = input.title.as_deref().map(|title| check_title(Some(title))).transpose()?;
     let cursor = ports.events.bounds().await?.position();
     let (bytes, hash, parsed) =
         parse_off_thread(input.bytes, input.format, ports.import_rules.clone()).await?;
     let transcript = parsed.map_err(Error::Invalid)?;
+    let title = match title {
+        Some(title) => title,
+        None => own_title(&transcript, file_name.as_deref()),
+    };
     if input.dry_run {
         let report = transcript.report;
         return Ok(Imported { conversation: None, report, created: false, jobs: Vec::new(), cursor });
@@ -213,7 +218,7 @@ pub(crate) fn new_tag(ports: &Ports, actor: &Actor, name: String) -> Tag {
 
 pub(crate) fn check_title(title: Option<&str>) -> Result<String> {
     let title = title.map(str::trim).filter(|title| !title.is_empty());
-    let title = title.unwrap_or("Untitled conversation");
+    let title = title.unwrap_or(UNTITLED);
     if title.chars().count() > MAX_TITLE_CHARS || title.chars().any(char::is_control) {
         let message = format!("a title has at most {MAX_TITLE_CHARS} characters and no line breaks");
         return Err(Error::invalid("title", "INVALID_TITLE", message));
@@ -240,6 +245,15 @@ pub(crate) fn check_tags(tags: &[String]) -> Result<Vec<String>> {
         }
     }
     Ok(checked)
+}
+
+/// What the source calls itself, or else its file's name.
+fn own_title(transcript: &Transcript, file_name: Option<&str>) -> String {
+    let named = [transcript.title.as_deref(), file_name.map(stem)];
+    let title = named.into_iter().flatten().map(str::trim).find(|title| !title.is_empty());
+    let title: String =
+        title.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_TITLE_CHARS).collect();
+    check_title(Some(&title)).unwrap_or_else(|_too_odd| UNTITLED.to_owned())
 }
 
 fn check_external_id(id: Option<&str>) -> Result<Option<String>> {

@@ -28,7 +28,7 @@ pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> 
     if !source.exact {
         doubts::tell(&source.pieces, &mut source.log);
     }
-    drop_hidden(&mut source);
+    normalise(&mut source);
     let Source { format, log, pieces, voiced, speaker_source, wall_origin, exact, title, .. } = source;
     let mut assembler = Assembler { exact, turns: Vec::new(), speakers: Speakers::default(), run: None, log };
     let mut previous: &[Piece<'_>] = &[];
@@ -57,15 +57,18 @@ pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> 
     Ok(Transcript { title, turns, report })
 }
 
-/// Takes control characters out of texts and labels: no store or screen can do anything with them.
-fn drop_hidden(source: &mut Source<'_>) {
+/// Brings texts and labels into their one form. Control characters go: no store or screen can do anything with
+/// them.
+fn normalise(source: &mut Source<'_>) {
     let Source { pieces, log, .. } = source;
     for piece in pieces.iter_mut() {
-        if let Some(label) = piece.speaker.take_if(|label| label.contains(plain::is_hidden)) {
-            piece.speaker = Some(plain::normal(label)).filter(|label| !label.is_empty());
+        if let Some(label) = piece.speaker.take() {
+            piece.speaker = Some(plain::label(label)).filter(|label| !label.is_empty());
         }
-        if piece.text.contains(plain::is_hidden) {
-            piece.text = plain::normal(std::mem::take(&mut piece.text));
+        let text = std::mem::take(&mut piece.text);
+        let hidden = !plain::is_normal(&text) && text.contains(plain::is_hidden);
+        piece.text = plain::normal(text);
+        if hidden {
             log.warning(piece.place, "control characters were left out");
         }
     }

@@ -33,12 +33,20 @@ pub fn normal(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(normal)
 }
 
+/// A speaker's label, which has one line.
+pub(super) fn label(label: Cow<'_, str>) -> Cow<'_, str> {
+    match normal(label) {
+        label if label.contains('\n') => Cow::Owned(label.replace("\n\n", " ")),
+        label => label,
+    }
+}
+
 /// Control characters that are no white space. No store or screen can do anything with them.
 pub(super) fn is_hidden(c: char) -> bool {
     c.is_control() && !c.is_whitespace()
 }
 
-fn is_normal(text: &str) -> bool {
+pub(super) fn is_normal(text: &str) -> bool {
     let bytes = text.as_bytes();
     let plain = bytes.iter().zip(bytes.iter().skip(1).chain([&b' '])).all(|(byte, next)| {
         (*byte > b' ' && *byte < 0x7f) || (*byte == b' ' && *next > b' ' && *next < 0x7f)

@@ -247,3 +247,43 @@ fn json_that_is_not_ours_is_refused_with_its_place() {
         assert!(problem.message.contains(part), "{problem:?}");
     }
 }
+
+#[test]
+fn the_json_is_as_its_schema_says() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../../schema/transcript-1.schema.json")).expect("a schema");
+    let document = Document {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        id: Some("x".to_owned()),
+        title: None,
+        kind: Some("MEETING".to_owned()),
+        occurred_at: None,
+        external_id: None,
+        file_name: None,
+        language: None,
+        created_at: Some(chrono::DateTime::UNIX_EPOCH),
+        revision: Some(1),
+        tags: Vec::new(),
+        segments: vec![Segment {
+            id: Some("x".to_owned()),
+            speaker: None,
+            text: "x".into(),
+            start_ms: None,
+            end_ms: None,
+        }],
+    };
+    let written = serde_json::to_value(&document).expect("JSON");
+    let names = |value: &serde_json::Value| {
+        let mut names: Vec<_> = value.as_object().expect("an object").keys().cloned().collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&written), names(&schema["properties"]));
+    assert_eq!(
+        names(&written["segments"][0]),
+        names(&schema["properties"]["segments"]["items"]["properties"])
+    );
+    assert_eq!(schema["properties"]["format"]["const"], FORMAT);
+    assert_eq!(schema["properties"]["version"]["const"], VERSION);
+}

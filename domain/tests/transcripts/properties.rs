@@ -3,6 +3,8 @@
 use colloquy_domain::transcripts::{Limits, Transcript, detect, parse, report::Format};
 use proptest::prelude::*;
 
+use crate::invariants::{self, check};
+
 const SAMPLES: [&str; 4] = [
     "WEBVTT\n\nNOTE x\n\n1\n00:00.000 --> 00:02.000 align:start\n<v Anna Lee>Hi &amp; <i>you</i>.</v>\n<v Ben>Ho.\n\n00:02.000 --> 00:03.000\nand\n",
     "1\r\n00:00:01,000 --> 00:00:02,000\r\n- Anna: {\\an8}Hi.\r\n- Ben: Ho.\r\n\r\n2\r\n00:00:02,000 --> 00:00:03,000\r\n42\r\n",
@@ -13,38 +15,9 @@ const SAMPLES: [&str; 4] = [
 const FORMATS: [Option<Format>; 4] =
     [None, Some(Format::WebVtt), Some(Format::Srt), Some(Format::NamedLines)];
 
-fn check(transcript: &Transcript) {
-    let report = &transcript.report;
-    assert_eq!(report.segments as usize, transcript.turns.len());
-    assert_eq!(
-        report.segments + report.cues_merged + report.cues_dropped,
-        report.cues_read + report.cues_split,
-        "{report:?}"
-    );
-    assert!(report.notes.is_sorted_by_key(|note| note.line));
-    let mut heard = vec![false; report.speakers.len()];
-    for turn in &transcript.turns {
-        assert!(!turn.text.trim().is_empty() && turn.text.trim() == turn.text, "{turn:?}");
-        assert!(turn.end_ms.is_none() || turn.start_ms <= turn.end_ms, "{turn:?}");
-        assert!(turn.line > 0);
-        if let Some(speaker) = turn.speaker {
-            assert!(heard[..speaker].iter().all(|heard| *heard), "speakers in the order of first speaking");
-            heard[speaker] = true;
-        }
-    }
-    assert!(heard.iter().all(|heard| *heard), "a speaker who never speaks");
-    assert_eq!(report.duration_ms, transcript.turns.iter().filter_map(|turn| turn.end_ms).max());
-}
-
 fn check_bytes(bytes: &[u8]) {
-    let limits = Limits::default();
     for format in FORMATS {
-        let first = parse(bytes, format, &limits);
-        match &first {
-            Ok(transcript) => check(transcript),
-            Err(problem) => assert!(!problem.message.is_empty()),
-        }
-        assert_eq!(first, parse(bytes, format, &limits));
+        invariants::check_bytes(bytes, format);
     }
 }
 

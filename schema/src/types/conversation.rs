@@ -4,13 +4,19 @@ use async_graphql::{
     Context, ID, InputObject, Object, Result, SimpleObject,
     connection::{Connection, EmptyFields, OpaqueCursor},
 };
-use colloquy_domain::{conversations, ids::PersonId, ports::store::conversations as store, time::Timestamp};
+use colloquy_domain::{
+    conversations::{self, export},
+    ids::PersonId,
+    ports::store::conversations as store,
+    time::Timestamp,
+};
 use uuid::Uuid;
 
 use super::{
     ConversationKind, Stage,
     accounts::{User, find_user},
     analysis::Analysis,
+    export::{ConversationExport, ExportFormat},
     import::ImportReport,
     int,
     job::Job,
@@ -125,6 +131,19 @@ impl Conversation {
         };
         let rows = ctx.ports().conversations.segments(actor(ctx)?.tenant(), self.0.id, by).await;
         Ok(connection(&page, rows.map_err(fault)?, |row| SequenceCursor(row.segment.sequence), Segment::from))
+    }
+
+    /// The current revision as a file that `importConversation` takes back as it was. With WEB_VTT and SRT it is
+    /// refused (NO_TIMES) where nothing has a time.
+    #[graphql(complexity = "500 + child_complexity")]
+    async fn export(&self, ctx: &Context<'_>, format: ExportFormat) -> Result<ConversationExport> {
+        let tenant = actor(ctx)?.tenant();
+        let exported = export::export(ctx.ports(), tenant, self.0.id, format.into()).await.map_err(fault)?;
+        Ok(ConversationExport {
+            file_name: exported.file_name,
+            media_type: exported.media_type,
+            content: exported.content,
+        })
     }
 
     async fn segment_count(&self, ctx: &Context<'_>) -> Result<i32> {

@@ -16,7 +16,7 @@ impl Handler for ExportConversation {
     async fn run(&self, ctx: &JobContext, job: &ClaimedJob) -> Result<Outcome, JobError> {
         let tenant = tenant(job)?;
         let (batch_id, conversation_id) = item(job)?;
-        match export::export(&ctx.ports, tenant, batch_id, conversation_id).await? {
+        match export::export_into(&ctx.ports, tenant, batch_id, conversation_id).await? {
             Some(_) => Ok(Outcome::nothing()),
             // Deleted since.
             None => Ok(Outcome::skipped()),
