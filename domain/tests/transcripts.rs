@@ -10,3 +10,5 @@ mod properties;
 mod refusals;
 #[path = "transcripts/shapes.rs"]
 mod shapes;
+#[path = "transcripts/text_formats.rs"]
+mod text_formats;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     Transcript, Turn,
-    report::{Clock, Format, Found, Log, Place, SpeakerSource},
+    report::{Clock, Found, Log, Place, SpeakerSource},
     spoken::{Piece, Source},
 };
 use crate::{error::Problem, language};
@@ -19,7 +19,7 @@ const MAX_MERGED_CHARS: usize = 600;
 
 /// The transcript of what a reader gathered; MALFORMED or EMPTY_TRANSCRIPT where nothing is said in it.
 pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> {
-    if source.format != Format::NamedLines {
+    if source.speaker_source.is_none() {
         cue_labels::resolve(&mut source)?;
     }
     let Source { format, log, pieces, voiced, speaker_source, wall_origin, .. } = source;

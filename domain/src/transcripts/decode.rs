@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::Limits;
+use super::{Limits, docx};
 use crate::error::Problem;
 
 const BOM: char = '\u{feff}';
@@ -31,6 +31,7 @@ pub(super) fn text<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, 
         ));
     }
     let (text, encoding) = match bytes {
+        _ if docx::is_one(bytes) => (Cow::Owned(docx::text(bytes, limits)?), "UTF-8"),
         [0xff, 0xfe, rest @ ..] => (Cow::Owned(utf16(rest, u16::from_le_bytes)?), "UTF-16LE"),
         [0xfe, 0xff, rest @ ..] => (Cow::Owned(utf16(rest, u16::from_be_bytes)?), "UTF-16BE"),
         _ => (Cow::Borrowed(utf8(bytes)?), "UTF-8"),
@@ -104,7 +105,7 @@ const MAGIC: [(&[u8], &str); 14] = [
     (b"PK\x03\x04", ZIP),
     (b"%PDF-", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document, or one with a password"),
     (b"\x7fELF", "an executable (ELF)"),
     (b"MZ\x90", "an executable (Windows)"),
     (b"\xcf\xfa\xed\xfe", "an executable (macOS)"),
