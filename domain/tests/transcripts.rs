@@ -12,3 +12,5 @@ mod refusals;
 mod shapes;
 #[path = "transcripts/text_formats.rs"]
 mod text_formats;
+#[path = "transcripts/text_properties.rs"]
+mod text_properties;

@@ -83,10 +83,12 @@ pub(super) fn headings(text: &str) -> (usize, bool) {
     (count, narrow)
 }
 
-fn is_footer(line: &str) -> bool {
-    let line = line.trim();
-    ["Transcribed by http", "Transcribed by otter"].iter().any(|start| {
-        line.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)) && line.contains("otter")
+/// `Transcribed by https://otter.ai`, perhaps cut.
+pub(super) fn is_footer(line: &str) -> bool {
+    let address = line.trim().strip_prefix("Transcribed by ");
+    address.is_some_and(|address| {
+        let address = address.trim_start_matches("https://").trim_start_matches("http://");
+        !address.is_empty() && ("otter.ai".starts_with(address) || address.starts_with("otter.ai"))
     })
 }
 

@@ -103,7 +103,7 @@ pub(super) fn read<'a>(
     }
     let unread = columns.unread(&fields);
     if unread > 0 {
-        source.log.aside(header.place, format!("{unread} of the columns are not read"));
+        source.log.aside(header.place, format!("columns that are not read: {unread}"));
     }
     let names: Vec<_> = fields.iter().map(|field| field.text.clone().into_owned()).collect();
     let mut reading = Reading { source, columns, names, text };

@@ -54,7 +54,7 @@ impl FormatReader for TeamsVtt {
                     source.check_room(cues.len(), cue.line)?;
                     cues.push(cue);
                 }
-                Err(skipped) => source.skip(skipped.line, skipped.reason)?,
+                Err(skipped) => source.skip(skipped.place(), skipped.reason)?,
             }
         }
         let mut last: Option<Part<'_>> = None;

@@ -68,7 +68,7 @@ impl FormatReader for ZoomVtt {
         for cue in cues {
             match cue {
                 Ok(cue) => add(&cue, &mut source, is_speaker)?,
-                Err(skipped) => source.skip(skipped.line, skipped.reason)?,
+                Err(skipped) => source.skip(skipped.place(), skipped.reason)?,
             }
         }
         assemble::transcript(source)
