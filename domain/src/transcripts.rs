@@ -5,6 +5,7 @@
 mod assemble;
 mod decode;
 pub mod detect;
+mod docx;
 pub mod export;
 pub mod formats;
 mod labels;

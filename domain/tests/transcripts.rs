@@ -16,3 +16,7 @@ mod properties;
 mod refusals;
 #[path = "transcripts/shapes.rs"]
 mod shapes;
+#[path = "transcripts/text_formats.rs"]
+mod text_formats;
+#[path = "transcripts/text_properties.rs"]
+mod text_properties;

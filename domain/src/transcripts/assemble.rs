@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::{
     Transcript, Turn, plain,
-    report::{Clock, Format, Found, Log, Place, SpeakerSource},
+    report::{Clock, Found, Log, Place, SpeakerSource},
     spoken::{Piece, Source},
 };
 use crate::{error::Problem, language};
@@ -21,7 +21,7 @@ const MAX_MERGED_CHARS: usize = 600;
 
 /// The transcript of what a reader gathered; MALFORMED or EMPTY_TRANSCRIPT where nothing is said in it.
 pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> {
-    if source.format != Format::NamedLines && !source.exact {
+    if source.speaker_source.is_none() {
         rolling::unroll(&mut source);
         cue_labels::resolve(&mut source)?;
     }

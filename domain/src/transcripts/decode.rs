@@ -8,7 +8,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::Limits;
+use super::{Limits, docx};
 use crate::error::Problem;
 
 const BOM: char = '\u{feff}';
@@ -36,6 +36,9 @@ pub(super) fn text<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, 
         ));
     }
     let decoded = match bytes {
+        _ if docx::is_one(bytes) => {
+            Decoded { text: Cow::Owned(docx::text(bytes, limits)?), encoding: UTF_8.name(), odd: Vec::new() }
+        }
         [0xff, 0xfe, rest @ ..] => utf16(rest, UTF_16LE)?,
         [0xfe, 0xff, rest @ ..] => utf16(rest, UTF_16BE)?,
         _ => {
@@ -203,7 +206,7 @@ const MAGIC: [(&[u8], &str); 14] = [
     (b"PK\x03\x04", ZIP),
     (b"%PDF-", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document, or one with a password"),
     (b"\x7fELF", "an executable (ELF)"),
     (b"MZ\x90", "an executable (Windows)"),
     (b"\xcf\xfa\xed\xfe", "an executable (macOS)"),

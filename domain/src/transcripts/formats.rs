@@ -1,8 +1,19 @@
 //! The formats that are read: one file and one line of [`READERS`] each.
 
+mod meet_text;
 mod named_lines;
+mod otter_text;
+mod rev_text;
 mod srt;
+mod table;
+mod teams_docx;
+mod teams_vtt;
+mod text_grid;
+mod turns;
 pub mod webvtt;
+mod whisper_tsv;
+mod zoom_text;
+mod zoom_vtt;
 
 use super::{
     Limits, Transcript,
@@ -35,8 +46,22 @@ pub trait FormatReader: Sync {
 }
 
 /// On equal confidence the earlier one wins.
-pub(super) static READERS: [&dyn FormatReader; 4] =
-    [&ColloquyJson, &webvtt::WebVtt, &srt::Srt, &named_lines::NamedLines];
+pub(super) static READERS: [&dyn FormatReader; 14] = [
+    &ColloquyJson,
+    &teams_vtt::TeamsVtt,
+    &zoom_vtt::ZoomVtt,
+    &webvtt::WebVtt,
+    &srt::Srt,
+    &named_lines::NamedLines,
+    &text_grid::TextGrid,
+    &teams_docx::TeamsDocx,
+    &zoom_text::ZoomText,
+    &meet_text::MeetText,
+    &otter_text::OtterText,
+    &rev_text::RevText,
+    &whisper_tsv::WhisperTsv,
+    &table::Table,
+];
 
 pub(super) fn reader(format: Format) -> Option<&'static dyn FormatReader> {
     READERS.into_iter().find(|reader| reader.format() == format)

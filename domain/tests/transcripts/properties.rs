@@ -5,32 +5,60 @@ use proptest::prelude::*;
 
 use crate::invariants::{self, check};
 
-const SAMPLES: [&str; 4] = [
+const SAMPLES: [&str; 18] = [
     "WEBVTT\n\nNOTE x\n\n1\n00:00.000 --> 00:02.000 align:start\n<v Anna Lee>Hi &amp; <i>you</i>.</v>\n<v Ben>Ho.\n\n00:02.000 --> 00:03.000\nand\n",
     "1\r\n00:00:01,000 --> 00:00:02,000\r\n- Anna: {\\an8}Hi.\r\n- Ben: Ho.\r\n\r\n2\r\n00:00:02,000 --> 00:00:03,000\r\n42\r\n",
     "Title\n\n**Anna Lee:** \\[00:03\\] Hi.\n\nMore.\n\n\\[04:14\\] And.\n\n**Ben:** Ho.\n",
     "[00:00:03] Anna: Hi.\nBen (1:02): Ho.\nAnna：はい\n",
+    include_str!("fixtures/srt/wild.srt"),
+    include_str!("fixtures/text_grid/long.TextGrid"),
+    include_str!("fixtures/text_grid/short.TextGrid"),
+    include_str!("fixtures/teams_vtt/shuffled.vtt"),
+    include_str!("fixtures/zoom_vtt/once.vtt"),
+    include_str!("fixtures/teams_docx/old.txt"),
+    include_str!("fixtures/teams_docx/new.txt"),
+    include_str!("fixtures/zoom_text/midnight.txt"),
+    include_str!("fixtures/zoom_text/chat.txt"),
+    include_str!("fixtures/meet_text/document.txt"),
+    include_str!("fixtures/otter_text/head.txt"),
+    include_str!("fixtures/rev_text/wild.txt"),
+    include_str!("fixtures/table/wild.csv"),
+    include_str!("fixtures/whisper_tsv/talk.tsv"),
 ];
 
-const FORMATS: [Option<Format>; 4] =
-    [None, Some(Format::WebVtt), Some(Format::Srt), Some(Format::NamedLines)];
+const FORMATS: [Option<Format>; 14] = [
+    None,
+    Some(Format::WebVtt),
+    Some(Format::Srt),
+    Some(Format::NamedLines),
+    Some(Format::TextGrid),
+    Some(Format::TeamsVtt),
+    Some(Format::ZoomVtt),
+    Some(Format::TeamsDocx),
+    Some(Format::ZoomText),
+    Some(Format::MeetText),
+    Some(Format::OtterText),
+    Some(Format::RevText),
+    Some(Format::WhisperTsv),
+    Some(Format::Table),
+];
 
-fn check_bytes(bytes: &[u8]) {
+pub(crate) fn check_bytes(bytes: &[u8]) {
     for format in FORMATS {
         invariants::check_bytes(bytes, format);
     }
 }
 
 /// Words of letters that no format gives a meaning.
-fn words() -> impl Strategy<Value = String> {
+pub(crate) fn words() -> impl Strategy<Value = String> {
     proptest::collection::vec("[a-zäß]{2,9}", 1..12).prop_map(|words| words.join(" "))
 }
 
-fn talk() -> impl Strategy<Value = Vec<(usize, String, u64, bool)>> {
+pub(crate) fn talk() -> impl Strategy<Value = Vec<(usize, String, u64, bool)>> {
     proptest::collection::vec((0..3usize, words(), 1..9_000u64, any::<bool>()), 3..30)
 }
 
-const NAMES: [&str; 3] = ["Anna Lee", "Ben", "Dr. Zoë O’Neil"];
+pub(crate) const NAMES: [&str; 3] = ["Anna Lee", "Ben", "Dr. Zoë O’Neil"];
 
 fn vtt_of(talk: &[(usize, String, u64, bool)], newline: &str) -> String {
     let mut at = 0;
@@ -66,7 +94,7 @@ fn lines_of(talk: &[(usize, String, u64, bool)], bold: bool) -> String {
 }
 
 /// Every word in its order, whoever says it.
-fn said(transcript: &Transcript) -> Vec<String> {
+pub(crate) fn said(transcript: &Transcript) -> Vec<String> {
     let words = transcript.turns.iter().flat_map(|turn| turn.text.split_whitespace());
     words.map(|word| word.trim_end_matches('.').to_owned()).collect()
 }
@@ -81,7 +109,7 @@ proptest! {
 
     #[test]
     fn no_text_of_the_formats_own_signs_brings_the_parser_down(
-        text in "(WEBVTT|WEBVTT\n\n|)([0-9]{1,3}|:|00:01|\\.000|,000| --> |-->|\n|\r\n|\r|<|>|</?v|<i>|&|&amp;|\\{|\\}|\\\\|\\*\\*|Anna|Ben:|é|田|\\[|\\]|-| |\\(|\\)){0,60}"
+        text in "(WEBVTT|WEBVTT\n\n|)([0-9]{1,3}|:|00:01|\\.000|,000| --> |-->|\n|\r\n|\r|<|>|</?v|<i>|&|&amp;|\\{|\\}|\\\\|\\*\\*|Anna|Ben:|é|田|\"|\t|,|;|xmin = |\"IntervalTier\"|text = |intervals \\[1\\]:|start\tend\ttext\n|speaker,start,text\n|Anna  0:03\n|\\[Anna\\] 14:03:05\n|14:03:05 From Ben : |Ben \\(00:03\\):|0:0:0.0 --> 0:0:2.6\n|Transcript\n|00:05:00\n|1f0c6a52-88de-4b3e-9a07-5d2f10c4b7aa/1-0\n|\\[|\\]|-| |\\(|\\)){0,60}"
     ) {
         check_bytes(text.as_bytes());
     }

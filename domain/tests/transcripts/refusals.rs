@@ -61,12 +61,47 @@ fn limits_are_kept() {
 #[test]
 fn hostile_input_costs_no_more_than_its_size() {
     let size = 1 << 18;
-    let shapes = ["<", "< ", "<v a>", "&", "&#1", "{", "{\\", "<v a b>x</v>", ":", "-->", "*", "a:"];
+    let shapes = [
+        "<",
+        "< ",
+        "<v a>",
+        "&",
+        "&#1",
+        "{",
+        "{\\",
+        "<v a b>x</v>",
+        ":",
+        "-->",
+        "*",
+        "a:",
+        "\"",
+        "\"\"",
+        "\",",
+        "\"x\n",
+        ",",
+        "\t",
+        "1 ",
+        "0:03",
+        "a\n",
+        "a:\n",
+        "\n1,2,",
+        "\nAnna  0:03\n",
+        "\n00:00:01\n",
+    ];
     for shape in shapes {
         let line = shape.repeat(size / shape.len());
-        for head in
-            ["WEBVTT\n\n00:00.000 --> 00:01.000\n", "00:00:00,000 --> 00:00:01,000\n", "Anna: a\nAnna: "]
-        {
+        for head in [
+            "WEBVTT\n\n00:00.000 --> 00:01.000\n",
+            "00:00:00,000 --> 00:00:01,000\n",
+            "Anna: a\nAnna: ",
+            "File type = \"ooTextFile\"\nObject class = \"TextGrid\"\n0 9 <exists> 1 \"IntervalTier\" \"A\" 0 9 1\n",
+            "speaker,start,text\nAnna,1,",
+            "start\tend\ttext\n0\t1\t",
+            "Anna  0:03\na\n\nAnna  0:05\n",
+            "[Anna] 14:03:05\n",
+            "Anna (0:03):\nAnna (0:04): ",
+            "Transcript\n00:00:00\nAnna: a\nAnna: ",
+        ] {
             let text = format!("{head}{line}");
             let limits = Limits { max_bytes: 4 * size, max_line_bytes: 2 * size, max_cues: 1000 };
             let begun = std::time::Instant::now();

@@ -213,7 +213,7 @@ fn named_lines_are_read_in_the_shapes_they_are_found_in() {
             "**Anna:** \\[00:01:02.50\\] Hi.\n\n\\[04:14\\] And on.\n\n**Ben:** Ho.",
             &["Anna|62500-|Hi.", "Anna|254000-|And on.", "Ben|-|Ho."],
         ),
-        ("Anna (00:03):\nHi.\n\nBen (00:09):\nHo.", &["Anna|3000-|Hi.", "Ben|9000-|Ho."]),
+        ("Anna 00:03:\nHi.\n\nBen 00:09:\nHo.", &["Anna|3000-|Hi.", "Ben|9000-|Ho."]),
         ("[00:03 - 00:05] Anna: Hi.\n[00:07 - 00:06] Ben: Ho.", &["Anna|3000-5000|Hi.", "Ben|7000-|Ho."]),
         ("ANNA: yes\nBEN: yes\nANNA: yes", &["ANNA|-|yes", "BEN|-|yes", "ANNA|-|yes"]),
         (

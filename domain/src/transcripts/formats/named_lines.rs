@@ -5,7 +5,7 @@ mod survey;
 
 use std::borrow::Cow;
 
-use self::survey::Survey;
+pub(super) use self::survey::Survey;
 use super::{
     super::{
         Limits, Transcript, assemble,

@@ -9,11 +9,12 @@ use super::{
         detect::{Confidence, Sample},
         export,
         lines::{Line, Lines},
-        report::Format,
-        spoken,
+        report::{Format, Log, Place},
+        spoken::{self, Piece},
         times::{self, ARROW, Span},
     },
     FormatReader,
+    otter_text::is_footer,
 };
 use crate::error::Problem;
 
@@ -50,10 +51,12 @@ impl FormatReader for Srt {
         for line in Lines::new(&text) {
             if line.is_blank() {
                 block.blank = true;
-            } else if let Some(span) = timing(line.text) {
+            } else if let Some(timing) = timing(line.text) {
                 index = block.take_index(index);
-                let next = Block { head: Some(Head { span, line }), ..Block::default() };
+                let next = Block { head: Some(Head { timing, line }), ..Block::default() };
                 std::mem::replace(&mut block, next).give(&text, &mut source)?;
+            } else if is_footer(line.text) && text[line.end()..].trim().is_empty() {
+                source.log.aside(line.number, "the footer of the exporter");
             } else {
                 block.push(line);
             }
@@ -85,7 +88,7 @@ struct Block<'a> {
 
 struct Head<'a> {
     /// `None` where the times cannot be read.
-    span: Option<Span<'a>>,
+    timing: Option<Timing<'a>>,
     line: Line<'a>,
 }
 
@@ -126,30 +129,74 @@ impl<'a> Block<'a> {
     fn give(self, text: &'a str, source: &mut spoken::Source<'a>) -> Result<(), Problem> {
         let end = self.last.as_ref().map_or(self.end, |last| last.line.end());
         let payload = self.first.map_or("", |first| &text[first.start..end]);
+        let last = self.last.as_ref().map(|last| last.line.number).or(self.first.map(|first| first.number));
         match (self.head, self.first) {
-            (Some(Head { span: Some(span), line }), first) => source.add(spoken::Cue {
-                start: span.start,
-                end: span.end,
-                line: line.number,
-                text_line: first.map_or(line.number, |first| first.number),
-                payload,
-            }),
-            (Some(Head { span: None, line }), _) => source.skip(line.number, "the times cannot be read"),
-            (None, Some(first)) => source.skip(first.number, NO_TIMES),
+            (Some(Head { timing: Some(timing), line }), first) => {
+                let before = source.pieces.len();
+                source.add(spoken::Cue {
+                    start: timing.span.start,
+                    end: timing.span.end,
+                    line: line.number,
+                    text_line: first.map_or(line.number, |first| first.number),
+                    payload,
+                })?;
+                timing.forget_negative(line.number, &mut source.log, &mut source.pieces[before..]);
+                Ok(())
+            }
+            (Some(Head { timing: None, line }), _) => {
+                source.skip(Place::lines(line.number, last.unwrap_or(0)), "the times cannot be read")
+            }
+            (None, Some(first)) => source.skip(Place::lines(first.number, last.unwrap_or(0)), NO_TIMES),
             (None, None) => Ok(()),
         }
     }
 }
 
+struct Timing<'a> {
+    span: Span<'a>,
+    /// The start is before the beginning, or the end is.
+    negative: (bool, bool),
+}
+
+impl Timing<'_> {
+    /// Times before the beginning of the recording are times of nothing.
+    fn forget_negative(&self, line: u32, log: &mut Log, pieces: &mut [Piece<'_>]) {
+        let (start, end) = self.negative;
+        if start || end {
+            log.warning(line, "a time before the beginning was left out");
+        }
+        for piece in pieces {
+            piece.start = piece.start.filter(|_| !start);
+            piece.end = piece.end.filter(|_| !start && !end);
+        }
+    }
+}
+
 /// `Some(None)` is a line that ought to be times and cannot be read.
-fn timing(line: &str) -> Option<Option<Span<'_>>> {
+fn timing(line: &str) -> Option<Option<Timing<'_>>> {
     if !line.contains(ARROW) {
         return None;
     }
-    match times::lenient_span(line) {
-        Some(span) => Some(Some(span)),
+    if let Some(span) = times::lenient_span(line) {
+        return Some(Some(Timing { span, negative: (false, false) }));
+    }
+    match signed_span(line) {
+        Some(timing) => Some(Some(timing)),
         None => line.trim_start().starts_with(|first: char| first.is_ascii_digit()).then_some(None),
     }
+}
+
+/// Times of which one or both have a minus.
+fn signed_span(line: &str) -> Option<Timing<'_>> {
+    let minus = |text: &str| text.starts_with(['-', '−']);
+    let line = line.trim_ascii_start();
+    let (start, rest) = times::lenient(line.trim_start_matches(['-', '−']))?;
+    let second = rest.trim_ascii_start().strip_prefix(ARROW)?.trim_ascii_start();
+    let (end, rest) = times::lenient(second.trim_start_matches(['-', '−']))?;
+    let negative = (minus(line), minus(second));
+    // An end that is left out must not seem to be before its start.
+    let end = if negative.0 || negative.1 { end.max(start) } else { end };
+    Some(Timing { span: Span { start, end, rest: rest.trim_ascii(), odd: None }, negative })
 }
 
 /// Takes out the position and style codes of other subtitle formats, `{\an8}` and `{y:i}`.

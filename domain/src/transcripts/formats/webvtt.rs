@@ -70,7 +70,7 @@ impl FormatReader for WebVtt {
                     };
                     source.add(spoken)?;
                 }
-                Err(skipped) => source.skip(skipped.line, skipped.reason)?,
+                Err(skipped) => source.skip(skipped.place(), skipped.reason)?,
             }
         }
         assemble::transcript(source)

@@ -9,7 +9,7 @@ use super::super::super::{
     lines::Lines,
 };
 
-pub(super) struct Survey<'a> {
+pub(in super::super) struct Survey<'a> {
     uses: HashMap<&'a str, Uses>,
     /// Lines that are not blank.
     lines: usize,
@@ -28,7 +28,7 @@ struct Uses {
 }
 
 impl<'a> Survey<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
+    pub(in super::super) fn of(text: &'a str) -> Self {
         let mut survey = Self { uses: HashMap::new(), lines: 0, blocks: 0, labelled: 0, marked: 0 };
         let mut blank = true;
         for line in Lines::new(text) {
@@ -77,7 +77,7 @@ impl<'a> Survey<'a> {
 
     /// Whether what may be a label is one; `fresh` where it stands after a blank line
     /// or the end of a sentence, not within hard-wrapped prose.
-    pub(super) fn accepts(&self, found: &Labelled<'_>, fresh: bool) -> bool {
+    pub(in super::super) fn accepts(&self, found: &Labelled<'_>, fresh: bool) -> bool {
         let Some(uses) = self.uses.get(found.label) else {
             return false;
         };

@@ -7,6 +7,7 @@ use memchr::memchr_iter;
 use super::{
     super::super::{
         lines::{Line, Lines},
+        report::Place,
         times::{self, Span},
     },
     after_signature,
@@ -36,7 +37,15 @@ pub struct Cue<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     pub line: u32,
+    /// Of the block's last line.
+    pub end_line: u32,
     pub reason: &'static str,
+}
+
+impl Skipped {
+    pub(in crate::transcripts) fn place(&self) -> Place {
+        Place::lines(self.line, self.end_line)
+    }
 }
 
 /// Cues in the order of the file.
@@ -77,8 +86,9 @@ impl<'a> Cues<'a> {
     /// The cue whose timing line is `timing`; its text ends at a blank line or before another arrow.
     fn cue(&mut self, id: &'a str, timing: Line<'a>) -> Result<Cue<'a>, Skipped> {
         let Some(Span { start, end, rest: settings, odd }) = times::strict_span(timing.text) else {
-            while self.line_of_block().is_some() {}
-            return Err(Skipped { line: timing.number, reason: "the times cannot be read" });
+            let last = std::iter::from_fn(|| self.line_of_block()).last();
+            let end_line = last.map_or(timing.number, |last| last.number);
+            return Err(Skipped { line: timing.number, end_line, reason: "the times cannot be read" });
         };
         let mut payload: Option<(Line<'a>, usize)> = None;
         while let Some(line) = self.line_of_block() {
@@ -93,14 +103,16 @@ impl<'a> Cues<'a> {
         Ok(Cue { id, start, end, settings, payload, line: timing.number, payload_line, odd })
     }
 
-    /// A block without times, from its second line on.
-    fn rest_of_text(&mut self) {
+    /// The number of the last line of a block without times, from its second line, `last`, on.
+    fn rest_of_text(&mut self, mut last: u32) -> u32 {
         while let Some(line) = self.line_of_block() {
             if has_arrow(line.text) {
                 self.pending = Some(line);
                 break;
             }
+            last = line.number;
         }
+        last
     }
 }
 
@@ -119,13 +131,13 @@ impl<'a> Iterator for Cues<'a> {
                     cue => return Some(cue),
                 }
             }
-            match self.line_of_block() {
+            let end_line = match self.line_of_block() {
                 Some(second) if has_arrow(second.text) => return Some(self.cue(first.text, second)),
-                Some(_) => self.rest_of_text(),
-                None => {}
-            }
+                Some(second) => self.rest_of_text(second.number),
+                None => first.number,
+            };
             if !is_aside(first.text) && !first.is_blank() {
-                return Some(Err(Skipped { line: first.number, reason: "text without times" }));
+                return Some(Err(Skipped { line: first.number, end_line, reason: "text without times" }));
             }
         }
     }
