@@ -6,12 +6,14 @@ mod assemble;
 mod decode;
 pub mod detect;
 pub mod formats;
+mod json;
 mod labels;
 pub mod lines;
 mod markers;
 pub mod report;
 mod spoken;
 pub mod times;
+mod words;
 
 use self::report::{Format, ImportReport};
 use crate::{error::Problem, time::Millis};

@@ -4,6 +4,10 @@
 mod changelog;
 #[path = "transcripts/data.rs"]
 mod data;
+#[path = "transcripts/json_formats.rs"]
+mod json_formats;
+#[path = "transcripts/json_properties.rs"]
+mod json_properties;
 #[path = "transcripts/properties.rs"]
 mod properties;
 #[path = "transcripts/refusals.rs"]

@@ -13,7 +13,7 @@ use super::{
 use crate::{error::Problem, language};
 
 /// A cue continues a sentence after at most this long a silence.
-const MAX_GAP_MS: u64 = 2_000;
+pub(super) const MAX_GAP_MS: u64 = 2_000;
 /// A merged turn has at most this many characters.
 const MAX_MERGED_CHARS: usize = 600;
 

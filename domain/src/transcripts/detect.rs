@@ -1,7 +1,12 @@
 //! Which format a text is in, by its content; its file name is not asked.
 
-use super::formats::{FormatReader, READERS};
+use std::cell::OnceCell;
+
 pub use super::report::Confidence;
+use super::{
+    formats::{FormatReader, READERS},
+    json::Outline,
+};
 use crate::error::Problem;
 
 /// How much of a text is looked at, in bytes.
@@ -13,12 +18,18 @@ pub struct Sample<'a> {
     pub text: &'a str,
     /// Its beginning, at most 64 KiB.
     pub head: &'a str,
+    outline: OnceCell<Outline>,
 }
 
 impl<'a> Sample<'a> {
     pub fn of(text: &'a str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
-        Self { text, head: &text[..text.floor_char_boundary(HEAD_BYTES)] }
+        Self { text, head: &text[..text.floor_char_boundary(HEAD_BYTES)], outline: OnceCell::new() }
+    }
+
+    /// The keys of a document of JSON.
+    pub(super) fn outline(&self) -> &Outline {
+        self.outline.get_or_init(|| Outline::of(self.text))
     }
 }
 

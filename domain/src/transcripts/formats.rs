@@ -1,8 +1,16 @@
 //! The formats that are read: one file and one line of [`READERS`] each.
 
+mod amazon_transcribe_json;
+mod assemblyai_json;
+mod deepgram_json;
+mod fireflies_json;
+mod meet_json;
 mod named_lines;
 mod srt;
 pub mod webvtt;
+mod whisper_cpp_json;
+mod whisper_json;
+mod whisperx_json;
 
 use super::{
     Limits, Transcript,
@@ -34,7 +42,19 @@ pub trait FormatReader: Sync {
 }
 
 /// On equal confidence the earlier one wins.
-pub(super) static READERS: [&dyn FormatReader; 3] = [&webvtt::WebVtt, &srt::Srt, &named_lines::NamedLines];
+pub(super) static READERS: [&dyn FormatReader; 11] = [
+    &webvtt::WebVtt,
+    &srt::Srt,
+    &whisperx_json::WhisperXJson,
+    &whisper_cpp_json::WhisperCppJson,
+    &deepgram_json::DeepgramJson,
+    &amazon_transcribe_json::AmazonTranscribeJson,
+    &assemblyai_json::AssemblyAiJson,
+    &fireflies_json::FirefliesJson,
+    &meet_json::MeetJson,
+    &whisper_json::WhisperJson,
+    &named_lines::NamedLines,
+];
 
 pub(super) fn reader(format: Format) -> Option<&'static dyn FormatReader> {
     READERS.into_iter().find(|reader| reader.format() == format)

@@ -3,17 +3,37 @@
 use colloquy_domain::transcripts::{Limits, Transcript, detect, parse, report::Format};
 use proptest::prelude::*;
 
-const SAMPLES: [&str; 4] = [
+const SAMPLES: [&str; 12] = [
     "WEBVTT\n\nNOTE x\n\n1\n00:00.000 --> 00:02.000 align:start\n<v Anna Lee>Hi &amp; <i>you</i>.</v>\n<v Ben>Ho.\n\n00:02.000 --> 00:03.000\nand\n",
     "1\r\n00:00:01,000 --> 00:00:02,000\r\n- Anna: {\\an8}Hi.\r\n- Ben: Ho.\r\n\r\n2\r\n00:00:02,000 --> 00:00:03,000\r\n42\r\n",
     "Title\n\n**Anna Lee:** \\[00:03\\] Hi.\n\nMore.\n\n\\[04:14\\] And.\n\n**Ben:** Ho.\n",
     "[00:00:03] Anna: Hi.\nBen (1:02): Ho.\nAnna：はい\n",
+    include_str!("fixtures/whisper-wild.json"),
+    include_str!("fixtures/whisper-cpp-wild.json"),
+    include_str!("fixtures/whisperx-wild.json"),
+    include_str!("fixtures/fireflies-wild.json"),
+    include_str!("fixtures/meet-wild.json"),
+    include_str!("fixtures/assemblyai-wild.json"),
+    include_str!("fixtures/deepgram-wild.json"),
+    include_str!("fixtures/amazon-wild.json"),
 ];
 
-const FORMATS: [Option<Format>; 4] =
-    [None, Some(Format::WebVtt), Some(Format::Srt), Some(Format::NamedLines)];
+const FORMATS: [Option<Format>; 12] = [
+    None,
+    Some(Format::WebVtt),
+    Some(Format::Srt),
+    Some(Format::NamedLines),
+    Some(Format::WhisperJson),
+    Some(Format::WhisperCppJson),
+    Some(Format::WhisperXJson),
+    Some(Format::FirefliesJson),
+    Some(Format::MeetJson),
+    Some(Format::AssemblyAiJson),
+    Some(Format::DeepgramJson),
+    Some(Format::AmazonTranscribeJson),
+];
 
-fn check(transcript: &Transcript) {
+pub(crate) fn check(transcript: &Transcript) {
     let report = &transcript.report;
     assert_eq!(report.segments as usize, transcript.turns.len());
     assert_eq!(
@@ -36,7 +56,7 @@ fn check(transcript: &Transcript) {
     assert_eq!(report.duration_ms, transcript.turns.iter().filter_map(|turn| turn.end_ms).max());
 }
 
-fn check_bytes(bytes: &[u8]) {
+pub(crate) fn check_bytes(bytes: &[u8]) {
     let limits = Limits::default();
     for format in FORMATS {
         let first = parse(bytes, format, &limits);
