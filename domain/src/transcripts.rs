@@ -8,6 +8,7 @@ pub mod detect;
 mod docx;
 pub mod export;
 pub mod formats;
+mod json;
 mod labels;
 pub mod lines;
 mod markers;
@@ -15,6 +16,7 @@ mod plain;
 pub mod report;
 mod spoken;
 pub mod times;
+mod words;
 
 pub use self::plain::normal;
 use self::report::{Format, ImportReport};

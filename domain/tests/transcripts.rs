@@ -10,6 +10,10 @@ mod doubts;
 mod exports;
 #[path = "transcripts/invariants.rs"]
 mod invariants;
+#[path = "transcripts/json_formats.rs"]
+mod json_formats;
+#[path = "transcripts/json_properties.rs"]
+mod json_properties;
 #[path = "transcripts/properties.rs"]
 mod properties;
 #[path = "transcripts/refusals.rs"]

@@ -15,7 +15,7 @@ use super::{
 use crate::{error::Problem, language};
 
 /// A cue continues a sentence after at most this long a silence.
-const MAX_GAP_MS: u64 = 2_000;
+pub(super) const MAX_GAP_MS: u64 = 2_000;
 /// A merged turn has at most this many characters.
 const MAX_MERGED_CHARS: usize = 600;
 
@@ -64,6 +64,9 @@ fn normalise(source: &mut Source<'_>) {
     for piece in pieces.iter_mut() {
         if let Some(label) = piece.speaker.take() {
             piece.speaker = Some(plain::label(label)).filter(|label| !label.is_empty());
+        }
+        if piece.start.is_none() && piece.end.take().is_some() {
+            log.warning(piece.place, "an end without a start was left out");
         }
         let text = std::mem::take(&mut piece.text);
         let hidden = !plain::is_normal(&text) && text.contains(plain::is_hidden);

@@ -1,7 +1,13 @@
 //! Which format a text is in, by its content; its file name is not asked.
 
-use super::formats::{FormatReader, READERS};
+use std::cell::OnceCell;
+
 pub use super::report::Confidence;
+use super::{
+    export,
+    formats::{self, FormatReader, READERS, named_lines},
+    json::Outline,
+};
 use crate::error::Problem;
 
 /// How much of a text is looked at, in bytes.
@@ -13,12 +19,18 @@ pub struct Sample<'a> {
     pub text: &'a str,
     /// Its beginning, at most 64 KiB.
     pub head: &'a str,
+    outline: OnceCell<Outline>,
 }
 
 impl<'a> Sample<'a> {
     pub fn of(text: &'a str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
-        Self { text, head: &text[..text.floor_char_boundary(HEAD_BYTES)] }
+        Self { text, head: &text[..text.floor_char_boundary(HEAD_BYTES)], outline: OnceCell::new() }
+    }
+
+    /// The keys of a document of JSON.
+    pub(super) fn outline(&self) -> &Outline {
+        self.outline.get_or_init(|| Outline::of(self.text))
     }
 }
 
@@ -31,18 +43,24 @@ pub struct Detected {
 /// The likeliest format of a text; UNKNOWN_FORMAT where none is likely.
 pub fn detect(text: &str) -> Result<Detected, Problem> {
     let sample = Sample::of(text);
+    if let Some(reader) = export::format_of(sample.text).and_then(formats::reader) {
+        return Ok(Detected { reader, confidence: Confidence::new(100, "it is an export of Colloquy") });
+    }
     let mut best: Option<Detected> = None;
-    let mut tried = Vec::with_capacity(READERS.len());
     for reader in READERS {
         let confidence = reader.detect(&sample);
-        tried.push(format!("not {} ({}; {})", reader.name(), confidence.reason, reader.looks_like()));
         if confidence.score > best.as_ref().map_or(0, |best| best.confidence.score) {
             best = Some(Detected { reader, confidence });
         }
     }
     best.ok_or_else(|| {
-        let message =
-            format!("the format is not known: {}. Name the format if you know better", tried.join(", "));
+        let names: Vec<_> = READERS.iter().map(|reader| reader.name()).collect();
+        let message = format!(
+            "the format is not known: the content looks like none of {}. The simplest is `Name: text` lines: {}. Name \
+             the format if you know better",
+            names.join(", "),
+            named_lines::NamedLines.looks_like()
+        );
         Problem::new("UNKNOWN_FORMAT", message).on_line(1)
     })
 }

@@ -57,6 +57,7 @@ pub struct Said<'a> {
     pub speaker: Option<Cow<'a, str>>,
     pub text: Cow<'a, str>,
     pub start_ms: Option<Millis>,
+    /// Never without a start.
     pub end_ms: Option<Millis>,
 }
 
@@ -87,9 +88,16 @@ pub(super) fn read(format: Format, text: &str, limits: &Limits) -> Option<Result
     found.map(|file| file.transcript(format, limits))
 }
 
-/// Whether `text` says of itself that it is an export as Markdown or plain text.
-pub(super) fn is_named_lines(text: &str) -> bool {
-    markdown::is_one(text) || text::is_one(text)
+/// The format of a text that says of itself that it is an export.
+pub(super) fn format_of(text: &str) -> Option<Format> {
+    let named_lines = markdown::is_one(text) || text::is_one(text);
+    let found = [
+        (json::is_one(text), Format::ColloquyJson),
+        (webvtt::is_one(text), Format::WebVtt),
+        (named_lines, Format::NamedLines),
+        (srt::is_one(text), Format::Srt),
+    ];
+    found.into_iter().find(|(is_one, _)| *is_one).map(|(_, format)| format)
 }
 
 /// What stands in a file, by line.

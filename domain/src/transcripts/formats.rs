@@ -1,7 +1,12 @@
 //! The formats that are read: one file and one line of [`READERS`] each.
 
+mod amazon_transcribe_json;
+mod assemblyai_json;
+mod deepgram_json;
+mod fireflies_json;
+mod meet_json;
 mod meet_text;
-mod named_lines;
+pub(super) mod named_lines;
 mod otter_text;
 mod rev_text;
 mod srt;
@@ -11,7 +16,10 @@ mod teams_vtt;
 mod text_grid;
 mod turns;
 pub mod webvtt;
+mod whisper_cpp_json;
+mod whisper_json;
 mod whisper_tsv;
+mod whisperx_json;
 mod zoom_text;
 mod zoom_vtt;
 
@@ -46,12 +54,20 @@ pub trait FormatReader: Sync {
 }
 
 /// On equal confidence the earlier one wins.
-pub(super) static READERS: [&dyn FormatReader; 14] = [
+pub(super) static READERS: [&dyn FormatReader; 22] = [
     &ColloquyJson,
     &teams_vtt::TeamsVtt,
     &zoom_vtt::ZoomVtt,
     &webvtt::WebVtt,
     &srt::Srt,
+    &whisperx_json::WhisperXJson,
+    &whisper_cpp_json::WhisperCppJson,
+    &deepgram_json::DeepgramJson,
+    &amazon_transcribe_json::AmazonTranscribeJson,
+    &assemblyai_json::AssemblyAiJson,
+    &fireflies_json::FirefliesJson,
+    &meet_json::MeetJson,
+    &whisper_json::WhisperJson,
     &named_lines::NamedLines,
     &text_grid::TextGrid,
     &teams_docx::TeamsDocx,
@@ -62,6 +78,11 @@ pub(super) static READERS: [&dyn FormatReader; 14] = [
     &whisper_tsv::WhisperTsv,
     &table::Table,
 ];
+
+/// The formats that there are.
+pub fn all() -> impl Iterator<Item = Format> {
+    READERS.iter().map(|reader| reader.format())
+}
 
 pub(super) fn reader(format: Format) -> Option<&'static dyn FormatReader> {
     READERS.into_iter().find(|reader| reader.format() == format)

@@ -1,11 +1,11 @@
 //! What holds for any input: nothing panics, nothing said is lost, the report adds up.
 
-use colloquy_domain::transcripts::{Limits, Transcript, detect, parse, report::Format};
+use colloquy_domain::transcripts::{Limits, Transcript, detect, formats, parse, report::Format};
 use proptest::prelude::*;
 
 use crate::invariants::{self, check};
 
-const SAMPLES: [&str; 18] = [
+const SAMPLES: [&str; 26] = [
     "WEBVTT\n\nNOTE x\n\n1\n00:00.000 --> 00:02.000 align:start\n<v Anna Lee>Hi &amp; <i>you</i>.</v>\n<v Ben>Ho.\n\n00:02.000 --> 00:03.000\nand\n",
     "1\r\n00:00:01,000 --> 00:00:02,000\r\n- Anna: {\\an8}Hi.\r\n- Ben: Ho.\r\n\r\n2\r\n00:00:02,000 --> 00:00:03,000\r\n42\r\n",
     "Title\n\n**Anna Lee:** \\[00:03\\] Hi.\n\nMore.\n\n\\[04:14\\] And.\n\n**Ben:** Ho.\n",
@@ -24,27 +24,18 @@ const SAMPLES: [&str; 18] = [
     include_str!("fixtures/rev_text/wild.txt"),
     include_str!("fixtures/table/wild.csv"),
     include_str!("fixtures/whisper_tsv/talk.tsv"),
-];
-
-const FORMATS: [Option<Format>; 14] = [
-    None,
-    Some(Format::WebVtt),
-    Some(Format::Srt),
-    Some(Format::NamedLines),
-    Some(Format::TextGrid),
-    Some(Format::TeamsVtt),
-    Some(Format::ZoomVtt),
-    Some(Format::TeamsDocx),
-    Some(Format::ZoomText),
-    Some(Format::MeetText),
-    Some(Format::OtterText),
-    Some(Format::RevText),
-    Some(Format::WhisperTsv),
-    Some(Format::Table),
+    include_str!("fixtures/whisper-wild.json"),
+    include_str!("fixtures/whisper-cpp-wild.json"),
+    include_str!("fixtures/whisperx-wild.json"),
+    include_str!("fixtures/fireflies-wild.json"),
+    include_str!("fixtures/meet-wild.json"),
+    include_str!("fixtures/assemblyai-wild.json"),
+    include_str!("fixtures/deepgram-wild.json"),
+    include_str!("fixtures/amazon-wild.json"),
 ];
 
 pub(crate) fn check_bytes(bytes: &[u8]) {
-    for format in FORMATS {
+    for format in formats::all().map(Some).chain([None]) {
         invariants::check_bytes(bytes, format);
     }
 }

@@ -33,8 +33,9 @@ const PHRASES: [&str; 24] = [
     "ご視聴ありがとうございました",
     "시청해주셔서 감사합니다",
 ];
-/// The same cue this often in a row is a loop.
+/// The same cue this often in a row is a loop, where it makes so many words in all: people do say yes again and again.
 const SAME_CUES: usize = 5;
+const SAME_CUES_WORDS: usize = 15;
 /// The same words this often in a row within a cue are one.
 const SAME_WORDS: usize = 8;
 /// Words of a loop.
@@ -48,8 +49,9 @@ pub(super) const LOOP: &str = "likely hallucinated: the same words again and aga
 pub(super) fn tell(pieces: &[Piece<'_>], log: &mut Log) {
     let mut run: Option<(String, Place, usize)> = None;
     let end = |run: Option<(String, Place, usize)>, log: &mut Log| {
-        if let Some((_, place, count)) = run
+        if let Some((words, place, count)) = run
             && count >= SAME_CUES
+            && count * words.split(' ').count() >= SAME_CUES_WORDS
         {
             log.warning(place, SAME);
         }

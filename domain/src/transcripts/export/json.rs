@@ -25,6 +25,8 @@ use crate::{
 pub const FORMAT: &str = "colloquy-transcript";
 /// Grows with every change that a reader must know of.
 pub const VERSION: u32 = 1;
+/// Where the format is said.
+const HEAD_BYTES: usize = 4096;
 
 /// A conversation's transcript. What an import needs is `segments`; the rest is for those who read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,7 +96,7 @@ impl FormatReader for ColloquyJson {
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Confidence {
-        match sample.head.trim_start().starts_with('{') && sample.head.contains(&format!("\"{FORMAT}\"")) {
+        match is_one(sample.head) {
             true => Confidence::new(100, "it says that it is a transcript of Colloquy"),
             false => Confidence::new(0, "it does not say that it is a transcript of Colloquy"),
         }
@@ -121,6 +123,11 @@ impl FormatReader for ColloquyJson {
         }
         file.transcript(Format::ColloquyJson, limits)
     }
+}
+
+pub(super) fn is_one(text: &str) -> bool {
+    let head = &text[..text.floor_char_boundary(HEAD_BYTES)];
+    head.trim_start().starts_with('{') && head.contains(&format!("\"{FORMAT}\""))
 }
 
 fn malformed(error: serde_json::Error) -> Problem {

@@ -39,6 +39,12 @@ pub(super) fn write(said: &[Said<'_>]) -> String {
     file
 }
 
+/// Whether the first cue is as those of an export are.
+pub(super) fn is_one(text: &str) -> bool {
+    let mut lines = Lines::new(text).skip_while(|line| line.text.is_empty());
+    lines.next().is_some_and(|line| line.text == "1") && lines.next().and_then(timing).is_some()
+}
+
 pub(super) fn read(text: &str) -> Option<File<'_>> {
     let mut lines = Lines::new(text.trim_start_matches('\u{feff}')).peekable();
     let mut file = File::default();

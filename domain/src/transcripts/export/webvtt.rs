@@ -4,9 +4,12 @@
 use std::borrow::Cow;
 
 use super::{
-    super::formats::webvtt::{
-        cues::Cues,
-        text::{Voice, voices},
+    super::{
+        formats::webvtt::{
+            cues::Cues,
+            text::{Voice, voices},
+        },
+        lines::Lines,
     },
     File, Known, Said, own, shown, stamp,
 };
@@ -48,13 +51,17 @@ fn annotation(speaker: &str) -> String {
     }
 }
 
+pub(super) fn is_one(text: &str) -> bool {
+    let head = text.split("-->").next().unwrap_or_default();
+    head.starts_with("WEBVTT") && Lines::new(head).any(|line| line.text == NOTE)
+}
+
 pub(super) fn read(text: &str) -> Option<File<'_>> {
-    let head = text.split("-->").next()?;
-    if !head.lines().any(|line| line == NOTE) {
+    let text = text.trim_start_matches('\u{feff}');
+    if !is_one(text) {
         return None;
     }
-    let title =
-        text.lines().next()?.trim_start_matches('\u{feff}').strip_prefix("WEBVTT - ").map(str::to_owned);
+    let title = text.lines().next()?.strip_prefix("WEBVTT - ").map(str::to_owned);
     let mut file = File { title, said: Vec::new() };
     let mut found = Vec::new();
     for cue in Cues::new(text)? {

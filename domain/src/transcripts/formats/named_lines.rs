@@ -21,7 +21,7 @@ use super::{
 };
 use crate::error::Problem;
 
-pub(super) struct NamedLines;
+pub(in crate::transcripts) struct NamedLines;
 
 impl FormatReader for NamedLines {
     fn format(&self) -> Format {
@@ -37,9 +37,6 @@ impl FormatReader for NamedLines {
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Confidence {
-        if export::is_named_lines(sample.head) {
-            return Confidence::new(100, "it says that it is an export of Colloquy");
-        }
         Survey::of(sample.head).confidence()
     }
 

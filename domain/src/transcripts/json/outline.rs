@@ -1,0 +1,117 @@
+//! Which keys a document has, by which its format is told: paths as `segments[].words[].word`, down to a few levels,
+//! of lists the first few elements. What is cut off is told by what is there.
+
+use std::collections::HashMap;
+
+use super::{super::report::Confidence, Kind, Value, scan};
+
+#[derive(Debug, Default)]
+pub(in crate::transcripts) struct Outline {
+    paths: HashMap<String, Kind>,
+    is_json: bool,
+}
+
+const MAX_LEVELS: usize = 8;
+const MAX_ELEMENTS: usize = 3;
+const MAX_KEYS: usize = 64;
+const MAX_KEY_BYTES: usize = 40;
+const MAX_PATHS: usize = 500;
+
+impl Outline {
+    pub(in crate::transcripts) fn of(text: &str) -> Self {
+        let start = scan::white(text.as_bytes(), 0);
+        let mut outline = Self::default();
+        if text[start..].starts_with(['{', '[']) {
+            outline.is_json = true;
+            outline.walk(Value::new(text, start, text.len()), &mut String::new(), 0);
+        }
+        outline
+    }
+
+    /// Whether there is something at `path`, be it null.
+    pub(in crate::transcripts) fn has(&self, path: &str) -> bool {
+        self.paths.contains_key(path)
+    }
+
+    /// Whether the first thing at `path` that is not null is of this kind.
+    pub(in crate::transcripts) fn is(&self, path: &str, kind: Kind) -> bool {
+        self.paths.get(path) == Some(&kind)
+    }
+
+    /// Whether one of `keys` is below `path`.
+    pub(in crate::transcripts) fn has_any(&self, path: &str, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.has(&format!("{path}{key}")))
+    }
+
+    /// Whether all of `keys` are below `path`.
+    pub(in crate::transcripts) fn has_all(&self, path: &str, keys: &[&str]) -> bool {
+        keys.iter().all(|key| self.has(&format!("{path}{key}")))
+    }
+
+    /// The first of `cases` that holds, with its score and reason; `otherwise` where none does.
+    pub(in crate::transcripts) fn judge(&self, cases: &[(bool, u8, &str)], otherwise: &str) -> Confidence {
+        if !self.is_json {
+            return Confidence::new(0, "it does not begin as JSON");
+        }
+        match cases.iter().find(|(holds, ..)| *holds) {
+            Some((_, score, reason)) => Confidence::new(*score, *reason),
+            None => Confidence::new(0, otherwise),
+        }
+    }
+
+    fn walk(&mut self, value: Value<'_>, path: &mut String, level: usize) {
+        if level == MAX_LEVELS || self.paths.len() >= MAX_PATHS {
+            return;
+        }
+        let length = path.len();
+        if value.kind() == Kind::List {
+            path.push_str("[]");
+            for item in value.items().take(MAX_ELEMENTS) {
+                self.enter(item, path, level);
+            }
+            path.truncate(length);
+            return;
+        }
+        for (key, field) in value.fields().take(MAX_KEYS).filter(|(key, _)| key.len() <= MAX_KEY_BYTES) {
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(key);
+            self.enter(field, path, level);
+            path.truncate(length);
+        }
+    }
+
+    fn enter(&mut self, value: Value<'_>, path: &mut String, level: usize) {
+        let kind = self.paths.entry(path.clone()).or_insert(Kind::Null);
+        if *kind == Kind::Null {
+            *kind = value.kind();
+        }
+        self.walk(value, path, level + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_gathered_from_the_first_elements() {
+        let text =
+            "{\"a\": [{\"b\": null}, {\"b\": \"x\"}, {}, {\"c\": 1}], \"d\": {\"e\": [[2]]}, \"f\": {\"g";
+        let outline = Outline::of(text);
+        assert!(outline.is_json && outline.is("a[].b", Kind::Text) && outline.is("d.e[][]", Kind::Scalar));
+        assert!(outline.has("f") && !outline.has("f.g") && !outline.has("a[].c"));
+        assert!(outline.has_all("a[].", &["b"]) && outline.has_any("d.", &["x", "e"]));
+        assert!(!Outline::of("Anna: hi").is_json);
+    }
+
+    #[test]
+    fn the_work_is_bounded() {
+        let deep = "[".repeat(1 << 20);
+        assert!(Outline::of(&deep).paths.len() <= MAX_LEVELS);
+        let wide: String = (0..100).map(|at| format!("\"k{at}\": {{\"a\": [1]}},")).collect();
+        let nested = format!("{{{wide}\"z\": [{{{wide}}}]}}");
+        assert!(Outline::of(&nested).paths.len() <= MAX_PATHS + MAX_LEVELS);
+    }
+}
