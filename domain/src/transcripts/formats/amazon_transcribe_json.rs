@@ -7,7 +7,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, Reading, Said, Unit, Value},
+        json::{Document, Kind, Reading, Said, Unit, Value},
         report::{Format, SpeakerSource},
         words::{Word, Words},
     },
@@ -57,8 +57,9 @@ impl FormatReader for AmazonTranscribeJson {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut reading = Reading::new(text, Format::AmazonTranscribeJson, limits);
-        let document = reading.document()?;
+        let document = Document::read(text, limits)?;
+        let mut reading = Reading::new(&document, Format::AmazonTranscribeJson, limits);
+        let document = document.only()?;
         let results = document.get("results").unwrap_or(document);
         let keys = ["items", "audio_segments", "speaker_labels", "channel_labels", "transcripts"];
         let [items, segments, speakers, channels, transcripts] = reading.pick(results, keys);

@@ -7,7 +7,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, Reading, Said, Unit, Value},
+        json::{Document, Kind, Reading, Said, Unit, Value, malformed},
         report::Format,
         words::Words,
     },
@@ -60,8 +60,9 @@ impl FormatReader for AssemblyAiJson {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut reading = Reading::new(text, Format::AssemblyAiJson, limits);
-        let document = reading.document()?;
+        let document = Document::read(text, limits)?;
+        let mut reading = Reading::new(&document, Format::AssemblyAiJson, limits);
+        let document = document.only()?;
         let keys = ["utterances", "sentences", "paragraphs", "words", "text", "status", "error"];
         let [utterances, sentences, paragraphs, words, all, status, error] = reading.pick(document, keys);
         let mut parts = [utterances, sentences, paragraphs].into_iter().flatten();
@@ -121,7 +122,7 @@ fn unfinished(
         }
         _ => return None,
     };
-    Some(reading.malformed(status.start(), &why))
+    Some(malformed(reading.text, status.start(), &why))
 }
 
 /// Letters and numbers are no names: `A` is `Speaker A`, and `1A` is who speaks second on the first channel.

@@ -7,7 +7,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, Reading, Said, Unit, Value, numbered},
+        json::{Document, Kind, Reading, Said, Unit, Value, numbered},
         report::{Format, SpeakerSource},
         words::Words,
     },
@@ -52,8 +52,9 @@ impl FormatReader for DeepgramJson {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut reading = Reading::new(text, Format::DeepgramJson, limits);
-        let document = reading.document()?;
+        let document = Document::read(text, limits)?;
+        let mut reading = Reading::new(&document, Format::DeepgramJson, limits);
+        let document = document.only()?;
         let document = document.get("result").unwrap_or(document);
         let results = document.get("results").unwrap_or(document);
         let [utterances, channels] = reading.pick(results, ["utterances", "channels"]);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{super::report::Confidence, Kind, Value, scan};
+use super::{super::report::Confidence, Kind, scan};
 
 #[derive(Debug, Default)]
 pub(in crate::transcripts) struct Outline {
@@ -23,7 +23,7 @@ impl Outline {
         let mut outline = Self::default();
         if text[start..].starts_with(['{', '[']) {
             outline.is_json = true;
-            outline.walk(Value::new(text, start, text.len()), &mut String::new(), 0);
+            outline.walk(text, start, &mut String::new(), 0);
         }
         outline
     }
@@ -59,35 +59,82 @@ impl Outline {
         }
     }
 
-    fn walk(&mut self, value: Value<'_>, path: &mut String, level: usize) {
-        if level == MAX_LEVELS || self.paths.len() >= MAX_PATHS {
-            return;
+    /// The end of the value that begins at `at`; `None` where the document ends before it, or is none.
+    fn walk(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
+        let room = level < MAX_LEVELS && self.paths.len() < MAX_PATHS;
+        match Kind::of(text, at) {
+            Kind::Object if room => self.object(text, at, path, level),
+            Kind::List if room => self.list(text, at, path, level),
+            _ => scan::skip(text.as_bytes(), at),
         }
+    }
+
+    fn list(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
         let length = path.len();
-        if value.kind() == Kind::List {
-            path.push_str("[]");
-            for item in value.items().take(MAX_ELEMENTS) {
-                self.enter(item, path, level);
-            }
-            path.truncate(length);
-            return;
+        path.push_str("[]");
+        let end = self.elements(text, at + 1, path, level);
+        path.truncate(length);
+        end
+    }
+
+    fn elements(&mut self, text: &str, mut at: usize, path: &mut String, level: usize) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let mut seen = 0;
+        loop {
+            at = match bytes.get(scan::white(bytes, at))? {
+                b']' => return Some(scan::white(bytes, at) + 1),
+                b',' => scan::white(bytes, at) + 1,
+                _ if seen < MAX_ELEMENTS => {
+                    seen += 1;
+                    self.enter(text, scan::white(bytes, at), path, level)?
+                }
+                _ => scan::skip(bytes, scan::white(bytes, at))?,
+            };
         }
-        for (key, field) in value.fields().take(MAX_KEYS).filter(|(key, _)| key.len() <= MAX_KEY_BYTES) {
+    }
+
+    fn object(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
+        let (bytes, length) = (text.as_bytes(), path.len());
+        let (mut at, mut seen) = (at + 1, 0);
+        loop {
+            at = scan::white(bytes, at);
+            match bytes.get(at)? {
+                b'}' => return Some(at + 1),
+                b',' => {
+                    at += 1;
+                    continue;
+                }
+                b'"' => {}
+                _ => return None,
+            }
+            let end = scan::string_end(bytes, at)?;
+            let key = &text[at + 1..end - 1];
+            let colon = scan::white(bytes, end);
+            let value = scan::white(bytes, colon + 1);
+            if bytes.get(colon) != Some(&b':') || value == bytes.len() {
+                return None;
+            }
+            seen += 1;
+            if seen > MAX_KEYS || key.len() > MAX_KEY_BYTES {
+                at = scan::skip(bytes, value)?;
+                continue;
+            }
             if !path.is_empty() {
                 path.push('.');
             }
             path.push_str(key);
-            self.enter(field, path, level);
+            let end = self.enter(text, value, path, level);
             path.truncate(length);
+            at = end?;
         }
     }
 
-    fn enter(&mut self, value: Value<'_>, path: &mut String, level: usize) {
+    fn enter(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
         let kind = self.paths.entry(path.clone()).or_insert(Kind::Null);
         if *kind == Kind::Null {
-            *kind = value.kind();
+            *kind = Kind::of(text, at);
         }
-        self.walk(value, path, level + 1);
+        self.walk(text, at, path, level + 1)
     }
 }
 
