@@ -1,5 +1,6 @@
 //! JSON of Amazon Transcribe, with times in seconds as text: audio segments; without them items, which are words and
-//! punctuation, joined to turns. Who speaks stands with them, or in segments of speaker labels by time, or is a channel.
+//! punctuation, joined to turns. Who speaks stands with them, or in segments of speaker labels by time, or is a
+//! channel.
 
 use std::borrow::Cow;
 

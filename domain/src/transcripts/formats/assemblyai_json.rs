@@ -1,5 +1,6 @@
-//! JSON of AssemblyAI, with times in milliseconds: utterances of speakers; without them sentences or paragraphs; without
-//! these words, which are joined to turns; without words the text alone. A job that failed says so and is refused.
+//! JSON of AssemblyAI, with times in milliseconds: utterances of speakers; without them sentences or paragraphs;
+//! without these words, which are joined to turns; without words the text alone. A job that failed says so and is
+//! refused.
 
 use std::borrow::Cow;
 
@@ -39,16 +40,16 @@ impl FormatReader for AssemblyAiJson {
         let words = cues("words[].");
         let parts = ["utterances[].", "sentences[].", "paragraphs[]."];
         let with_words = |path: &&str| cues(path) && outline.has(&format!("{path}words[].text"));
+        // Others have words with a `word` and count in seconds.
+        let speakers = cues("utterances[].")
+            && outline.has("utterances[].speaker")
+            && !outline.has("utterances[].words[].word");
         outline.judge(
             &[
                 (outline.has_any("", &job) && words, 96, "it is a job with words"),
                 (outline.has_all("", &["audio_url", "status"]), 96, "it is a job with an audio_url"),
                 (parts.iter().any(with_words), 92, "its utterances have words with a text"),
-                (
-                    cues("utterances[].") && outline.has("utterances[].speaker"),
-                    70,
-                    "its utterances have speakers",
-                ),
+                (speakers, 70, "its utterances have speakers"),
                 (words && outline.has("words[].confidence"), 70, "its words have a text and a confidence"),
             ],
             "it has no utterances and no words with a text",

@@ -99,10 +99,14 @@ struct Channel {
 
 impl Channel {
     fn read<'a>(self, reading: &mut Reading<'a>, channel: Value<'a>) -> Result<(), Problem> {
-        let alternative = channel.get("alternatives").and_then(|list| list.items().next());
-        let Some(alternative) = alternative else {
+        let mut alternatives = channel.get("alternatives").into_iter().flat_map(Value::items);
+        let Some(alternative) = alternatives.next() else {
             return Ok(());
         };
+        if let Some(second) = alternatives.next() {
+            let place = reading.place(second);
+            reading.source.log.aside(place, "it is another reading of the same speech");
+        }
         let [paragraphs, words, all] = reading.pick(alternative, ["paragraphs", "words", "transcript"]);
         let paragraphs = paragraphs.map(|paragraphs| paragraphs.get("paragraphs").unwrap_or(paragraphs));
         if let Some(paragraphs) = paragraphs.and_then(Value::filled) {

@@ -95,7 +95,8 @@ impl<'a> Found<'a> {
         for participant in participants.into_iter().flat_map(Value::items) {
             self.participant(participant);
         }
-        let is_entry = participant.is_some() || text.is_some() || value.kind() != Kind::Object;
+        let is_page = level == 0 || entries.or(participants).is_some();
+        let is_entry = participant.or(text).is_some() || !is_page;
         let items = entries.into_iter().flat_map(Value::items);
         for entry in items.chain(is_entry.then_some(value)) {
             reading.check_room(self.entries.len(), entry)?;

@@ -1,5 +1,6 @@
 //! Which keys a document has, by which its format is told: paths as `segments[].words[].word`, down to a few levels,
-//! of lists the first few elements. What is cut off is told by what is there.
+//! of lists the first few elements, and of documents one after another the first few. What is cut off is told by what
+//! is there.
 
 use std::collections::HashMap;
 
@@ -7,7 +8,8 @@ use super::{super::report::Confidence, Kind, scan};
 
 #[derive(Debug, Default)]
 pub(in crate::transcripts) struct Outline {
-    paths: HashMap<String, Kind>,
+    /// What kinds of values each has.
+    paths: HashMap<String, Vec<Kind>>,
     is_json: bool,
 }
 
@@ -19,11 +21,18 @@ const MAX_PATHS: usize = 500;
 
 impl Outline {
     pub(in crate::transcripts) fn of(text: &str) -> Self {
-        let start = scan::white(text.as_bytes(), 0);
         let mut outline = Self::default();
-        if text[start..].starts_with(['{', '[']) {
+        let mut at = 0;
+        for _ in 0..MAX_ELEMENTS {
+            at = scan::white(text.as_bytes(), at);
+            if !matches!(text.as_bytes().get(at), Some(b'{' | b'[')) {
+                break;
+            }
             outline.is_json = true;
-            outline.walk(text, start, &mut String::new(), 0);
+            let Some(end) = outline.walk(text, at, &mut String::new(), 0) else {
+                break;
+            };
+            at = end;
         }
         outline
     }
@@ -33,9 +42,9 @@ impl Outline {
         self.paths.contains_key(path)
     }
 
-    /// Whether the first thing at `path` that is not null is of this kind.
+    /// Whether there is a value of this kind at `path`.
     pub(in crate::transcripts) fn is(&self, path: &str, kind: Kind) -> bool {
-        self.paths.get(path) == Some(&kind)
+        self.paths.get(path).is_some_and(|kinds| kinds.contains(&kind))
     }
 
     /// Whether one of `keys` is below `path`.
@@ -61,10 +70,9 @@ impl Outline {
 
     /// The end of the value that begins at `at`; `None` where the document ends before it, or is none.
     fn walk(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
-        let room = level < MAX_LEVELS && self.paths.len() < MAX_PATHS;
         match Kind::of(text, at) {
-            Kind::Object if room => self.object(text, at, path, level),
-            Kind::List if room => self.list(text, at, path, level),
+            Kind::Object if level < MAX_LEVELS => self.object(text, at, path, level),
+            Kind::List if level < MAX_LEVELS => self.list(text, at, path, level),
             _ => scan::skip(text.as_bytes(), at),
         }
     }
@@ -130,9 +138,12 @@ impl Outline {
     }
 
     fn enter(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
-        let kind = self.paths.entry(path.clone()).or_insert(Kind::Null);
-        if *kind == Kind::Null {
-            *kind = Kind::of(text, at);
+        if self.paths.len() >= MAX_PATHS {
+            return scan::skip(text.as_bytes(), at);
+        }
+        let (kinds, kind) = (self.paths.entry(path.clone()).or_default(), Kind::of(text, at));
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
         }
         self.walk(text, at, path, level + 1)
     }
@@ -159,6 +170,6 @@ mod tests {
         assert!(Outline::of(&deep).paths.len() <= MAX_LEVELS);
         let wide: String = (0..100).map(|at| format!("\"k{at}\": {{\"a\": [1]}},")).collect();
         let nested = format!("{{{wide}\"z\": [{{{wide}}}]}}");
-        assert!(Outline::of(&nested).paths.len() <= MAX_PATHS + MAX_LEVELS);
+        assert!(Outline::of(&nested).paths.len() <= MAX_PATHS);
     }
 }

@@ -134,7 +134,8 @@ impl<'a> Reading<'a> {
 
     fn too_long(&self, place: Place, bytes: usize) -> Problem {
         let message = format!(
-            "line {}: the text of one element has {bytes} bytes and at most {} are taken: give its parts their own times",
+            "line {}: the text of one element has {bytes} bytes and at most {} are taken: give its parts their own \
+             times",
             place.line, self.max_text_bytes
         );
         Problem::new("LINE_TOO_LONG", message).on_line(place.line)

@@ -134,11 +134,17 @@ fn container_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     None
 }
 
-/// Past the closing quote of the string that begins at `at`.
+/// Past the closing quote of the string that begins at `at`. Most are keys, which are too short for a search in leaps.
 pub(super) fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    const SHORT: usize = 16;
     let mut at = at + 1;
     loop {
-        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        let rest = bytes.get(at..)?;
+        let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+        at += match rest.iter().take(SHORT).position(is_end) {
+            Some(near) => near,
+            None => SHORT + memchr2(b'"', b'\\', rest.get(SHORT..)?)?,
+        };
         if bytes[at] == b'"' {
             return Some(at + 1);
         }

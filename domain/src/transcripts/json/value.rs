@@ -112,7 +112,8 @@ impl<'a> Value<'a> {
     pub(in crate::transcripts) fn pick<const N: usize>(self, keys: [&str; N]) -> Picked<'a, N> {
         let mut picked = Picked { values: [None; N], twice: false };
         for (key, value) in self.fields() {
-            let Some(at) = keys.iter().position(|wanted| is_key(key, wanted)) else {
+            let plain = plain_key(key);
+            let Some(at) = keys.iter().position(|wanted| *wanted == plain) else {
                 continue;
             };
             picked.twice |= picked.values[at].is_some();
@@ -153,8 +154,8 @@ impl<'a> Value<'a> {
     }
 }
 
-fn is_key(key: &str, wanted: &str) -> bool {
-    key == wanted || (key.contains('\\') && unescaped(key).text == wanted)
+fn plain_key(key: &str) -> Cow<'_, str> {
+    if key.as_bytes().contains(&b'\\') { unescaped(key).text } else { Cow::Borrowed(key) }
 }
 
 fn unescaped(raw: &str) -> Text<'static> {
