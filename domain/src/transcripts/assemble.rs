@@ -65,9 +65,6 @@ fn normalise(source: &mut Source<'_>) {
         if let Some(label) = piece.speaker.take() {
             piece.speaker = Some(plain::label(label)).filter(|label| !label.is_empty());
         }
-        if piece.start.is_none() && piece.end.take().is_some() {
-            log.warning(piece.place, "an end without a start was left out");
-        }
         let text = std::mem::take(&mut piece.text);
         let hidden = !plain::is_normal(&text) && text.contains(plain::is_hidden);
         piece.text = plain::normal(text);

@@ -15,7 +15,7 @@ use super::{
     Limits, Transcript, assemble,
     report::{Format, SpeakerSource},
     spoken::{Piece, Source},
-    times,
+    times::{self, LATEST},
 };
 use crate::{error::Problem, time::Millis};
 
@@ -57,14 +57,13 @@ pub struct Said<'a> {
     pub speaker: Option<Cow<'a, str>>,
     pub text: Cow<'a, str>,
     pub start_ms: Option<Millis>,
-    /// Never without a start.
     pub end_ms: Option<Millis>,
 }
 
 /// The file; NO_TIMES where the form is one of timed cues and nothing has a time.
 pub fn write(form: TextForm, title: &str, said: &[Said<'_>]) -> Result<String, Problem> {
     let timed = matches!(form, TextForm::WebVtt | TextForm::Srt);
-    if timed && said.iter().all(|one| one.start_ms.is_none()) {
+    if timed && said.iter().all(|one| one.start_ms.or(one.end_ms).is_none()) {
         let message = "the transcript has no times, which this format cannot be without: export it as Markdown, plain \
                        text or JSON";
         return Err(Problem::new("NO_TIMES", message).at("format"));
@@ -132,12 +131,17 @@ impl File<'_> {
     }
 }
 
-/// What a cue of a timed form does not have of its own.
+/// Which times of a cue are its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
-    Both,
-    Start,
-    None,
+struct Own {
+    start: bool,
+    end: bool,
+}
+
+impl Own {
+    fn only(self, start: Millis, end: Millis) -> (Option<Millis>, Option<Millis>) {
+        (self.start.then_some(start), self.end.then_some(end))
+    }
 }
 
 /// How long a cue is shown whose end nobody knows.
@@ -145,28 +149,19 @@ const SHOWN_MS: u64 = 2_000;
 
 /// The times under which a cue is shown. A form of timed cues wants two, so those that are not known are taken
 /// from what stands around, and the cue says that they are not its own.
-fn shown(said: &[Said<'_>], at: usize) -> (Millis, Millis, Known) {
+fn shown(said: &[Said<'_>], at: usize) -> (Millis, Millis, Own) {
     let one = &said[at];
-    match (one.start_ms, one.end_ms) {
-        (Some(start), Some(end)) => (start, end, Known::Both),
-        (Some(start), None) => {
-            let next = said[at + 1..].iter().find_map(|later| later.start_ms);
-            (start, next.filter(|next| *next > start).unwrap_or(Millis(start.0 + SHOWN_MS)), Known::Start)
-        }
-        _ => {
-            let before = said[..at].iter().rev().find_map(|before| before.end_ms.or(before.start_ms));
-            let start = before.unwrap_or(Millis(0));
-            (start, Millis(start.0 + SHOWN_MS), Known::None)
-        }
-    }
-}
-
-fn own(start: Millis, end: Millis, known: Known) -> (Option<Millis>, Option<Millis>) {
-    match known {
-        Known::Both => (Some(start), Some(end)),
-        Known::Start => (Some(start), None),
-        Known::None => (None, None),
-    }
+    let before =
+        || said[..at].iter().rev().find_map(|before| before.end_ms.or(before.start_ms)).unwrap_or(Millis(0));
+    let next = |start| said[at + 1..].iter().find_map(|later| later.start_ms).filter(|next| *next > start);
+    let start = one.start_ms.unwrap_or_else(|| before().min(one.end_ms.unwrap_or(LATEST)));
+    let after = || Millis(start.0 + SHOWN_MS);
+    let end = match (one.start_ms, one.end_ms) {
+        (_, Some(end)) => end,
+        (Some(start), None) => next(start).unwrap_or_else(after),
+        (None, None) => after(),
+    };
+    (start, end, Own { start: one.start_ms.is_some(), end: one.end_ms.is_some() })
 }
 
 /// `HH:MM:SS` with milliseconds after `point`.
@@ -175,23 +170,29 @@ fn stamp(time: Millis, point: char) -> String {
     format!("{:02}:{:02}:{:02}{point}{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, time.0 % 1000)
 }
 
-/// `[00:00:01.000 - 00:00:02.500]`, `[00:00:01.000]`, or nothing.
+/// `[00:00:01.000 - 00:00:02.500]`, `[00:00:01.000]`, `[- 00:00:02.500]`, or nothing.
 fn bracketed(said: &Said<'_>) -> Option<String> {
-    let start = stamp(said.start_ms?, '.');
-    Some(match said.end_ms {
-        Some(end) => format!("[{start} - {}]", stamp(end, '.')),
-        None => format!("[{start}]"),
-    })
+    let [start, end] = [said.start_ms, said.end_ms].map(|time| time.map(|time| stamp(time, '.')));
+    match (start, end) {
+        (Some(start), Some(end)) => Some(format!("[{start} - {end}]")),
+        (Some(start), None) => Some(format!("[{start}]")),
+        (None, Some(end)) => Some(format!("[- {end}]")),
+        (None, None) => None,
+    }
 }
 
-/// The times at the head of `text` and what follows the blank after them.
-fn unbracketed(text: &str) -> Option<(Millis, Option<Millis>, &str)> {
-    let (inner, rest) = text.strip_prefix('[')?.split_once("] ")?;
+/// The times at the head of `text`, if there are any, and what follows the blank after them.
+fn unbracketed(text: &str) -> (Option<Millis>, Option<Millis>, &str) {
     let time = |text| times::lenient(text).filter(|(_, rest)| rest.is_empty()).map(|(time, _)| time);
-    match inner.split_once(" - ") {
-        Some((start, end)) => Some((time(start)?, Some(time(end)?), rest)),
-        None => Some((time(inner)?, None, rest)),
-    }
+    let read = || {
+        let (inner, rest) = text.strip_prefix('[')?.split_once("] ")?;
+        Some(match (inner.strip_prefix("- "), inner.split_once(" - ")) {
+            (Some(end), _) => (None, Some(time(end)?), rest),
+            (None, Some((start, end))) => (Some(time(start)?), Some(time(end)?), rest),
+            (None, None) => (Some(time(inner)?), None, rest),
+        })
+    };
+    read().unwrap_or((None, None, text))
 }
 
 /// Puts a backslash before each of `signs` and before backslashes.
@@ -276,16 +277,17 @@ mod tests {
         let talk = [
             said(None, None),
             said(Some(5), None),
-            said(None, None),
+            said(None, Some(6)),
             said(Some(9), Some(12)),
             said(None, None),
+            said(None, Some(11)),
         ];
         let times: Vec<_> =
             (0..talk.len()).map(|at| shown(&talk, at)).map(|(start, end, _)| (start.0, end.0)).collect();
-        assert_eq!(times, [(0, 2000), (5, 9), (5, 2005), (9, 12), (12, 2012)]);
+        assert_eq!(times, [(0, 2000), (5, 9), (5, 6), (9, 12), (12, 2012), (11, 11)]);
         for (at, one) in talk.iter().enumerate() {
-            let (start, end, known) = shown(&talk, at);
-            assert_eq!(own(start, end, known), (one.start_ms, one.end_ms));
+            let (start, end, own) = shown(&talk, at);
+            assert_eq!(own.only(start, end), (one.start_ms, one.end_ms));
         }
     }
 }

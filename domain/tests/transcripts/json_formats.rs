@@ -304,6 +304,7 @@ fn meet_entries_come_in_lists_and_one_by_one_too() {
         format!("{one}\n{two}\n"),
         format!("[{}, {}]", page(&one), page(&two)),
         format!("{}{}", page(&two), page(&one)),
+        format!("{{}}{{\"nextPageToken\": \"x\"}}{}", page(&format!("{one}, {two}"))),
     ] {
         assert_eq!(turns(&read(&text)), ["p|0-0|One.", "p|1000-1000|Two."], "{text}");
     }
@@ -361,6 +362,15 @@ fn wild_deepgram_channels_are_speakers_merged_by_time() {
 }
 
 #[test]
+fn another_reading_of_the_same_speech_is_passed_over_and_told() {
+    let text = "{\"results\": {\"channels\": [{\"alternatives\": [\n{\"transcript\": \"One.\", \"words\": []},\n\
+                {\"transcript\": \"Won.\", \"words\": []}]}]}}";
+    let transcript = read(text);
+    assert_eq!(turns(&transcript), ["|-|One."]);
+    assert_eq!(notes(&transcript), ["3 aside it is another reading of the same speech"]);
+}
+
+#[test]
 fn wild_amazon_finds_speakers_by_time_and_by_channel() {
     let transcript = read(&fixture("amazon-wild.json"));
     assert_eq!(
@@ -411,6 +421,7 @@ fn any_other_json_is_no_transcript() {
         "{\"text\": \"Only a text.\"}",
         "{\"segments\": [{\"id\": 1, \"name\": \"a\"}]}",
         "{\"words\": [\"a\", \"b\"], \"language\": \"en\"}",
+        "{\"utterances\": [{\"text\": \"a\", \"start\": 0.5, \"end\": 1.5, \"speaker\": 0, \"words\": [{\"word\": \"a\"}]}]}",
         "[{\"type\": \"message\", \"user\": \"U1\", \"text\": \"hi\", \"ts\": \"1.0\"}]",
         "{\"type\": \"FeatureCollection\", \"features\": [{\"properties\": {\"start\": 1, \"end\": 2}}]}",
         "{\n  \"speaker\": \"Anna\",\n  \"text\": \"hi\"\n},\n{\n  \"speaker\": \"Ben\",\n  \"text\": \"ho\"\n}",
@@ -418,6 +429,18 @@ fn any_other_json_is_no_transcript() {
         let found = detect::detect(text).ok().map(|found| (found.reader.format(), found.confidence));
         assert_eq!(found, None, "{text}");
     }
+}
+
+#[test]
+fn a_bad_first_element_does_not_hide_the_format() {
+    let text =
+        "{\"segments\": [{\"seek\": 0, \"text\": 7}, 8, {\"start\": 0, \"end\": 1, \"text\": \"Here.\"}]}";
+    let transcript = read(text);
+    assert_eq!(
+        (transcript.report.format, turns(&transcript)),
+        (Format::WhisperJson, vec!["|0-1000|Here.".to_owned()])
+    );
+    assert_eq!(transcript.report.cues_dropped, 2);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn limits_are_kept() {
 
 #[test]
 fn hostile_input_costs_no_more_than_its_size() {
-    let size = 1 << 18;
+    let size = 1 << 16;
     let shapes = [
         "<",
         "< ",
@@ -106,7 +106,7 @@ fn hostile_input_costs_no_more_than_its_size() {
             let limits = Limits { max_bytes: 4 * size, max_line_bytes: 2 * size, max_cues: 1000 };
             let begun = std::time::Instant::now();
             let _outcome = parse(text.as_bytes(), None, &limits);
-            assert!(begun.elapsed().as_secs() < 20, "{shape} took {:?}", begun.elapsed());
+            assert!(begun.elapsed().as_secs() < 10, "{shape} took {:?}", begun.elapsed());
         }
     }
 }

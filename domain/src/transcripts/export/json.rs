@@ -67,7 +67,7 @@ pub struct Segment<'a> {
     pub text: Cow<'a, str>,
     #[serde(default)]
     pub start_ms: Option<Millis>,
-    /// Not before `start_ms`, and never without it.
+    /// Not before `start_ms`.
     #[serde(default)]
     pub end_ms: Option<Millis>,
 }
@@ -162,7 +162,7 @@ fn checked<'a>(at: usize, segment: Segment<'a>, limits: &Limits) -> Result<Said<
     if text.is_empty() {
         return Err(wrong("has no text"));
     }
-    if start_ms.max(end_ms) > Some(LATEST) || (end_ms.is_some() && end_ms < start_ms.or(Some(LATEST))) {
+    if start_ms.max(end_ms) > Some(LATEST) || (end_ms.is_some() && end_ms < start_ms) {
         return Err(wrong("has an end before its start, or a time that no recording has"));
     }
     let speaker = speaker.map(normal).filter(|label| !label.is_empty());

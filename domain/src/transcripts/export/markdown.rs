@@ -51,10 +51,7 @@ pub(super) fn read(text: &str) -> Option<File<'_>> {
         } else if let Some(rest) = line.text.strip_prefix("**") {
             let (name, rest) = rest.split_once(":** ")?;
             let speaker = (name != NOBODY).then(|| unescaped(name));
-            let (start_ms, end_ms, said) = match unbracketed(rest) {
-                Some((start, end, rest)) => (Some(start), end, rest),
-                None => (None, None, rest),
-            };
+            let (start_ms, end_ms, said) = unbracketed(rest);
             if said.trim().is_empty() || speaker.as_ref().is_some_and(|name| name.trim().is_empty()) {
                 return None;
             }

@@ -1,6 +1,6 @@
 //! SubRip, whose files cannot say anything about themselves. So the blanks after a cue's times do, which players
-//! pass over: two of them, one more where nobody is named, two more where the end and four more where both
-//! times are not the cue's own. A paragraph is a line.
+//! pass over: two of them, one more where nobody is named, two more where the end and four more where the
+//! start is not the cue's own. A paragraph is a line.
 
 use std::borrow::Cow;
 
@@ -9,25 +9,21 @@ use super::{
         lines::{Line, Lines},
         times,
     },
-    File, Known, Said, label, labelled, own, shown, stamp,
+    File, Own, Said, label, labelled, shown, stamp,
 };
 
 const BLANKS: usize = 2;
 const UNNAMED: usize = 1;
 const NO_END: usize = 2;
-const NO_TIMES: usize = 4;
+const NO_START: usize = 4;
 
 pub(super) fn write(said: &[Said<'_>]) -> String {
     let mut file = String::new();
     for (at, one) in said.iter().enumerate() {
-        let (start, end, known) = shown(said, at);
-        let blanks = BLANKS
-            + if one.speaker.is_none() { UNNAMED } else { 0 }
-            + match known {
-                Known::Both => 0,
-                Known::Start => NO_END,
-                Known::None => NO_TIMES,
-            };
+        let (start, end, own) = shown(said, at);
+        let more = [(one.speaker.is_none(), UNNAMED), (!own.end, NO_END), (!own.start, NO_START)];
+        let blanks =
+            BLANKS + more.iter().filter(|(holds, _)| *holds).map(|(_, blanks)| blanks).sum::<usize>();
         let times = format!("{} --> {}{}", stamp(start, ','), stamp(end, ','), " ".repeat(blanks));
         let text = one.text.replace("\n\n", "\n");
         let text = match &one.speaker {
@@ -54,12 +50,7 @@ pub(super) fn read(text: &str) -> Option<File<'_>> {
             return None;
         }
         let (start, end, blanks) = timing(lines.next()?)?;
-        let known = match (blanks & NO_TIMES != 0, blanks & NO_END != 0) {
-            (true, false) => Known::None,
-            (false, true) => Known::Start,
-            (false, false) => Known::Both,
-            (true, true) => return None,
-        };
+        let own = Own { start: blanks & NO_START == 0, end: blanks & NO_END == 0 };
         let first = lines.next().filter(|line| !line.text.is_empty())?;
         let (speaker, said) = match blanks & UNNAMED != 0 {
             true => (None, first.text),
@@ -72,7 +63,7 @@ pub(super) fn read(text: &str) -> Option<File<'_>> {
             text.push_str(more.text);
         }
         while lines.next_if(|line| line.text.is_empty()).is_some() {}
-        let (start_ms, end_ms) = own(start, end, known);
+        let (start_ms, end_ms) = own.only(start, end);
         file.said.push((first.number, Said { speaker, text, start_ms, end_ms }));
     }
     (!file.said.is_empty()).then_some(file)

@@ -28,10 +28,7 @@ pub(super) fn read(text: &str) -> Option<File<'_>> {
         if line.text.is_empty() {
             begins = true;
         } else if begins {
-            let (start_ms, end_ms, rest) = match unbracketed(line.text) {
-                Some((start, end, rest)) => (Some(start), end, rest),
-                None => (None, None, line.text),
-            };
+            let (start_ms, end_ms, rest) = unbracketed(line.text);
             let (speaker, said) = labelled(rest).filter(|(_, said)| !said.trim().is_empty())?;
             file.said.push((line.number, Said { speaker, text: said.into(), start_ms, end_ms }));
             begins = false;

@@ -11,21 +11,23 @@ use super::{
         },
         lines::Lines,
     },
-    File, Known, Said, own, shown, stamp,
+    File, Own, Said, shown, stamp,
 };
 
 const NOTE: &str = "NOTE Colloquy transcript 1";
+const NO_START: &str = " (no start)";
 const NO_END: &str = " (no end)";
 const NO_TIMES: &str = " (no times)";
 
 pub(super) fn write(title: &str, said: &[Said<'_>]) -> String {
     let mut file = format!("WEBVTT - {}\n\n{NOTE}\n", title.replace("-->", "->"));
     for (at, one) in said.iter().enumerate() {
-        let (start, end, known) = shown(said, at);
-        let mark = match known {
-            Known::Both => "",
-            Known::Start => NO_END,
-            Known::None => NO_TIMES,
+        let (start, end, own) = shown(said, at);
+        let mark = match own {
+            Own { start: true, end: true } => "",
+            Own { start: true, end: false } => NO_END,
+            Own { start: false, end: true } => NO_START,
+            Own { start: false, end: false } => NO_TIMES,
         };
         let times = format!("{} --> {}", stamp(start, '.'), stamp(end, '.'));
         file.push_str(&format!("\n{}{mark}\n{times}\n", at + 1));
@@ -66,17 +68,17 @@ pub(super) fn read(text: &str) -> Option<File<'_>> {
     let mut found = Vec::new();
     for cue in Cues::new(text)? {
         let cue = cue.ok()?;
-        let known = match cue.id {
-            id if id.ends_with(NO_END) => Known::Start,
-            id if id.ends_with(NO_TIMES) => Known::None,
-            _ => Known::Both,
+        let timeless = cue.id.ends_with(NO_TIMES);
+        let own = Own {
+            start: !timeless && !cue.id.ends_with(NO_START),
+            end: !timeless && !cue.id.ends_with(NO_END),
         };
         voices(cue.payload, &mut found);
         let mut voices = found.drain(..);
         let (Some(voice), None) = (voices.next(), voices.next()) else {
             return None;
         };
-        let (start_ms, end_ms) = own(cue.start, cue.end, known);
+        let (start_ms, end_ms) = own.only(cue.start, cue.end);
         let Voice { speaker, text, .. } = voice;
         file.said.push((cue.payload_line, Said { speaker, text: paragraphs(text), start_ms, end_ms }));
     }

@@ -1,5 +1,6 @@
 //! JSON of Amazon Transcribe, with times in seconds as text: audio segments; without them items, which are words and
-//! punctuation, joined to turns. Who speaks stands with them, or in segments of speaker labels by time, or is a channel.
+//! punctuation, joined to turns. Who speaks stands with them, or in segments of speaker labels by time, or is a
+//! channel.
 
 use std::borrow::Cow;
 
@@ -7,7 +8,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, Reading, Said, Unit, Value},
+        json::{Document, Kind, Reading, Said, Unit, Value},
         report::{Format, SpeakerSource},
         words::{Word, Words},
     },
@@ -57,8 +58,9 @@ impl FormatReader for AmazonTranscribeJson {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut reading = Reading::new(text, Format::AmazonTranscribeJson, limits);
-        let document = reading.document()?;
+        let document = Document::read(text, limits)?;
+        let mut reading = Reading::new(&document, Format::AmazonTranscribeJson, limits);
+        let document = document.only()?;
         let results = document.get("results").unwrap_or(document);
         let keys = ["items", "audio_segments", "speaker_labels", "channel_labels", "transcripts"];
         let [items, segments, speakers, channels, transcripts] = reading.pick(results, keys);

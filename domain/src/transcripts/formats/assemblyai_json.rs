@@ -1,5 +1,6 @@
-//! JSON of AssemblyAI, with times in milliseconds: utterances of speakers; without them sentences or paragraphs; without
-//! these words, which are joined to turns; without words the text alone. A job that failed says so and is refused.
+//! JSON of AssemblyAI, with times in milliseconds: utterances of speakers; without them sentences or paragraphs;
+//! without these words, which are joined to turns; without words the text alone. A job that failed says so and is
+//! refused.
 
 use std::borrow::Cow;
 
@@ -7,7 +8,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, Reading, Said, Unit, Value},
+        json::{Document, Kind, Reading, Said, Unit, Value, malformed},
         report::Format,
         words::Words,
     },
@@ -39,16 +40,16 @@ impl FormatReader for AssemblyAiJson {
         let words = cues("words[].");
         let parts = ["utterances[].", "sentences[].", "paragraphs[]."];
         let with_words = |path: &&str| cues(path) && outline.has(&format!("{path}words[].text"));
+        // Others have words with a `word` and count in seconds.
+        let speakers = cues("utterances[].")
+            && outline.has("utterances[].speaker")
+            && !outline.has("utterances[].words[].word");
         outline.judge(
             &[
                 (outline.has_any("", &job) && words, 96, "it is a job with words"),
                 (outline.has_all("", &["audio_url", "status"]), 96, "it is a job with an audio_url"),
                 (parts.iter().any(with_words), 92, "its utterances have words with a text"),
-                (
-                    cues("utterances[].") && outline.has("utterances[].speaker"),
-                    70,
-                    "its utterances have speakers",
-                ),
+                (speakers, 70, "its utterances have speakers"),
                 (words && outline.has("words[].confidence"), 70, "its words have a text and a confidence"),
             ],
             "it has no utterances and no words with a text",
@@ -60,8 +61,9 @@ impl FormatReader for AssemblyAiJson {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut reading = Reading::new(text, Format::AssemblyAiJson, limits);
-        let document = reading.document()?;
+        let document = Document::read(text, limits)?;
+        let mut reading = Reading::new(&document, Format::AssemblyAiJson, limits);
+        let document = document.only()?;
         let keys = ["utterances", "sentences", "paragraphs", "words", "text", "status", "error"];
         let [utterances, sentences, paragraphs, words, all, status, error] = reading.pick(document, keys);
         let mut parts = [utterances, sentences, paragraphs].into_iter().flatten();
@@ -121,7 +123,7 @@ fn unfinished(
         }
         _ => return None,
     };
-    Some(reading.malformed(status.start(), &why))
+    Some(malformed(reading.text, status.start(), &why))
 }
 
 /// Letters and numbers are no names: `A` is `Speaker A`, and `1A` is who speaks second on the first channel.

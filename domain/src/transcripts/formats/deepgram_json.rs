@@ -7,7 +7,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, Reading, Said, Unit, Value, numbered},
+        json::{Document, Kind, Reading, Said, Unit, Value, numbered},
         report::{Format, SpeakerSource},
         words::Words,
     },
@@ -52,8 +52,9 @@ impl FormatReader for DeepgramJson {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut reading = Reading::new(text, Format::DeepgramJson, limits);
-        let document = reading.document()?;
+        let document = Document::read(text, limits)?;
+        let mut reading = Reading::new(&document, Format::DeepgramJson, limits);
+        let document = document.only()?;
         let document = document.get("result").unwrap_or(document);
         let results = document.get("results").unwrap_or(document);
         let [utterances, channels] = reading.pick(results, ["utterances", "channels"]);
@@ -98,10 +99,14 @@ struct Channel {
 
 impl Channel {
     fn read<'a>(self, reading: &mut Reading<'a>, channel: Value<'a>) -> Result<(), Problem> {
-        let alternative = channel.get("alternatives").and_then(|list| list.items().next());
-        let Some(alternative) = alternative else {
+        let mut alternatives = channel.get("alternatives").into_iter().flat_map(Value::items);
+        let Some(alternative) = alternatives.next() else {
             return Ok(());
         };
+        if let Some(second) = alternatives.next() {
+            let place = reading.place(second);
+            reading.source.log.aside(place, "it is another reading of the same speech");
+        }
         let [paragraphs, words, all] = reading.pick(alternative, ["paragraphs", "words", "transcript"]);
         let paragraphs = paragraphs.map(|paragraphs| paragraphs.get("paragraphs").unwrap_or(paragraphs));
         if let Some(paragraphs) = paragraphs.and_then(Value::filled) {

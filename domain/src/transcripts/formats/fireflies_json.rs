@@ -7,7 +7,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, Reading, Said, Unit, Value, numbered},
+        json::{Document, Kind, Reading, Said, Unit, Value, malformed, numbered},
         report::Format,
     },
     FormatReader,
@@ -69,8 +69,9 @@ impl FormatReader for FirefliesJson {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut reading = Reading::new(text, Format::FirefliesJson, limits);
-        let document = reading.document()?;
+        let document = Document::read(text, limits)?;
+        let mut reading = Reading::new(&document, Format::FirefliesJson, limits);
+        let document = document.only()?;
         let (list, names) = sentences(&mut reading, document)?;
         for element in list.items() {
             sentence(&mut reading, element, &names)?;
@@ -112,8 +113,11 @@ fn only<'a>(reading: &mut Reading<'a>, transcripts: Value<'a>) -> Result<Value<'
     match (items.next(), items.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Ok(transcripts),
-        (_, Some(second)) => Err(reading
-            .malformed(second.start(), "a second transcript begins here; bring each in a file of its own")),
+        (_, Some(second)) => Err(malformed(
+            reading.text,
+            second.start(),
+            "a second transcript begins here; bring each in a file of its own",
+        )),
     }
 }
 

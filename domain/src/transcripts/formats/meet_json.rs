@@ -10,7 +10,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, MAX_MILLIS, Reading, Value},
+        json::{Document, Kind, MAX_MILLIS, Reading, Value},
         report::{Format, Place},
         spoken::Piece,
     },
@@ -53,10 +53,11 @@ impl FormatReader for MeetJson {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut reading = Reading::new(text, Format::MeetJson, limits);
+        let document = Document::read(text, limits)?;
+        let mut reading = Reading::new(&document, Format::MeetJson, limits);
         let mut found = Found::default();
-        for document in reading.documents()? {
-            found.page(&mut reading, document, 0)?;
+        for page in document.values() {
+            found.page(&mut reading, page, 0)?;
         }
         if found.entries.is_empty() && !found.has_pages {
             return Err(reading.lacks("`transcriptEntries`"));
@@ -94,7 +95,8 @@ impl<'a> Found<'a> {
         for participant in participants.into_iter().flat_map(Value::items) {
             self.participant(participant);
         }
-        let is_entry = participant.is_some() || text.is_some() || value.kind() != Kind::Object;
+        let is_page = level == 0 || entries.or(participants).is_some();
+        let is_entry = participant.or(text).is_some() || !is_page;
         let items = entries.into_iter().flat_map(Value::items);
         for entry in items.chain(is_entry.then_some(value)) {
             reading.check_room(self.entries.len(), entry)?;

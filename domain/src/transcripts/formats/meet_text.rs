@@ -1,6 +1,6 @@
-//! The document that Google Meet writes, as text: a head with the attendees, turns as `Name: text` that may
-//! be cut into paragraphs, and now and then a time on a line of its own, which holds for the turn that
-//! follows it and for no other.
+//! The document that Google Meet writes, as text or Markdown: a head with the attendees or with notes, turns as
+//! `Name: text` that may be cut into paragraphs, and now and then a time on a line of its own, which holds
+//! for the turn that follows it and for no other.
 
 use super::{
     super::{
@@ -53,7 +53,8 @@ impl FormatReader for MeetText {
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
         let survey = Survey::of(text);
         let turns = Turns::new(Format::MeetText, limits, SpeakerSource::Labels);
-        let mut reading = Reading { turns, survey, mark: None, list: false, first: true };
+        let begins = begins(text);
+        let mut reading = Reading { turns, survey, begins, mark: None, list: false, first: true };
         for line in Lines::new(text) {
             reading.line(line)?;
         }
@@ -65,6 +66,8 @@ impl FormatReader for MeetText {
 struct Reading<'a> {
     turns: Turns<'a>,
     survey: Survey<'a>,
+    /// The line above which nothing is said.
+    begins: u32,
     /// A time that waits for its turn.
     mark: Option<(Line<'a>, Mark)>,
     /// Within the list of attendees.
@@ -120,7 +123,8 @@ impl<'a> Reading<'a> {
 
     /// A document breaks no sentence into lines, so that a name may stand at the head of each.
     fn label(&self, line: Line<'a>) -> Option<Labelled<'a>> {
-        labels::split(line.text).filter(|found| self.survey.accepts(found, true))
+        let found = labels::split(line.text).filter(|_| line.number > self.begins)?;
+        self.survey.accepts(&found, true).then_some(found)
     }
 
     fn said(&mut self, line: Line<'a>) -> Result<(), Problem> {
@@ -149,9 +153,26 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// The line of the heading `Transcript` above the first time: what is above it, are notes. 0 without one.
+fn begins(text: &str) -> u32 {
+    let head = Lines::new(text).take_while(|line| marker(line.text).is_none());
+    let named = Lines::new(text).any(|line| marker(line.text).is_some() || frame(line.text).is_some());
+    let heading =
+        head.filter(|_| named).find(|line| matches!(plain(line.text), "Transcript" | "📖 Transcript"));
+    heading.map_or(0, |line| line.number)
+}
+
+/// A line without the signs of a Markdown heading and of emphasis.
+fn plain(line: &str) -> &str {
+    line.trim().trim_start_matches('#').trim().trim_matches('*').trim()
+}
+
 /// `00:05:00` and nothing else.
 fn marker(line: &str) -> Option<Mark> {
-    let line = line.trim();
+    let line = plain(line);
+    if !line.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
     let (mark, "") = markers::bare(line)? else {
         return None;
     };
@@ -160,8 +181,8 @@ fn marker(line: &str) -> Option<Mark> {
 
 /// What Meet says of the document itself.
 fn frame(line: &str) -> Option<&'static str> {
-    let line = line.trim();
-    if line.contains("transcript was computer generated")
+    let line = plain(line);
+    if line.starts_with("This editable transcript was computer generated")
         || line.starts_with("People can also change the text")
     {
         return Some("the exporter's own words");
@@ -173,11 +194,12 @@ fn frame(line: &str) -> Option<&'static str> {
 }
 
 fn is_list_heading(line: &str) -> bool {
-    matches!(line.trim().trim_end_matches(':'), "Attendees" | "Invited" | "Attachments" | "Invited Attendees")
+    let line = plain(line).trim_end_matches(':');
+    matches!(line, "Attendees" | "Invited" | "Attachments" | "Invited Attendees")
 }
 
 /// `Transcript`, `Weekly talk (2024-05-12 at 14:00 GMT+2) - Transcript`
 fn is_transcript_heading(line: &str) -> bool {
-    let line = line.trim();
+    let line = plain(line);
     line == "Transcript" || line == "📖 Transcript" || (line.len() <= 300 && line.ends_with(" - Transcript"))
 }

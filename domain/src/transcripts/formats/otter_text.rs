@@ -1,11 +1,14 @@
-//! Otter's text export: `Anna Lee  0:03` above what is said, and a footer. Its times are whole seconds.
+//! Otter's text export: `Anna Lee  0:03` above what is said, or the time alone where nobody is known, and a
+//! footer. Its times are whole seconds.
 
 use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
         lines::Lines,
+        markers::Mark,
         report::{Format, SpeakerSource},
+        times,
     },
     FormatReader,
     turns::{Turns, head_matter, name_and_time},
@@ -28,9 +31,12 @@ impl FormatReader for OtterText {
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Confidence {
-        let (headings, narrow) = headings(sample.head);
+        let (mut headings, narrow) = headings(sample.head);
         let signed =
             Lines::new(sample.head).chain(Lines::new(tail(sample.text))).any(|line| is_footer(line.text));
+        if signed {
+            headings += Lines::new(sample.head).filter(|line| lone_time(line.text).is_some()).count();
+        }
         match (headings, signed) {
             (0, _) | (1, false) => {
                 Confidence::new(0, "no two lines are a name and a time above what is said")
@@ -51,6 +57,8 @@ impl FormatReader for OtterText {
                 listed = false;
             } else if let Some(heading) = name_and_time(line.text) {
                 turns.begin(line, Some(heading.name), Some(heading.mark))?;
+            } else if let Some(mark) = lone_time(line.text).filter(|_| turns.is_fresh()) {
+                turns.begin(line, None, Some(mark))?;
             } else if is_footer(line.text) {
                 turns.aside(line, "the footer of the exporter")?;
             } else if !turns.begun() && (listed || is_list_heading(line.text)) {
@@ -65,6 +73,14 @@ impl FormatReader for OtterText {
         }
         turns.finish()
     }
+}
+
+/// The heading of one who is not known: `0:03`
+fn lone_time(line: &str) -> Option<Mark> {
+    let (start, "") = times::lenient(line.trim())? else {
+        return None;
+    };
+    Some(Mark { start, end: None })
 }
 
 /// How many lines are headings with something below them, and whether all have two blanks before the time.

@@ -32,12 +32,13 @@ impl FormatReader for RevText {
 
     fn detect(&self, sample: &Sample<'_>) -> Confidence {
         let labelled = || Lines::new(sample.head).filter_map(|line| labels::split(line.text));
-        let headings = Lines::new(sample.head).filter(|line| heading(line.text).is_some()).count();
+        let bare = has_bare_times(sample.head);
+        let headings = Lines::new(sample.head).filter(|line| heading(line.text, bare).is_some()).count();
         let signed = Lines::new(sample.head)
             .chain(Lines::new(tail(sample.text)))
             .any(|line| frame(line.text).is_some());
         match headings {
-            1.. if signed => Confidence::new(95, "it names Rev, and names have a time in brackets"),
+            1.. if signed => Confidence::new(95, "it names Rev, and names have a time"),
             2.. if headings * 2 > labelled().count() => {
                 Confidence::new(90, "names with a time in brackets begin the turns")
             }
@@ -47,12 +48,13 @@ impl FormatReader for RevText {
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
         let mut turns = Turns::new(Format::RevText, limits, SpeakerSource::Labels);
+        let bare = has_bare_times(text);
         for line in Lines::new(text) {
             if line.is_blank() {
                 turns.blank();
             } else if let Some(reason) = frame(line.text) {
                 turns.aside(line, reason)?;
-            } else if let Some(found) = heading(line.text) {
+            } else if let Some(found) = heading(line.text, bare) {
                 turns.begin(line, Some(found.label), found.mark)?;
                 turns.say(line, found.text)?;
             } else if let Some((mark, rest)) = markers::bracketed(line.text.trim()).filter(|_| turns.begun())
@@ -69,13 +71,29 @@ impl FormatReader for RevText {
     }
 }
 
-/// A label with its time behind the name.
-fn heading(line: &str) -> Option<Labelled<'_>> {
+/// Whether Rev says that it wrote the text and no label has a time in brackets: then the times stand without
+/// them, which alone could be what is said.
+fn has_bare_times(text: &str) -> bool {
+    Lines::new(text).any(|line| frame(line.text).is_some())
+        && !Lines::new(text).any(|line| heading(line.text, false).is_some())
+}
+
+/// A label with its time behind the name; with `bare`, `Anna: 00:03 text` too.
+fn heading(line: &str, bare: bool) -> Option<Labelled<'_>> {
     let line = line.trim_start();
-    let bracketed =
-        line.contains("):") || line.contains("]:") || line.contains(": (") || line.contains(": [");
-    labels::split(line)
-        .filter(|found| bracketed && !found.marked && found.mark.is_some() && line.starts_with(found.label))
+    let bracketed = ["):", "]:", ": (", ": ["].iter().any(|signs| line.contains(signs));
+    if !bare && !bracketed {
+        return None;
+    }
+    let found = labels::split(line).filter(|found| !found.marked && line.starts_with(found.label))?;
+    match found.mark {
+        Some(_) => Some(found).filter(|_| bracketed),
+        None => markers::bare(found.text).filter(|_| bare).map(|(mark, text)| Labelled {
+            mark: Some(mark),
+            text: text.trim_start(),
+            ..found
+        }),
+    }
 }
 
 /// What Rev puts around a transcript.

@@ -107,15 +107,17 @@ impl<'a> Block<'a> {
         self.blank = false;
     }
 
-    /// Takes the last line away where it is the number of the subtitle that begins now. The previous number
-    /// tells a number from a text of digits where no blank line does.
+    /// Takes the last line away where it is the number of the subtitle that begins now. Where no blank line
+    /// tells a number from a text of digits, the previous number does, and in a numbered file the text above.
     fn take_index(&mut self, previous: Option<u64>) -> Option<u64> {
         let number = self.last.as_ref().and_then(|last| {
             let number: u64 = last.line.text.trim().parse().ok()?;
             let follows = previous.is_some_and(|previous| previous.checked_add(1) == Some(number));
             let apart = last.after_blank && !self.blank;
             let text_of_its_own = self.blank && !last.after_blank;
-            (apart || (follows && !text_of_its_own)).then_some(number)
+            let below_text = self.first.is_some_and(|first| first.number < last.line.number);
+            let directly = previous.is_some() && below_text && !self.blank;
+            (apart || directly || (follows && !text_of_its_own)).then_some(number)
         });
         if number.is_none() {
             return previous;

@@ -59,9 +59,10 @@ impl FormatReader for TeamsVtt {
         }
         let mut last: Option<Part<'_>> = None;
         let mut joined = Joined::default();
-        for (cue, part) in in_order(cues, &mut source) {
-            let before = source.pieces.len();
-            add(&cue, &mut source)?;
+        for at in in_order(&cues, &mut source) {
+            let (cue, before) = (&cues[at], source.pieces.len());
+            let part = part(cue.id);
+            add(cue, &mut source)?;
             let continues =
                 last.zip(part).is_some_and(|(last, part)| last.turn == part.turn && last.k < part.k);
             let is_joined = continues && join(&mut source, before, &mut joined);
@@ -94,10 +95,8 @@ fn part(id: &str) -> Option<Part<'_>> {
     Some(Part { turn, k: k.parse().ok().filter(|_| groups && hexadecimal && numbered)? })
 }
 
-type Placed<'a> = (Cue<'a>, Option<Part<'a>>);
-
 /// The turns in the order of their first times, the parts of each together.
-fn in_order<'a>(cues: Vec<Cue<'a>>, source: &mut Source<'_>) -> impl Iterator<Item = Placed<'a>> + use<'a> {
+fn in_order(cues: &[Cue<'_>], source: &mut Source<'_>) -> Vec<usize> {
     let mut turns: HashMap<&str, (Millis, usize)> = HashMap::new();
     let mut latest = Millis(0);
     for (at, cue) in cues.iter().enumerate() {
@@ -112,14 +111,14 @@ fn in_order<'a>(cues: Vec<Cue<'a>>, source: &mut Source<'_>) -> impl Iterator<It
             turn.0 = turn.0.min(cue.start);
         }
     }
-    let placed = cues.into_iter().enumerate().map(|(at, cue)| {
+    let mut order: Vec<_> = (0..cues.len()).collect();
+    order.sort_by_cached_key(|at| {
+        let cue = &cues[*at];
         let part = part(cue.id);
         let turn = part.and_then(|part| turns.get(part.turn).copied());
-        (turn.unwrap_or((cue.start, at)), cue.start, cue, part)
+        (turn.unwrap_or((cue.start, *at)), part.map(|part| part.k), cue.start)
     });
-    let mut placed: Vec<_> = placed.collect();
-    placed.sort_by_key(|(turn, start, _, part)| (*turn, part.map(|part| part.k), *start));
-    placed.into_iter().map(|(_, _, cue, part)| (cue, part))
+    order
 }
 
 fn add<'a>(cue: &Cue<'a>, source: &mut Source<'a>) -> Result<(), Problem> {

@@ -204,7 +204,9 @@ fn is_length(line: &str) -> bool {
     parts.peek().is_some()
         && parts.all(|part| {
             let number = part.trim_end_matches(['h', 'm', 's']);
-            number.len() + 1 == part.len() && number.bytes().all(|byte| byte.is_ascii_digit())
+            !number.is_empty()
+                && number.len() + 1 == part.len()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
         })
 }
 

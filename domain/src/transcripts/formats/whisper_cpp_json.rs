@@ -5,7 +5,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, Reading, Said, Unit, Value, numbered},
+        json::{Document, Kind, Reading, Said, Unit, Value, numbered},
         report::Format,
     },
     FormatReader,
@@ -41,8 +41,9 @@ impl FormatReader for WhisperCppJson {
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut reading = Reading::new(text, Format::WhisperCppJson, limits);
-        let document = reading.document()?;
+        let document = Document::read(text, limits)?;
+        let mut reading = Reading::new(&document, Format::WhisperCppJson, limits);
+        let document = document.only()?;
         let [list] = reading.pick(document, ["transcription"]);
         let Some(list) = list.filter(|list| list.kind() == Kind::List) else {
             return Err(reading.lacks("`transcription`"));

@@ -7,7 +7,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Kind, Reading, Said, Unit},
+        json::{Document, Kind, Reading, Said, Unit},
         report::Format,
         words::Words,
     },
@@ -72,8 +72,9 @@ impl FormatReader for WhisperJson {
 
 /// Also what WhisperX writes.
 pub(super) fn read(text: &str, format: Format, limits: &Limits) -> Result<Transcript, Problem> {
-    let mut reading = Reading::new(text, format, limits);
-    let document = reading.document()?;
+    let document = Document::read(text, limits)?;
+    let mut reading = Reading::new(&document, format, limits);
+    let document = document.only()?;
     let [segments, words, word_segments, all] =
         reading.pick(document, ["segments", "words", "word_segments", "text"]);
     let list = if document.kind() == Kind::List { Some(document) } else { segments };

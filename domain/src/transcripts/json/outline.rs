@@ -1,13 +1,15 @@
 //! Which keys a document has, by which its format is told: paths as `segments[].words[].word`, down to a few levels,
-//! of lists the first few elements. What is cut off is told by what is there.
+//! of lists the first few elements, and of documents one after another the first few. What is cut off is told by what
+//! is there.
 
 use std::collections::HashMap;
 
-use super::{super::report::Confidence, Kind, Value, scan};
+use super::{super::report::Confidence, Kind, scan};
 
 #[derive(Debug, Default)]
 pub(in crate::transcripts) struct Outline {
-    paths: HashMap<String, Kind>,
+    /// What kinds of values each has.
+    paths: HashMap<String, Vec<Kind>>,
     is_json: bool,
 }
 
@@ -19,11 +21,18 @@ const MAX_PATHS: usize = 500;
 
 impl Outline {
     pub(in crate::transcripts) fn of(text: &str) -> Self {
-        let start = scan::white(text.as_bytes(), 0);
         let mut outline = Self::default();
-        if text[start..].starts_with(['{', '[']) {
+        let mut at = 0;
+        for _ in 0..MAX_ELEMENTS {
+            at = scan::white(text.as_bytes(), at);
+            if !matches!(text.as_bytes().get(at), Some(b'{' | b'[')) {
+                break;
+            }
             outline.is_json = true;
-            outline.walk(Value::new(text, start, text.len()), &mut String::new(), 0);
+            let Some(end) = outline.walk(text, at, &mut String::new(), 0) else {
+                break;
+            };
+            at = end;
         }
         outline
     }
@@ -33,9 +42,9 @@ impl Outline {
         self.paths.contains_key(path)
     }
 
-    /// Whether the first thing at `path` that is not null is of this kind.
+    /// Whether there is a value of this kind at `path`.
     pub(in crate::transcripts) fn is(&self, path: &str, kind: Kind) -> bool {
-        self.paths.get(path) == Some(&kind)
+        self.paths.get(path).is_some_and(|kinds| kinds.contains(&kind))
     }
 
     /// Whether one of `keys` is below `path`.
@@ -59,35 +68,84 @@ impl Outline {
         }
     }
 
-    fn walk(&mut self, value: Value<'_>, path: &mut String, level: usize) {
-        if level == MAX_LEVELS || self.paths.len() >= MAX_PATHS {
-            return;
+    /// The end of the value that begins at `at`; `None` where the document ends before it, or is none.
+    fn walk(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
+        match Kind::of(text, at) {
+            Kind::Object if level < MAX_LEVELS => self.object(text, at, path, level),
+            Kind::List if level < MAX_LEVELS => self.list(text, at, path, level),
+            _ => scan::skip(text.as_bytes(), at),
         }
+    }
+
+    fn list(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
         let length = path.len();
-        if value.kind() == Kind::List {
-            path.push_str("[]");
-            for item in value.items().take(MAX_ELEMENTS) {
-                self.enter(item, path, level);
-            }
-            path.truncate(length);
-            return;
+        path.push_str("[]");
+        let end = self.elements(text, at + 1, path, level);
+        path.truncate(length);
+        end
+    }
+
+    fn elements(&mut self, text: &str, mut at: usize, path: &mut String, level: usize) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let mut seen = 0;
+        loop {
+            at = match bytes.get(scan::white(bytes, at))? {
+                b']' => return Some(scan::white(bytes, at) + 1),
+                b',' => scan::white(bytes, at) + 1,
+                _ if seen < MAX_ELEMENTS => {
+                    seen += 1;
+                    self.enter(text, scan::white(bytes, at), path, level)?
+                }
+                _ => scan::skip(bytes, scan::white(bytes, at))?,
+            };
         }
-        for (key, field) in value.fields().take(MAX_KEYS).filter(|(key, _)| key.len() <= MAX_KEY_BYTES) {
+    }
+
+    fn object(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
+        let (bytes, length) = (text.as_bytes(), path.len());
+        let (mut at, mut seen) = (at + 1, 0);
+        loop {
+            at = scan::white(bytes, at);
+            match bytes.get(at)? {
+                b'}' => return Some(at + 1),
+                b',' => {
+                    at += 1;
+                    continue;
+                }
+                b'"' => {}
+                _ => return None,
+            }
+            let end = scan::string_end(bytes, at)?;
+            let key = &text[at + 1..end - 1];
+            let colon = scan::white(bytes, end);
+            let value = scan::white(bytes, colon + 1);
+            if bytes.get(colon) != Some(&b':') || value == bytes.len() {
+                return None;
+            }
+            seen += 1;
+            if seen > MAX_KEYS || key.len() > MAX_KEY_BYTES {
+                at = scan::skip(bytes, value)?;
+                continue;
+            }
             if !path.is_empty() {
                 path.push('.');
             }
             path.push_str(key);
-            self.enter(field, path, level);
+            let end = self.enter(text, value, path, level);
             path.truncate(length);
+            at = end?;
         }
     }
 
-    fn enter(&mut self, value: Value<'_>, path: &mut String, level: usize) {
-        let kind = self.paths.entry(path.clone()).or_insert(Kind::Null);
-        if *kind == Kind::Null {
-            *kind = value.kind();
+    fn enter(&mut self, text: &str, at: usize, path: &mut String, level: usize) -> Option<usize> {
+        if self.paths.len() >= MAX_PATHS {
+            return scan::skip(text.as_bytes(), at);
         }
-        self.walk(value, path, level + 1);
+        let (kinds, kind) = (self.paths.entry(path.clone()).or_default(), Kind::of(text, at));
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+        self.walk(text, at, path, level + 1)
     }
 }
 
@@ -112,6 +170,6 @@ mod tests {
         assert!(Outline::of(&deep).paths.len() <= MAX_LEVELS);
         let wide: String = (0..100).map(|at| format!("\"k{at}\": {{\"a\": [1]}},")).collect();
         let nested = format!("{{{wide}\"z\": [{{{wide}}}]}}");
-        assert!(Outline::of(&nested).paths.len() <= MAX_PATHS + MAX_LEVELS);
+        assert!(Outline::of(&nested).paths.len() <= MAX_PATHS);
     }
 }

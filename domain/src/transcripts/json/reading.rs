@@ -12,8 +12,7 @@ use super::{
         spoken::{Piece, Source},
         times,
     },
-    Kind, Value,
-    scan::{self, Fault, MAX_DEPTH, What},
+    Document, Kind, Value, malformed,
 };
 use crate::{error::Problem, time::Millis};
 
@@ -47,78 +46,20 @@ pub(in crate::transcripts) const BACKWARDS: &str = "it ends before it starts: it
 pub(in crate::transcripts) struct Reading<'a> {
     pub(in crate::transcripts) source: Source<'a>,
     pub(in crate::transcripts) max_text_bytes: usize,
+    pub(in crate::transcripts) text: &'a str,
     max_cues: usize,
-    text: &'a str,
     /// An offset in the text and its line.
     at: (usize, u32),
 }
 
 impl<'a> Reading<'a> {
-    pub(in crate::transcripts) fn new(text: &'a str, format: Format, limits: &Limits) -> Self {
+    pub(in crate::transcripts) fn new(document: &'a Document<'a>, format: Format, limits: &Limits) -> Self {
         let mut source = Source::new(format, limits);
         // Who speaks is told by fields, so that no `Name:` is looked for in what is said.
         source.voiced = true;
         source.speaker_source = Some(SpeakerSource::Fields);
         let (max_text_bytes, max_cues) = (limits.max_line_bytes, limits.max_cues);
-        Self { source, max_text_bytes, max_cues, text, at: (0, 1) }
-    }
-
-    /// The documents of the text, which are well made; MALFORMED where one is not.
-    pub(in crate::transcripts) fn documents(&mut self) -> Result<Vec<Value<'a>>, Problem> {
-        let bytes = self.text.as_bytes();
-        let mut found = Vec::new();
-        let mut at = scan::white(bytes, self.text.len() - self.text.trim_start_matches('\u{feff}').len());
-        while at < bytes.len() {
-            if !matches!(bytes[at], b'{' | b'[') {
-                return Err(
-                    self.malformed(at, "JSON begins with { or [, so this is none; name another format")
-                );
-            }
-            let line = self.line(at);
-            self.source.check_room(found.len(), line)?;
-            let end = scan::check(bytes, at).map_err(|fault| self.fault(&fault))?;
-            found.push(Value::new(self.text, at, end));
-            at = scan::white(bytes, end);
-        }
-        self.at = (0, 1);
-        Ok(found)
-    }
-
-    /// The document of a text that may hold only one.
-    pub(in crate::transcripts) fn document(&mut self) -> Result<Value<'a>, Problem> {
-        match self.documents()?[..] {
-            [document] => Ok(document),
-            [] => Err(self.malformed(0, "there is no document; name another format")),
-            [_, second, ..] => Err(self
-                .malformed(second.start(), "a second document begins here; bring each in a file of its own")),
-        }
-    }
-
-    fn fault(&mut self, fault: &Fault) -> Problem {
-        let deep;
-        let what = match fault.what {
-            What::CutOff => {
-                "the document ends here before it is whole: the file was cut off; export it again"
-            }
-            What::NoValue => "a value is due here, so this is no JSON; mend the file or export it again",
-            What::NoKey => {
-                "a key in quotes is due here, so this is no JSON; mend the file or export it again"
-            }
-            What::NoColon => "a colon is due here, so this is no JSON; mend the file or export it again",
-            What::NoComma => {
-                "a comma or a closing bracket is due here, so this is no JSON; mend the file or export it again"
-            }
-            What::TooDeep => {
-                deep = format!("values are nested deeper than {MAX_DEPTH} levels, which no transcript needs");
-                &deep
-            }
-        };
-        self.malformed(fault.at, what)
-    }
-
-    pub(in crate::transcripts) fn malformed(&mut self, at: usize, what: &str) -> Problem {
-        let line = self.line(at);
-        Problem::new("MALFORMED", format!("line {line}, byte {at}: {what}")).on_line(line)
+        Self { source, max_text_bytes, max_cues, text: document.text(), at: (0, 1) }
     }
 
     /// Counts from where it counted last: elements are read in their order, or nearly so.
@@ -193,7 +134,8 @@ impl<'a> Reading<'a> {
 
     fn too_long(&self, place: Place, bytes: usize) -> Problem {
         let message = format!(
-            "line {}: the text of one element has {bytes} bytes and at most {} are taken: give its parts their own times",
+            "line {}: the text of one element has {bytes} bytes and at most {} are taken: give its parts their own \
+             times",
             place.line, self.max_text_bytes
         );
         Problem::new("LINE_TOO_LONG", message).on_line(place.line)
@@ -274,8 +216,8 @@ impl<'a> Reading<'a> {
     }
 
     /// The refusal of a document that has nothing a format needs.
-    pub(in crate::transcripts) fn lacks(&mut self, what: &str) -> Problem {
-        self.malformed(0, &format!("the document has no {what}; name another format"))
+    pub(in crate::transcripts) fn lacks(&self, what: &str) -> Problem {
+        malformed(self.text, 0, &format!("the document has no {what}; name another format"))
     }
 
     /// Whether one more element can be kept beside `taken`.
@@ -330,7 +272,10 @@ mod tests {
     use super::*;
 
     fn time(raw: &str, unit: Unit) -> Option<u64> {
-        read_time(Value::new(raw, 0, raw.len()), unit).ok().map(|time| time.0)
+        let text = format!("[{raw}]");
+        let document = Document::read(&text, &Limits::default()).expect("a document");
+        let value = document.only().expect("one").items().next().expect("an element");
+        read_time(value, unit).ok().map(|time| time.0)
     }
 
     #[test]
@@ -360,8 +305,9 @@ mod tests {
     #[test]
     fn lines_are_counted_forth_and_back() {
         let text = "{\n\"a\": [\r\n1,\r2]}";
-        let mut reading = Reading::new(text, Format::WhisperJson, &Limits::default());
-        let document = reading.document().expect("a document");
+        let document = Document::read(text, &Limits::default()).expect("a document");
+        let mut reading = Reading::new(&document, Format::WhisperJson, &Limits::default());
+        let document = document.only().expect("one");
         let items: Vec<_> = document.get("a").expect("a list").items().collect();
         let lines: Vec<_> = [items[1], items[0], items[1], document]
             .map(|value| reading.place(value))

@@ -23,19 +23,25 @@ pub(super) enum What {
     TooDeep,
 }
 
-/// The end of the value that begins at `at`, all of which is well made.
-pub(super) fn check(bytes: &[u8], mut at: usize) -> Result<usize, Fault> {
-    let mut open = Vec::new();
+/// The end of the value that begins at `at`, all of which is well made. Objects and lists that are longer than `long`
+/// are added to `ends` with their starts.
+pub(super) fn check(
+    bytes: &[u8],
+    mut at: usize,
+    long: usize,
+    ends: &mut Vec<(usize, usize)>,
+) -> Result<usize, Fault> {
+    let mut open: Vec<(u8, usize)> = Vec::new();
     loop {
         at = white(bytes, at);
         match bytes.get(at) {
             None => return Err(Fault { at, what: What::CutOff }),
             Some(b'{' | b'[') if open.len() == MAX_DEPTH => return Err(Fault { at, what: What::TooDeep }),
             Some(bracket @ (b'{' | b'[')) => {
-                let closer = bracket + 2;
+                let (closer, start) = (bracket + 2, at);
                 at = white(bytes, at + 1);
                 if bytes.get(at) != Some(&closer) {
-                    open.push(closer);
+                    open.push((closer, start));
                     at = head(bytes, at, closer)?;
                     continue;
                 }
@@ -44,7 +50,7 @@ pub(super) fn check(bytes: &[u8], mut at: usize) -> Result<usize, Fault> {
             Some(_) => at = end_of_simple(bytes, at)?,
         }
         loop {
-            let Some(closer) = open.last().copied() else {
+            let Some((closer, start)) = open.last().copied() else {
                 return Ok(at);
             };
             at = white(bytes, at);
@@ -61,6 +67,9 @@ pub(super) fn check(bytes: &[u8], mut at: usize) -> Result<usize, Fault> {
                 Some(_) => return Err(Fault { at, what: What::NoComma }),
             }
             open.pop();
+            if at - start > long {
+                ends.push((start, at));
+            }
         }
     }
 }
@@ -125,11 +134,17 @@ fn container_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     None
 }
 
-/// Past the closing quote of the string that begins at `at`.
+/// Past the closing quote of the string that begins at `at`. Most are keys, which are too short for a search in leaps.
 pub(super) fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    const SHORT: usize = 16;
     let mut at = at + 1;
     loop {
-        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        let rest = bytes.get(at..)?;
+        let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+        at += match rest.iter().take(SHORT).position(is_end) {
+            Some(near) => near,
+            None => SHORT + memchr2(b'"', b'\\', rest.get(SHORT..)?)?,
+        };
         if bytes[at] == b'"' {
             return Some(at + 1);
         }
@@ -153,6 +168,10 @@ pub(super) fn white(bytes: &[u8], mut at: usize) -> usize {
 mod tests {
     use super::*;
 
+    fn checked(text: &str) -> Result<usize, Fault> {
+        check(text.as_bytes(), 0, usize::MAX, &mut Vec::new())
+    }
+
     #[test]
     fn what_is_well_made_is_taken_whole() {
         for text in [
@@ -164,10 +183,10 @@ mod tests {
             "[1, NaN, -Infinity, null,]",
             "{\"a\": [{\"b\": {}}, []], \"c\": \"}]\",}",
         ] {
-            assert_eq!(check(text.as_bytes(), 0), Ok(text.len()), "{text}");
+            assert_eq!(checked(text), Ok(text.len()), "{text}");
             assert_eq!(skip(text.as_bytes(), 0), Some(text.len()), "{text}");
         }
-        assert_eq!(check(b"{} {}", 0), Ok(2));
+        assert_eq!(checked("{} {}"), Ok(2));
     }
 
     #[test]
@@ -184,9 +203,17 @@ mod tests {
             ("[é]", 1, What::NoValue),
         ];
         for (text, at, what) in cases {
-            assert_eq!(check(text.as_bytes(), 0), Err(Fault { at, what }), "{text}");
+            assert_eq!(checked(text), Err(Fault { at, what }), "{text}");
         }
         let deep = "[".repeat(1_000_000);
-        assert_eq!(check(deep.as_bytes(), 0), Err(Fault { at: MAX_DEPTH, what: What::TooDeep }));
+        assert_eq!(checked(&deep), Err(Fault { at: MAX_DEPTH, what: What::TooDeep }));
+    }
+
+    #[test]
+    fn the_ends_of_what_is_long_are_kept() {
+        let mut ends = Vec::new();
+        let text = "{\"a\": [1, [2, 3], {}], \"b\": []}";
+        assert_eq!(check(text.as_bytes(), 0, 5, &mut ends), Ok(text.len()));
+        assert_eq!(ends, [(10, 16), (6, 21), (0, text.len())]);
     }
 }

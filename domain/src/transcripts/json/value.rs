@@ -1,15 +1,15 @@
 //! A value of a document as it stands there: nothing is read before it is asked for, and text without escapes is
-//! borrowed. Of a document that is cut off, what is there can be walked.
+//! borrowed.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::scan;
+use super::{Document, scan};
 
 #[derive(Debug, Clone, Copy)]
 pub(in crate::transcripts) struct Value<'a> {
-    document: &'a str,
+    document: &'a Document<'a>,
     start: usize,
     end: usize,
 }
@@ -22,6 +22,19 @@ pub(in crate::transcripts) enum Kind {
     Null,
     /// A number, `true`, `false`, and what is none of them.
     Scalar,
+}
+
+impl Kind {
+    /// Of the value that begins at `at`.
+    pub(super) fn of(text: &str, at: usize) -> Self {
+        match text.as_bytes().get(at) {
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::List,
+            Some(b'"') => Self::Text,
+            Some(b'n') if text[at..].starts_with("null") => Self::Null,
+            _ => Self::Scalar,
+        }
+    }
 }
 
 /// A text without its escapes.
@@ -40,7 +53,7 @@ pub(in crate::transcripts) struct Picked<'a, const N: usize> {
 }
 
 impl<'a> Value<'a> {
-    pub(super) fn new(document: &'a str, start: usize, end: usize) -> Self {
+    pub(super) fn new(document: &'a Document<'a>, start: usize, end: usize) -> Self {
         Self { document, start, end }
     }
 
@@ -53,17 +66,11 @@ impl<'a> Value<'a> {
     }
 
     pub(in crate::transcripts) fn raw(self) -> &'a str {
-        &self.document[self.start..self.end]
+        &self.document.text()[self.start..self.end]
     }
 
     pub(in crate::transcripts) fn kind(self) -> Kind {
-        match self.document.as_bytes().get(self.start) {
-            Some(b'{') => Kind::Object,
-            Some(b'[') => Kind::List,
-            Some(b'"') => Kind::Text,
-            Some(b'n') if self.raw() == "null" => Kind::Null,
-            _ => Kind::Scalar,
-        }
+        Kind::of(self.document.text(), self.start)
     }
 
     /// Keys as they are written, and values; none where this is no object.
@@ -71,14 +78,14 @@ impl<'a> Value<'a> {
         let mut at = if self.kind() == Kind::Object { self.start + 1 } else { self.end };
         std::iter::from_fn(move || {
             let key = self.next_value(at)?;
-            let bytes = self.document.as_bytes();
+            let bytes = self.document.text().as_bytes();
             let colon = scan::white(bytes, key.end);
             if key.kind() != Kind::Text || colon >= self.end || bytes[colon] != b':' {
                 return None;
             }
             let value = self.next_value(colon + 1)?;
             at = value.end;
-            Some((&self.document[key.start + 1..key.end - 1], value))
+            Some((&self.document.text()[key.start + 1..key.end - 1], value))
         })
     }
 
@@ -93,22 +100,20 @@ impl<'a> Value<'a> {
     }
 
     fn next_value(self, at: usize) -> Option<Value<'a>> {
-        let bytes = &self.document.as_bytes()[..self.end];
+        let bytes = &self.document.text().as_bytes()[..self.end];
         let mut start = scan::white(bytes, at);
         if bytes.get(start) == Some(&b',') {
             start = scan::white(bytes, start + 1);
         }
-        let end = match bytes.get(start)? {
-            b'{' | b'[' => scan::skip(bytes, start).unwrap_or(self.end),
-            _ => scan::skip(bytes, start)?,
-        };
+        let end = self.document.end_of(start)?;
         Some(Value { start, end, ..self })
     }
 
     pub(in crate::transcripts) fn pick<const N: usize>(self, keys: [&str; N]) -> Picked<'a, N> {
         let mut picked = Picked { values: [None; N], twice: false };
         for (key, value) in self.fields() {
-            let Some(at) = keys.iter().position(|wanted| is_key(key, wanted)) else {
+            let plain = plain_key(key);
+            let Some(at) = keys.iter().position(|wanted| *wanted == plain) else {
                 continue;
             };
             picked.twice |= picked.values[at].is_some();
@@ -149,8 +154,8 @@ impl<'a> Value<'a> {
     }
 }
 
-fn is_key(key: &str, wanted: &str) -> bool {
-    key == wanted || (key.contains('\\') && unescaped(key).text == wanted)
+fn plain_key(key: &str) -> Cow<'_, str> {
+    if key.as_bytes().contains(&b'\\') { unescaped(key).text } else { Cow::Borrowed(key) }
 }
 
 fn unescaped(raw: &str) -> Text<'static> {
@@ -209,30 +214,40 @@ fn hex(bytes: &[u8], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::super::Limits, *};
 
-    fn value(text: &str) -> Value<'_> {
-        Value::new(text, 0, text.len())
+    fn read(text: &str) -> Document<'_> {
+        Document::read(text, &Limits::default()).expect("a document")
+    }
+
+    /// What a list has first, by what is done with it.
+    fn first<T>(raw: &str, act: impl Fn(Value<'_>) -> T) -> T {
+        act(read(&format!("[{raw}]")).only().expect("one").items().next().expect("an element"))
     }
 
     #[test]
     fn fields_and_elements_are_found_where_they_stand() {
-        let object = value("{\"a\": 1, \"b\\u0063\" : [ 2 ,{\"d\":null}, \"e]\" ], \"a\": 3}");
+        let document = read("{\"a\": 1, \"b\\u0063\" : [ 2 ,{\"d\":null}, \"e]\" ], \"a\": 3}");
+        let object = document.only().expect("one");
         let picked = object.pick(["a", "bc", "z"]);
         assert!(picked.twice);
         assert_eq!(picked.values.map(|value| value.map(Value::raw).map(str::len)), [Some(1), Some(23), None]);
         assert_eq!(object.get("a").map(Value::raw), Some("3"));
         let raw: Vec<_> = object.get("bc").expect("a list").items().map(Value::raw).collect();
         assert_eq!(raw, ["2", "{\"d\":null}", "\"e]\""]);
-        assert!(value("[1]").pick(["a"]).values[0].is_none() && value("{}").items().next().is_none());
+        assert!(
+            first("[1]", |list| list.get("a").is_none())
+                && first("{}", |object| object.items().next().is_none())
+        );
     }
 
     #[test]
-    fn a_cut_document_is_walked_as_far_as_it_goes() {
-        let cut = value("{\"a\": [{\"b\": 1, \"c\": \"half");
-        let first = cut.get("a").and_then(|list| list.items().next()).expect("an element");
-        assert_eq!(first.get("b").map(Value::raw), Some("1"));
-        assert!(first.get("c").is_none());
+    fn what_is_long_is_found_as_well() {
+        let long = format!("{{\"a\": [{}], \"b\": {{\"c\": [[], {{}}]}}}}", "[1, {\"x\": 2}], ".repeat(2000));
+        let document = read(&long);
+        let object = document.only().expect("one");
+        assert_eq!(object.get("a").map(|list| list.items().count()), Some(2000));
+        assert_eq!(object.get("b").and_then(|object| object.get("c")).map(Value::raw), Some("[[], {}]"));
     }
 
     #[test]
@@ -246,16 +261,17 @@ mod tests {
             ("\"a\\qb\\u12é\"", "a\\qb\\u12é", true),
         ];
         for (raw, text, mended) in cases {
-            assert_eq!(value(raw).text(), Some(Text { text: text.into(), mended }), "{raw}");
+            let found = first(raw, |value| value.text().map(|found| (found.text.into_owned(), found.mended)));
+            assert_eq!(found, Some((text.to_owned(), mended)), "{raw}");
         }
-        assert_eq!(value("12").text(), None);
+        assert!(first("12", |value| value.text().is_none()));
     }
 
     #[test]
     fn numbers_may_be_texts() {
         for (raw, number) in [("1.5", Some(1.5)), ("\" 2 \"", Some(2.0)), ("\"x\"", None), ("[1]", None)] {
-            assert_eq!(value(raw).number(), number, "{raw}");
+            assert_eq!(first(raw, |value| value.number()), number, "{raw}");
         }
-        assert!(value("NaN").number().is_some_and(f64::is_nan));
+        assert!(first("NaN", |value| value.number()).is_some_and(f64::is_nan));
     }
 }
