@@ -90,6 +90,13 @@ mod tests {
             ("<!DOCTYPE html>\n<html><body>Anna: hi</body></html>", None),
             ("fn main() {\n    let x: u8 = 1;\n    let y: u8 = 2;\n}\n", None),
             ("at 10:30 we met\nat 11:45 we left\n", None),
+            ("Anna: Hi.\nBen: Hello.\n[laughs] 00:01:02\nAnna: Well.", Some(Format::NamedLines)),
+            ("Intro  0:00\nThe guest  3:45\nQuestions  41:10\n", None),
+            ("It says start, end, text and more,\nand that is all it says.", None),
+            (
+                "WEBVTT\n\n1\n00:00.000 --> 00:01.000\nNow: no names here.\n\n2\n00:01.000 --> 00:02.000\nNone.",
+                Some(Format::WebVtt),
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(format(text), expected, "{text}");

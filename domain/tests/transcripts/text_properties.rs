@@ -296,6 +296,24 @@ proptest! {
     }
 
     #[test]
+    fn no_damage_to_a_document_brings_the_reader_down(
+        talk in talk(),
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in any::<Option<prop::sample::Index>>(),
+    ) {
+        let mut bytes = document(&old_document(&sentences(&talk)));
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(cut.map_or(bytes.len(), |at| at.index(bytes.len())));
+        match parse(&bytes, None, &Limits::default()) {
+            Ok(transcript) => check(&transcript),
+            Err(problem) => prop_assert!(!problem.message.is_empty()),
+        }
+    }
+
+    #[test]
     fn no_word_of_a_damaged_file_is_gone_without_a_note(
         turns in proptest::collection::vec((0..3usize, 1..9_000u64), 3..20),
         damages in proptest::collection::vec((any::<prop::sample::Index>(), 0..9u8), 1..6),

@@ -30,14 +30,17 @@ impl FormatReader for ZoomText {
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Confidence {
-        match Lines::new(sample.head)
-            .filter(|line| entry(line.text).is_some_and(|entry| entry.of_day.is_some()))
-            .take(2)
-            .count()
-        {
-            0 => Confidence::new(0, "no line names a speaker and a time of day as Zoom does"),
-            1 => Confidence::new(75, "a line names a speaker and a time of day"),
-            _ => Confidence::new(95, "lines name a speaker and a time of day"),
+        let (mut lines, mut entries, mut first) = (0, 0, false);
+        for line in Lines::new(sample.head).filter(|line| !line.is_blank()) {
+            let found = entry(line.text).is_some_and(|entry| entry.of_day.is_some());
+            first |= found && lines == 0;
+            lines += 1;
+            entries += usize::from(found);
+        }
+        match entries {
+            2.. if entries * 10 >= lines => Confidence::new(95, "lines name a speaker and a time of day"),
+            1.. if first => Confidence::new(75, "the first line names a speaker and a time of day"),
+            _ => Confidence::new(0, "few lines or none name a speaker and a time of day as Zoom does"),
         }
     }
 
