@@ -116,10 +116,14 @@ impl<'a> Words<'a> {
 
 /// Chinese, Japanese and Thai have no spaces between words.
 fn needs_space(before: &str, after: &str) -> bool {
-    let joined = |character: Option<char>| match character {
-        Some('\u{0e00}'..='\u{0e7f}' | '\u{3000}'..='\u{30ff}') => true,
-        Some('\u{3400}'..='\u{9fff}' | '\u{ff00}'..='\u{ff60}') => true,
-        _ => false,
+    const SCRIPTS: [(char, char); 4] = [
+        ('\u{0e00}', '\u{0e7f}'),
+        ('\u{3000}', '\u{30ff}'),
+        ('\u{3400}', '\u{9fff}'),
+        ('\u{ff00}', '\u{ff60}'),
+    ];
+    let joined = |character: Option<char>| {
+        character.is_some_and(|c| SCRIPTS.iter().any(|(first, last)| (first..=last).contains(&&c)))
     };
     !(joined(before.chars().next_back()) && joined(after.chars().next()))
 }
