@@ -56,7 +56,6 @@ pub async fn reimport(ports: &Ports, tenant: Tenant, claim: Claim, id: Conversat
     let new = NewRevision {
         conversation_id: id,
         number: revision,
-        reason: "reimport",
         report,
         participants,
         segments,

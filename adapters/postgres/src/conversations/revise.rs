@@ -1,6 +1,8 @@
 //! Another transcript of a conversation that stands: the segments of before end with it, and stay for history.
 
-use colloquy_domain::{Error, accounts::Tenant, ports::store::conversations::NewRevision};
+use colloquy_domain::{
+    Error, accounts::Tenant, conversations::revisions::RevisionKind, ports::store::conversations::NewRevision,
+};
 use diesel::{
     ExpressionMethods, QueryDsl,
     dsl::{case_when, now},
@@ -51,7 +53,7 @@ pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevis
             revisions::conversation_id.eq(id.0),
             revisions::number.eq(new.number),
             revisions::organization_id.eq(tenant.0.0),
-            revisions::reason.eq(new.reason),
+            revisions::kind.eq(RevisionKind::Reimport.as_str()),
             revisions::created_at.eq(new.created_at),
         ))
         .execute(conn)
@@ -63,6 +65,6 @@ pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevis
         .set(segments::valid_to.eq(new.number))
         .execute(conn)
         .await?;
-    insert_participants(conn, tenant, &new.participants).await?;
+    insert_participants(conn, tenant, new.number, &new.participants).await?;
     insert_segments(conn, tenant, id, new.number, &new.segments).await
 }

@@ -1,0 +1,185 @@
+//! Revisions by hand: every past state reads back as it was, and only what changes is written.
+
+use colloquy_domain::{
+    accounts::Tenant,
+    conversations::{
+        Participant,
+        revisions::{RevisionKind, SegmentChange},
+    },
+    ids::{ConversationId, PersonId},
+    people::Person,
+    ports::{
+        jobs::Follow,
+        store::{
+            PageBy,
+            conversations::{ConversationStore, NewConversation},
+            people::PersonStore,
+            revisions::{NewEdit, RevisionStore},
+        },
+    },
+};
+
+use crate::support::{
+    Database,
+    fixtures::{Org, entry, id, imported, now, organization},
+};
+
+const DOWN: &str = include_str!("../../../migrations/2026-11-21-000016_revisions/down.sql");
+
+/// A revision that changes nothing yet.
+fn edit(org: &Org, id: ConversationId, number: i32, kind: RevisionKind) -> NewEdit {
+    NewEdit {
+        conversation_id: id,
+        number,
+        kind,
+        reason: None,
+        author_id: org.owner,
+        reverted_to: None,
+        created_at: now(),
+        ended: Vec::new(),
+        segments: Vec::new(),
+        characters: 0,
+        added: Vec::new(),
+        changed: Vec::new(),
+        memory: None,
+    }
+}
+
+/// The text of one segment is another.
+fn other_text(org: &Org, new: &NewConversation, number: i32, at: usize, text: &str) -> NewEdit {
+    let mut segment = new.segments[at].clone();
+    segment.text = text.to_owned();
+    NewEdit {
+        ended: vec![segment.id],
+        segments: vec![segment],
+        ..edit(org, new.conversation.id, number, RevisionKind::EditSegment)
+    }
+}
+
+async fn write(db: &Database, tenant: Tenant, edit: &NewEdit) {
+    RevisionStore::write(&db.store, tenant, edit, Follow::default(), None).await.unwrap();
+}
+
+async fn person(db: &Database, tenant: Tenant, name: &str) -> Person {
+    let person = Person {
+        id: PersonId(id()),
+        organization_id: tenant.0,
+        name: name.to_owned(),
+        created_at: now(),
+        updated_at: now(),
+    };
+    PersonStore::insert(&db.store, tenant, &person, 10, entry(tenant)).await.unwrap();
+    person
+}
+
+fn all<K>() -> PageBy<K> {
+    PageBy { after: None, before: None, limit: 1_000, backward: false }
+}
+
+#[tokio::test]
+async fn databases_of_before_keep_what_they_have_and_can_go_back() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let ana = person(&db, org.tenant, "Ana").await;
+    let new = imported(&db.store, org.tenant, 4).await;
+    let id = new.conversation.id;
+    write(&db, org.tenant, &other_text(&org, &new, 2, 1, "Another text.")).await;
+    let undo = "DELETE FROM __diesel_schema_migrations WHERE version = '20261121000016'";
+    db.execute(&format!("{DOWN}; {undo}")).await;
+    db.execute(
+        "UPDATE revisions SET reason = CASE number WHEN 1 THEN 'import' ELSE 'reimport' END;
+        UPDATE participants SET label = 'Dr.  Coach', person_id = (SELECT id FROM people) WHERE ordinal = 0;
+        UPDATE segments SET valid_from = 2 WHERE participant_id IN (SELECT id FROM participants WHERE ordinal = 1)",
+    )
+    .await;
+    assert_eq!(db.store.migrate().await.unwrap().len(), 1);
+
+    let listed = RevisionStore::list(&db.store, org.tenant, id, all()).await.unwrap();
+    let kinds: Vec<_> = listed.iter().map(|one| (one.number, one.kind, one.reason.as_deref())).collect();
+    assert_eq!(kinds, [(2, RevisionKind::Reimport, None), (1, RevisionKind::Import, None)]);
+    assert!(!db.store.is_edited(org.tenant, id).await.unwrap());
+    let text = db.store.find_talk(org.tenant, id).await.unwrap().unwrap().segments[1].text.clone();
+    assert_eq!(text, "Another text.");
+    assert_eq!(db.number("SELECT valid_from::bigint FROM participants WHERE ordinal = 0").await, 1);
+    assert_eq!(db.number("SELECT valid_from::bigint FROM participants WHERE ordinal = 1").await, 2);
+    let remembered = format!(
+        "SELECT count(*) FROM remembered_people WHERE label_key = 'dr. coach' AND person_id = '{}'",
+        ana.id
+    );
+    assert_eq!(db.number(&remembered).await, 1);
+}
+
+#[tokio::test]
+async fn every_past_state_reads_back_and_a_revision_writes_only_what_it_changes() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let tenant = org.tenant;
+    let new = imported(&db.store, tenant, 1_000).await;
+    let id = new.conversation.id;
+    write(&db, tenant, &other_text(&org, &new, 2, 7, "Seven is another.")).await;
+    let coach = Participant { label: "Ana".to_owned(), ..new.participants[0].clone() };
+    let rename = NewEdit { changed: vec![coach.clone()], ..edit(&org, id, 3, RevisionKind::Rename) };
+    write(&db, tenant, &rename).await;
+    let gone =
+        NewEdit { ended: vec![new.segments[999].id], ..edit(&org, id, 4, RevisionKind::RemoveSegments) };
+    write(&db, tenant, &gone).await;
+    assert_eq!(db.number("SELECT count(*) FROM segments").await, 1_001);
+    assert_eq!(db.number("SELECT count(*) FROM participant_history").await, 1);
+    assert_eq!(db.number("SELECT segment_count::bigint FROM conversations").await, 999);
+
+    let mut states = vec![(new.participants.clone(), new.segments.clone())];
+    let mut segments = new.segments.clone();
+    segments[7].text = "Seven is another.".to_owned();
+    states.push((new.participants.clone(), segments.clone()));
+    let renamed = vec![coach, new.participants[1].clone()];
+    states.push((renamed.clone(), segments.clone()));
+    segments.pop();
+    states.push((renamed, segments));
+    for (number, (participants, segments)) in (1..).zip(&states) {
+        let talk = RevisionStore::talk(&db.store, tenant, id, number).await.unwrap().unwrap();
+        assert_eq!((talk.revision, &talk.participants, &talk.segments), (number, participants, segments));
+        let there = RevisionStore::participants(&db.store, tenant, id, number).await.unwrap();
+        assert_eq!(&there, participants);
+        let page = PageBy { after: Some(5), before: Some(9), limit: 2, backward: true };
+        let page = RevisionStore::segments(&db.store, tenant, id, number, page).await.unwrap();
+        let spoken: Vec<_> = page.iter().map(|one| &one.segment).collect();
+        assert_eq!(spoken, segments[7..9].iter().collect::<Vec<_>>());
+        assert_eq!(page[1].participant.as_ref(), Some(&participants[0]), "the label of then");
+    }
+    assert!(RevisionStore::talk(&db.store, tenant, id, 5).await.unwrap().is_none());
+    let now = db.store.find_talk(tenant, id).await.unwrap().unwrap();
+    assert_eq!((&now.participants, &now.segments), (&states[3].0, &states[3].1));
+
+    // By id alone it is the latest state, also of what was taken out; by revision that of then.
+    let [seven, last] = [new.segments[7].id, new.segments[999].id];
+    let mut found = ConversationStore::find_segments(&db.store, tenant, &[seven, last]).await.unwrap();
+    found.sort_by_key(|one| one.segment.sequence);
+    assert_eq!(found[0].segment.text, "Seven is another.");
+    assert_eq!(found[1].segment, new.segments[999]);
+    let then = [(seven, 1), (seven, 4), (last, 3), (last, 4)];
+    let mut then = RevisionStore::find_segments(&db.store, tenant, &then).await.unwrap();
+    then.sort_by_key(|((id, number), _)| (*id, *number));
+    let then: Vec<_> = then.into_iter().map(|(key, one)| (key, one.segment.text)).collect();
+    let texts = [
+        ((seven, 1), new.segments[7].text.clone()),
+        ((seven, 4), "Seven is another.".to_owned()),
+        ((last, 3), new.segments[999].text.clone()),
+    ];
+    assert_eq!(then, texts);
+
+    let compared = db.store.compare(tenant, id, 1, 4, None, 10).await.unwrap();
+    let texts = |change: &SegmentChange| {
+        let text = |of: &Option<_>| {
+            of.as_ref().map(|one: &colloquy_domain::conversations::SpokenSegment| one.segment.text.clone())
+        };
+        (text(&change.before), text(&change.after))
+    };
+    let [changed, removed] = &compared[..] else { panic!("{compared:#?}") };
+    assert_eq!(texts(changed), (Some(new.segments[7].text.clone()), Some("Seven is another.".into())));
+    assert_eq!(texts(removed), (Some(new.segments[999].text.clone()), None));
+    let rest = db.store.compare(tenant, id, 1, 4, changed.place(), 10).await.unwrap();
+    assert_eq!(rest.len(), 1);
+    let back = db.store.compare(tenant, id, 4, 1, None, 10).await.unwrap();
+    assert_eq!(texts(&back[1]), (None, Some(new.segments[999].text.clone())));
+    assert!(db.store.compare(tenant, id, 2, 3, None, 10).await.unwrap().is_empty());
+}
