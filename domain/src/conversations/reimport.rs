@@ -145,3 +145,39 @@ fn is_same(talk: &Talk, participants: &[Participant], segments: &[Segment]) -> b
             .zip(segments)
             .all(|(old, new)| said(&talk.participants, old) == said(participants, new))
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ID: ConversationId = ConversationId(Uuid::nil());
+
+    fn segments(from: u128, texts: &[&str]) -> Vec<Segment> {
+        let segment = |(at, text): (usize, &&str)| Segment {
+            id: SegmentId(Uuid::from_u128(from + at as u128)),
+            conversation_id: ID,
+            sequence: at as i32,
+            participant_id: None,
+            text: (*text).to_owned(),
+            start_ms: None,
+            end_ms: None,
+        };
+        texts.iter().enumerate().map(segment).collect()
+    }
+
+    #[test]
+    fn what_was_said_so_before_keeps_its_id_and_at_its_place_its_state() {
+        let talk = Talk {
+            conversation_id: ID,
+            revision: 1,
+            participants: Vec::new(),
+            segments: segments(0, &["Yes.", "Once.", "Yes.", "Last."]),
+        };
+        let (read, kept) = with_known_ids(&talk, segments(10, &["Yes.", "Twice.", "Last.", "Yes.", "Yes."]));
+        let ids: Vec<_> = read.iter().map(|one| one.id.0.as_u128()).collect();
+        assert_eq!(ids, [0, 11, 3, 2, 14]);
+        assert_eq!(kept, [SegmentId(Uuid::from_u128(0))]);
+    }
+}
