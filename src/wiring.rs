@@ -81,6 +81,7 @@ pub(crate) async fn core(
         job_rules: config.jobs.clone(),
         accounts: Arc::new(postgres.clone()),
         conversations: Arc::new(postgres.clone()),
+        revisions: Arc::new(postgres.clone()),
         passages: Arc::new(postgres.clone()),
         people: Arc::new(postgres.clone()),
         analyses: Arc::new(postgres.clone()),

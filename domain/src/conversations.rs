@@ -8,6 +8,8 @@ pub mod import;
 pub mod objects;
 pub mod progress;
 pub mod reimport;
+pub mod revise;
+pub mod revisions;
 pub mod update;
 
 use serde::{Deserialize, Serialize};

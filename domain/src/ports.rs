@@ -34,6 +34,7 @@ pub struct Ports {
     pub job_rules: JobRules,
     pub accounts: Arc<dyn store::accounts::AccountStore>,
     pub conversations: Arc<dyn store::conversations::ConversationStore>,
+    pub revisions: Arc<dyn store::revisions::RevisionStore>,
     pub passages: Arc<dyn store::passages::PassageStore>,
     pub people: Arc<dyn store::people::PersonStore>,
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,

@@ -4,14 +4,16 @@ use async_graphql::MergedObject;
 
 use crate::mutations::{
     accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    jobs::JobMutations, people::PersonMutations, saved_searches::SavedSearchMutations,
-    schedules::ScheduleMutations, synonyms::SynonymMutations, verify::VerifyMutations,
+    jobs::JobMutations, people::PersonMutations, revisions::RevisionMutations,
+    saved_searches::SavedSearchMutations, schedules::ScheduleMutations, synonyms::SynonymMutations,
+    verify::VerifyMutations,
 };
 
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     AccountMutations,
     ConversationMutations,
+    RevisionMutations,
     PersonMutations,
     JobMutations,
     BatchMutations,

@@ -1,10 +1,10 @@
 //! Conversations with their participants, segments, tags and progress.
 
-mod insert;
+pub(crate) mod insert;
 pub(crate) mod list;
 mod revise;
 mod tags;
-mod transcript;
+pub(crate) mod transcript;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

@@ -19,6 +19,7 @@ mod migrations;
 mod passages;
 mod people;
 mod pool;
+mod revisions;
 mod rows;
 mod saved_searches;
 mod schedules;

@@ -7,7 +7,7 @@ use std::{
 
 use colloquy_domain::{
     accounts::{Role, Tenant},
-    conversations::ConversationKind,
+    conversations::{ConversationKind, revisions::RevisionKind},
     events::Stage,
     jobs::{JobState, Queue},
     language::Language,
@@ -52,6 +52,11 @@ pub(crate) fn role(text: &str) -> Step<Role> {
 pub(crate) fn conversation_kind(text: &str) -> Step<ConversationKind> {
     let found = ConversationKind::ALL.into_iter().find(|kind| kind.as_str() == text);
     Ok(found.ok_or_else(|| errors::unreadable("kind", text))?)
+}
+
+pub(crate) fn revision_kind(text: &str) -> Step<RevisionKind> {
+    let found = RevisionKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    Ok(found.ok_or_else(|| errors::unreadable("revision kind", text))?)
 }
 
 pub(crate) fn language(code: Option<String>) -> Step<Option<Language>> {

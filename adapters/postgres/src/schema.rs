@@ -109,6 +109,7 @@ table! {
         label -> Text,
         ordinal -> Integer,
         person_id -> Nullable<Uuid>,
+        valid_from -> Integer,
     }
 }
 
@@ -118,7 +119,10 @@ table! {
         number -> Integer,
         organization_id -> Uuid,
         author_id -> Nullable<Uuid>,
-        reason -> Text,
+        kind -> Text,
+        reason -> Nullable<Text>,
+        edited -> Bool,
+        reverted_to -> Nullable<Integer>,
         created_at -> Timestamptz,
         imported_at -> Nullable<Timestamptz>,
         indexed_at -> Nullable<Timestamptz>,
@@ -130,7 +134,7 @@ table! {
 }
 
 table! {
-    segments (id) {
+    segments (id, valid_from) {
         id -> Uuid,
         organization_id -> Uuid,
         conversation_id -> Uuid,

@@ -20,6 +20,8 @@ mod migrations;
 mod passages;
 mod people;
 mod retired;
+mod revision_model;
+mod revisions;
 mod saved_searches;
 mod schedules;
 mod support;
@@ -28,7 +30,7 @@ mod tls;
 mod turns;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 22] = [
+const SOURCES: [&str; 24] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("audit.rs"),
@@ -47,6 +49,8 @@ const SOURCES: [&str; 22] = [
     include_str!("passages.rs"),
     include_str!("people.rs"),
     include_str!("retired.rs"),
+    include_str!("revision_model.rs"),
+    include_str!("revisions.rs"),
     include_str!("saved_searches.rs"),
     include_str!("schedules.rs"),
     include_str!("tenants.rs"),

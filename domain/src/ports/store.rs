@@ -10,6 +10,7 @@ pub mod events;
 pub mod generations;
 pub mod passages;
 pub mod people;
+pub mod revisions;
 pub mod saved_searches;
 pub mod schedules;
 pub mod suggestions;

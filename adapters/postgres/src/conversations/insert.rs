@@ -4,7 +4,9 @@
 use colloquy_domain::{
     Error,
     accounts::Tenant,
-    conversations::{ContentHash, Conversation, Participant, RevisionNumber, Segment},
+    conversations::{
+        ContentHash, Conversation, Participant, RevisionNumber, Segment, revisions::RevisionKind,
+    },
     ids::ConversationId,
     ports::{
         jobs::Follow,
@@ -42,7 +44,7 @@ pub(super) async fn insert(
         // Waits for whoever writes the same bytes or external id at this moment.
         if insert_conversation(conn, tenant, conversation, &new.segments).await? {
             insert_revision(conn, tenant, conversation).await?;
-            insert_participants(conn, tenant, &new.participants).await?;
+            insert_participants(conn, tenant, conversation.revision, &new.participants).await?;
             insert_segments(conn, tenant, conversation.id, conversation.revision, &new.segments).await?;
             tags::add(conn, tenant, conversation.id, &new.tags).await?;
             return Ok((Inserted::New, follow::write(conn, follow).await?));
@@ -142,7 +144,7 @@ async fn insert_revision(conn: &mut Connection, tenant: Tenant, new: &Conversati
             revisions::number.eq(new.revision),
             revisions::organization_id.eq(tenant.0.0),
             revisions::author_id.eq(new.created_by.map(|user| user.0)),
-            revisions::reason.eq("import"),
+            revisions::kind.eq(RevisionKind::Import.as_str()),
             revisions::created_at.eq(new.created_at),
         ))
         .execute(conn)
@@ -150,20 +152,22 @@ async fn insert_revision(conn: &mut Connection, tenant: Tenant, new: &Conversati
     Ok(())
 }
 
-pub(super) async fn insert_participants(
+pub(crate) async fn insert_participants(
     conn: &mut Connection,
     tenant: Tenant,
+    revision: RevisionNumber,
     new: &[Participant],
 ) -> Step<()> {
     if new.is_empty() {
         return Ok(());
     }
     diesel::sql_query(
-        "INSERT INTO participants (organization_id, id, conversation_id, label, ordinal)
-        SELECT $1, id, conversation_id, label, ordinal
-        FROM unnest($2, $3, $4, $5) AS new (id, conversation_id, label, ordinal)",
+        "INSERT INTO participants (organization_id, valid_from, id, conversation_id, label, ordinal)
+        SELECT $1, $2, id, conversation_id, label, ordinal
+        FROM unnest($3, $4, $5, $6) AS new (id, conversation_id, label, ordinal)",
     )
     .bind::<SqlUuid, _>(tenant.0.0)
+    .bind::<Integer, _>(revision)
     .bind::<Array<SqlUuid>, _>(new.iter().map(|one| one.id.0).collect::<Vec<_>>())
     .bind::<Array<SqlUuid>, _>(new.iter().map(|one| one.conversation_id.0).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(new.iter().map(|one| one.label.as_str()).collect::<Vec<_>>())
@@ -174,7 +178,7 @@ pub(super) async fn insert_participants(
     Ok(())
 }
 
-pub(super) async fn insert_segments(
+pub(crate) async fn insert_segments(
     conn: &mut Connection,
     tenant: Tenant,
     id: ConversationId,

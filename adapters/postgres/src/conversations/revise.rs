@@ -1,6 +1,10 @@
-//! Another transcript of a conversation that stands: the segments of before end with it, and stay for history.
+//! Another transcript of a conversation that stands: what was said otherwise before ends with it, and stays for history.
 
-use colloquy_domain::{Error, accounts::Tenant, ports::store::conversations::NewRevision};
+use std::collections::HashSet;
+
+use colloquy_domain::{
+    Error, accounts::Tenant, conversations::revisions::RevisionKind, ports::store::conversations::NewRevision,
+};
 use diesel::{
     ExpressionMethods, QueryDsl,
     dsl::{case_when, now},
@@ -51,7 +55,7 @@ pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevis
             revisions::conversation_id.eq(id.0),
             revisions::number.eq(new.number),
             revisions::organization_id.eq(tenant.0.0),
-            revisions::reason.eq(new.reason),
+            revisions::kind.eq(RevisionKind::Reimport.as_str()),
             revisions::created_at.eq(new.created_at),
         ))
         .execute(conn)
@@ -60,9 +64,12 @@ pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevis
         .filter(segments::conversation_id.eq(id.0))
         .filter(segments::organization_id.eq(tenant.0.0))
         .filter(segments::valid_to.is_null())
+        .filter(diesel::dsl::not(segments::id.eq_any(new.kept.iter().map(|id| id.0))))
         .set(segments::valid_to.eq(new.number))
         .execute(conn)
         .await?;
-    insert_participants(conn, tenant, &new.participants).await?;
-    insert_segments(conn, tenant, id, new.number, &new.segments).await
+    insert_participants(conn, tenant, new.number, &new.participants).await?;
+    let kept: HashSet<_> = new.kept.iter().collect();
+    let begun: Vec<_> = new.segments.iter().filter(|one| !kept.contains(&one.id)).cloned().collect();
+    insert_segments(conn, tenant, id, new.number, &begun).await
 }

@@ -27,9 +27,9 @@ use crate::{
     statement::Prepare,
 };
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = participants, check_for_backend(diesel::pg::Pg))]
-struct ParticipantRow {
+pub(crate) struct ParticipantRow {
     id: Uuid,
     conversation_id: Uuid,
     label: String,
@@ -38,7 +38,7 @@ struct ParticipantRow {
 }
 
 impl ParticipantRow {
-    fn participant(self) -> Participant {
+    pub(crate) fn participant(self) -> Participant {
         Participant {
             id: ParticipantId(self.id),
             conversation_id: ConversationId(self.conversation_id),
@@ -51,7 +51,7 @@ impl ParticipantRow {
 
 #[derive(Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = segments, check_for_backend(diesel::pg::Pg))]
-struct SegmentRow {
+pub(crate) struct SegmentRow {
     id: Uuid,
     conversation_id: Uuid,
     sequence: i32,
@@ -62,7 +62,7 @@ struct SegmentRow {
 }
 
 impl SegmentRow {
-    fn segment(self) -> Segment {
+    pub(crate) fn segment(self) -> Segment {
         Segment {
             id: SegmentId(self.id),
             conversation_id: ConversationId(self.conversation_id),
@@ -182,15 +182,16 @@ pub(super) async fn find_segments(
     let found: Vec<SpokenRow> = spoken_segments!()
         .filter(segments::organization_id.eq(tenant.0.0))
         .filter(segments::id.eq_any(ids.iter().map(|id| id.0)))
+        .distinct_on(segments::id)
+        .order((segments::id, segments::valid_from.desc()))
         .load(conn)
         .await?;
     Ok(found.into_iter().map(spoken).collect())
 }
 
+/// A segment with who speaks, as a statement of our own gives it.
 #[derive(QueryableByName)]
-struct RunRow {
-    #[diesel(sql_type = BigInt)]
-    place: i64,
+pub(crate) struct StateRow {
     #[diesel(embed)]
     segment: SegmentRow,
     #[diesel(sql_type = Nullable<Text>)]
@@ -201,8 +202,8 @@ struct RunRow {
     person_id: Option<Uuid>,
 }
 
-impl RunRow {
-    fn spoken(self) -> SpokenSegment {
+impl StateRow {
+    pub(crate) fn spoken(self) -> SpokenSegment {
         let segment = self.segment.segment();
         let speaks = segment.participant_id.zip(self.label).zip(self.ordinal);
         let participant = speaks.map(|((id, label), ordinal)| Participant {
@@ -214,6 +215,14 @@ impl RunRow {
         });
         SpokenSegment { segment, participant }
     }
+}
+
+#[derive(QueryableByName)]
+struct RunRow {
+    #[diesel(sql_type = BigInt)]
+    place: i64,
+    #[diesel(embed)]
+    state: StateRow,
 }
 
 pub(super) async fn segment_runs(
@@ -241,7 +250,7 @@ pub(super) async fn segment_runs(
     let mut answer = vec![Vec::new(); runs.len()];
     for row in found {
         // Places count from 1.
-        answer[row.place as usize - 1].push(row.spoken());
+        answer[row.place as usize - 1].push(row.state.spoken());
     }
     Ok(answer)
 }

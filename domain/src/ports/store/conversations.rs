@@ -27,18 +27,19 @@ pub struct NewConversation {
     pub tags: Vec<Tag>,
 }
 
-/// Another transcript of a conversation that stands.
+/// Another transcript of a conversation that stands, read from its bytes again.
 #[derive(Debug, Clone)]
 pub struct NewRevision {
     pub conversation_id: ConversationId,
     /// One more than the current one.
     pub number: RevisionNumber,
-    pub reason: &'static str,
     pub report: ImportReport,
     /// Those that the conversation does not have yet.
     pub participants: Vec<Participant>,
     /// All of them.
     pub segments: Vec<Segment>,
+    /// Those of them that are as they were.
+    pub kept: Vec<SegmentId>,
     pub created_at: Timestamp,
 }
 
@@ -195,7 +196,7 @@ pub trait ConversationStore: Send + Sync {
         runs: &[(ConversationId, i32, i32)],
     ) -> Result<Vec<Vec<SpokenSegment>>>;
 
-    /// Those of the tenant among `ids`, in any order, also of past revisions.
+    /// Those of the tenant among `ids`, in any order; one that was taken out, as it was last.
     async fn find_segments(&self, tenant: Tenant, ids: &[SegmentId]) -> Result<Vec<SpokenSegment>>;
 
     async fn count_segments(
