@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod analysis;
+pub mod archives;
 pub mod audit;
 pub mod batches;
 pub mod conversations;
