@@ -6,6 +6,7 @@ pub mod analysis;
 pub mod archives;
 pub mod audit;
 pub mod batches;
+pub mod bulk;
 pub mod conversations;
 pub mod error;
 pub mod events;

@@ -3,15 +3,17 @@
 use async_graphql::MergedObject;
 
 use crate::mutations::{
-    accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    jobs::JobMutations, people::PersonMutations, saved_searches::SavedSearchMutations,
-    schedules::ScheduleMutations, synonyms::SynonymMutations, verify::VerifyMutations,
+    accounts::AccountMutations, archives::ArchiveMutations, batches::BatchMutations,
+    conversations::ConversationMutations, jobs::JobMutations, people::PersonMutations,
+    saved_searches::SavedSearchMutations, schedules::ScheduleMutations, synonyms::SynonymMutations,
+    verify::VerifyMutations,
 };
 
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     AccountMutations,
     ConversationMutations,
+    ArchiveMutations,
     PersonMutations,
     JobMutations,
     BatchMutations,

@@ -5,7 +5,8 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{Database, fixtures::organization};
 
-const DOWN: [&str; 13] = [
+const DOWN: [&str; 14] = [
+    include_str!("../../../migrations/2026-11-21-000017_archives/down.sql"),
     include_str!("../../../migrations/2026-11-21-000015_dispatched_at/down.sql"),
     include_str!("../../../migrations/2026-11-21-000014_people/down.sql"),
     include_str!("../../../migrations/2026-11-21-000013_failed_jobs/down.sql"),

@@ -68,9 +68,9 @@ impl Walk<'_> {
     fn run<R: Read>(self, meter: Meter<R>) -> Result<(), Broken> {
         let Self { limits, start, each, gauge } = self;
         let mut archive = tar::Archive::new(meter);
-        let mut entries = archive.entries().map_err(|error| gauge.broken(error))?;
+        let entries = archive.entries().map_err(|error| gauge.broken(error))?;
         let mut place = 0;
-        while let Some(found) = entries.next() {
+        for found in entries {
             let mut file = found.map_err(|error| gauge.broken(error))?;
             let here = place;
             place += 1;
