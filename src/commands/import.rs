@@ -85,7 +85,7 @@ struct Run {
 
 /// What became of one that was named.
 enum Brought {
-    File(FileResult, Option<String>),
+    File(Box<FileResult>, Option<String>),
     /// The server has it.
     Archive(Archive),
 }
@@ -189,7 +189,7 @@ impl Run {
             begun += 1;
             self.bar.inc(1);
             match brought {
-                Brought::File(result, cursor) => self.arrived(result, cursor, waits, &mut waiting)?,
+                Brought::File(result, cursor) => self.arrived(*result, cursor, waits, &mut waiting)?,
                 Brought::Archive(archive) => archives.push(archive),
             }
         }
@@ -279,7 +279,8 @@ async fn import_one(
 ) -> Brought {
     let (file, name) = (place.shown(), place.name());
     let read = tokio::task::spawn_blocking(move || place.read().map(|bytes| (is_archive(&bytes), bytes)));
-    let failed = |file, code: &str, message| Brought::File(FileResult::failed(file, code, message), None);
+    let failed =
+        |file, code: &str, message| Brought::File(Box::new(FileResult::failed(file, code, message)), None);
     let (is_archive, bytes) = match read.await {
         Ok(Ok(read)) => read,
         Ok(Err(reason)) => return failed(file, "UNREADABLE", reason),
@@ -293,14 +294,14 @@ async fn import_one(
     let trouble = if is_archive {
         match client.import_archive(input, source).await {
             Ok(Ok(id)) => return Brought::Archive(Archive { file, id }),
-            Ok(Err(errors)) => return Brought::File(FileResult::refused(file, errors), None),
+            Ok(Err(errors)) => return Brought::File(Box::new(FileResult::refused(file, errors)), None),
             Err(trouble) => trouble,
         }
     } else {
         match client.import(input, source).await {
             Ok(imported) => {
                 let cursor = imported.cursor.clone().filter(|_| imported.created);
-                return Brought::File(result(file, input.dry_run, imported), cursor);
+                return Brought::File(Box::new(result(file, input.dry_run, imported)), cursor);
             }
             Err(trouble) => trouble,
         }

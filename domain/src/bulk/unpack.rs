@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn an_id_says_for_which_entry_it_was_made_and_is_one_of_its_time() {
         let import = ArchiveImportId(Uuid::from_u128(7));
-        let fresh = Uuid::now_v7();
+        let fresh = Uuid::from_u128(0x01a2_0203_0f10_74e1_af89_386b_400e_4593);
         let id = conversation_id(fresh, import, 3);
         assert_eq!(id.0.get_version_num(), 7);
         assert_eq!(id.0.get_variant(), uuid::Variant::RFC4122);
