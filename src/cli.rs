@@ -231,11 +231,14 @@ pub(crate) struct Logout {
   colloquy import talk.vtt --kind coaching --tag mara --occurred-at 2026-03-01
   colloquy import talks/ --jobs 8 --wait
   colloquy import talks/ --dry-run          what would be imported, and what is odd about it
+  colloquy import talks.zip --tag archive   each file of a zip, tar or tar.gz
   cat talk.srt | colloquy import - --title 'Weekly'
   colloquy import talks/ --json | jq 'select(.outcome == \"failed\")'
 
-Of a folder the files that end in .vtt, .srt, .txt or .md are taken, also in folders below; a file that is
-named is always tried. The same bytes again are no second conversation. Ctrl-C finishes what is under way.")]
+Of a folder the files that end in .vtt, .srt, .txt or .md are taken, and archives, also in folders below; a file
+that is named is always tried. Archives are known by their content, and the server imports each of their files,
+also when Ctrl-C ends this command. The same bytes again are no second conversation. Ctrl-C finishes what is under
+way.")]
 pub(crate) struct Import {
     /// Files and folders; `-` is standard input
     #[arg(required = true, value_name = "PATH")]

@@ -1,5 +1,6 @@
 //! A client of the GraphQL API: one request and its answer, uploads, and patience where asking again is safe.
 
+mod archives;
 mod audit;
 mod batches;
 mod credentials;
@@ -28,6 +29,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use url::Url;
 
+pub(crate) use archives::ArchiveEntry;
 pub(crate) use audit::AuditEntry;
 pub(crate) use batches::Batch;
 pub(crate) use credentials::{Credential, Credentials};

@@ -86,6 +86,7 @@ pub(crate) async fn core(
         people: Arc::new(postgres.clone()),
         analyses: Arc::new(postgres.clone()),
         batches: Arc::new(postgres.clone()),
+        archives: Arc::new(postgres.clone()),
         schedules: Arc::new(postgres.clone()),
         saved_searches: Arc::new(postgres.clone()),
         generations: Arc::new(postgres.clone()),

@@ -4,6 +4,7 @@
 mod accounts;
 mod analysis;
 mod architecture;
+mod archives;
 mod audit;
 mod batches;
 mod chaos;

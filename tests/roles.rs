@@ -148,6 +148,13 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         Some("MEMBER"),
     ),
     (
+        "importArchive",
+        "mutation($input: ImportArchiveInput!) { importArchive(input: $input) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    ("archiveImport", "query($archive: ID!) { archiveImport(id: $archive) { id } }", Some("VIEWER")),
+    ("archiveImports", "{ archiveImports(first: 1) { edges { cursor } } }", Some("VIEWER")),
+    (
         "updateConversation",
         "mutation($id: ID!) { updateConversation(input: { id: $id, title: \"x\" }) { userErrors { code } } }",
         Some("MEMBER"),
@@ -286,12 +293,18 @@ async fn each_role_may_what_the_table_says_and_no_more() {
             ("participant", nobody(b'p')),
             ("other", nobody(b'p')),
             ("segment", nobody(b's')),
+            ("archive", nobody(b'z')),
         ];
         let used = known.into_iter().filter(|(name, _)| query.contains(&format!("${name}:")));
         let variables =
             used.map(|(name, id)| (name.to_owned(), id.into())).collect::<serde_json::Map<_, _>>().into();
-        let answer = client.ask(query, variables).await;
-        assert_eq!(answer.status, 200, "{query}: {answer:#?}");
+        let answer = if query.contains("$input:") {
+            client.upload_to(query, "none.zip", LINES.into(), json!({})).await
+        } else {
+            let answer = client.ask(query, variables).await;
+            assert_eq!(answer.status, 200, "{query}: {answer:#?}");
+            answer
+        };
         answer.body["errors"][0]["extensions"]["code"].as_str().map(str::to_owned)
     };
     for (field, query, least) in TABLE {

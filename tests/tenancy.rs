@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Import, Server, forge, parts, world};
+use crate::{
+    archives::{IMPORT_ARCHIVE, zip},
+    support::{Client, Import, Server, forge, parts, world},
+};
 
 /// Every argument and input field that takes an id: where it stands, and a request that uses it, with `$id`
 /// for the id that is another tenant's. A list of the root fields that lead there is not needed: an input
@@ -15,6 +18,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("Query.conversation.id", "c", "query($id: ID!) { found: conversation(id: $id) { id title } }"),
     ("Query.analysis.id", "a", "query($id: ID!) { found: analysis(id: $id) { id } }"),
     ("Query.batch.id", "b", "query($id: ID!) { found: batch(id: $id) { id state } }"),
+    (
+        "Query.archiveImport.id",
+        "z",
+        "query($id: ID!) { found: archiveImport(id: $id) { id fileName entries { edges { node { name } } } } }",
+    ),
     ("Query.job.id", "j", "query($id: ID!) { found: job(id: $id) { id kind } }"),
     (
         "SearchFilter.conversationIds",
@@ -335,6 +343,8 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     let person = client.change("createPerson", "person { id }", json!({ "name": SECRET })).await;
     let search = json!({ "name": SECRET, "query": SECRET });
     let search = client.change("saveSearch", "savedSearch { id }", search).await;
+    let archive = zip(&[(format!("{SECRET}.txt").as_str(), text.as_bytes())]);
+    let archive = client.upload_to(IMPORT_ARCHIVE, &format!("{SECRET}.zip"), archive, json!({})).await.data();
     let query = format!(
         "query($id: ID!) {{ conversation(id: $id) {{ participants {{ id }} tags {{ id }} segments {{ edges {{ node {{ id }} }} }}
             analysis {{ id insights {{ id }} }} }}
@@ -345,7 +355,7 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     client.change("setParticipantPerson", "", tied).await;
     client.idle().await;
     let mut ids = vec![id];
-    collect(&json!([data, person, key, planned, schedule, search, viewer, payload]), &mut ids);
+    collect(&json!([data, person, key, planned, schedule, search, archive, viewer, payload]), &mut ids);
     ids
 }
 
@@ -384,7 +394,8 @@ async fn no_id_of_another_tenant_opens_anything() {
     ids.sort();
     ids.dedup();
     let letters: BTreeSet<String> = ids.iter().map(|id| letter(id)).collect();
-    let all = ["a", "b", "c", "h", "i", "j", "k", "o", "p", "q", "r", "s", "t", "u", "v"].map(str::to_owned);
+    let all =
+        ["a", "b", "c", "h", "i", "j", "k", "o", "p", "q", "r", "s", "t", "u", "v", "z"].map(str::to_owned);
     assert_eq!(letters, BTreeSet::from(all), "an id of every kind is tried");
     let dump = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM (
         SELECT c::text FROM conversations c UNION ALL SELECT m::text FROM memberships m
@@ -456,6 +467,8 @@ async fn no_id_of_another_tenant_opens_anything() {
             json!({}),
         )
         .await;
+    let archives = "{ archiveImports { edges { node { id } } } }";
+    assert_eq!(ada.data(archives, json!({})).await["archiveImports"]["edges"], json!([]));
     assert_eq!(data["tags"]["edges"], json!([]));
     assert_eq!(data["conversations"]["edges"], json!([{ "node": { "id": own } }]));
 }

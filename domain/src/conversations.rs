@@ -144,10 +144,26 @@ pub struct ImportRules {
     pub max_bytes: usize,
     pub max_line_bytes: usize,
     pub max_cues: usize,
+    /// Bytes of an archive, as it is brought.
+    pub max_archive_bytes: usize,
+    /// Entries of an archive, folders and all.
+    pub max_archive_entries: usize,
+    /// Bytes of all files of an archive, unpacked.
+    pub max_unpacked_bytes: u64,
+    /// Bytes unpacked for one that is packed.
+    pub max_compression_ratio: u64,
 }
 
 impl Default for ImportRules {
     fn default() -> Self {
-        Self { max_bytes: 32 * 1024 * 1024, max_line_bytes: 1024 * 1024, max_cues: 200_000 }
+        Self {
+            max_bytes: 32 << 20,
+            max_line_bytes: 1 << 20,
+            max_cues: 200_000,
+            max_archive_bytes: 64 << 20,
+            max_archive_entries: 20_000,
+            max_unpacked_bytes: 2 << 30,
+            max_compression_ratio: 200,
+        }
     }
 }

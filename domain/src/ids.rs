@@ -72,6 +72,8 @@ ids! {
     InsightId,
     JobId,
     BatchId,
+    /// An archive that was brought to be imported.
+    ArchiveImportId,
     ScheduleId,
     SavedSearchId,
     SearchMatchId,

@@ -14,7 +14,9 @@ use uuid::Uuid;
 
 use crate::{
     conversations::RevisionNumber,
-    ids::{BatchId, ClaimToken, ConversationId, InvitationId, JobId, OrganizationId, ScheduleId},
+    ids::{
+        ArchiveImportId, BatchId, ClaimToken, ConversationId, InvitationId, JobId, OrganizationId, ScheduleId,
+    },
     money::MicroDollars,
     time::Timestamp,
 };
@@ -95,12 +97,14 @@ pub enum JobKind {
     ReembedConversation,
     /// Checks what a batch has built of the search indexes, and makes it the live one.
     SwitchGeneration,
+    /// Imports the files of an archive that somebody brought.
+    UnpackArchive,
     /// Does nothing: `doctor` and benchmarks send it through the whole path.
     Probe,
 }
 
 impl JobKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::IngestConversation,
         Self::IndexPassages,
         Self::EmbedPassages,
@@ -114,6 +118,7 @@ impl JobKind {
         Self::ReindexConversation,
         Self::ReembedConversation,
         Self::SwitchGeneration,
+        Self::UnpackArchive,
         Self::Probe,
     ];
 
@@ -132,6 +137,7 @@ impl JobKind {
             Self::ReindexConversation => "reindex_conversation",
             Self::ReembedConversation => "reembed_conversation",
             Self::SwitchGeneration => "switch_generation",
+            Self::UnpackArchive => "unpack_archive",
             Self::Probe => "probe",
         }
     }
@@ -145,7 +151,7 @@ impl JobKind {
 
     pub fn queue(self) -> Queue {
         match self {
-            Self::IngestConversation => Queue::Ingest,
+            Self::IngestConversation | Self::UnpackArchive => Queue::Ingest,
             Self::IndexPassages | Self::ReindexConversation | Self::SwitchGeneration => Queue::Index,
             Self::EmbedPassages | Self::ReembedConversation => Queue::Embed,
             Self::AnalyzeConversation => Queue::Analyze,
@@ -173,7 +179,9 @@ impl JobKind {
             Self::EmbedPassages
             | Self::ReindexConversation
             | Self::ReembedConversation
-            | Self::StartBatch => 900,
+            | Self::StartBatch
+            // It goes on in another run long before.
+            | Self::UnpackArchive => 900,
             // It looks at every conversation.
             Self::SwitchGeneration => 7_200,
             Self::SendEmail => 60,
@@ -223,6 +231,9 @@ pub enum Payload {
     },
     Invitation {
         invitation_id: InvitationId,
+    },
+    Archive {
+        archive_import_id: ArchiveImportId,
     },
     /// A run that was due then.
     Run {
@@ -313,6 +324,7 @@ impl Payload {
             Self::Anyones { .. }
             | Self::Batch { .. }
             | Self::Invitation { .. }
+            | Self::Archive { .. }
             | Self::Run { .. }
             | Self::Misdeed { .. }
             | Self::Nothing {} => None,

@@ -3,8 +3,10 @@
 
 pub mod accounts;
 pub mod analysis;
+pub mod archives;
 pub mod audit;
 pub mod batches;
+pub mod bulk;
 pub mod conversations;
 pub mod error;
 pub mod events;

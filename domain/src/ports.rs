@@ -39,6 +39,7 @@ pub struct Ports {
     pub people: Arc<dyn store::people::PersonStore>,
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,
     pub batches: Arc<dyn store::batches::BatchStore>,
+    pub archives: Arc<dyn store::archives::ArchiveStore>,
     pub schedules: Arc<dyn store::schedules::ScheduleStore>,
     pub saved_searches: Arc<dyn store::saved_searches::SavedSearchStore>,
     pub generations: Arc<dyn store::generations::GenerationStore>,

@@ -6,9 +6,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use colloquy_domain::{
     Error,
     ids::{
-        AnalysisId, ApiKeyId, AuditEntryId, BatchId, ConversationId, InsightId, InvitationId, JobId,
-        OrganizationId, ParticipantId, PassageId, PersonId, SavedSearchId, ScheduleId, SegmentId, TagId,
-        UserId,
+        AnalysisId, ApiKeyId, ArchiveImportId, AuditEntryId, BatchId, ConversationId, InsightId,
+        InvitationId, JobId, OrganizationId, ParticipantId, PassageId, PersonId, SavedSearchId, ScheduleId,
+        SegmentId, TagId, UserId,
     },
 };
 use uuid::Uuid;
@@ -49,6 +49,7 @@ globals! {
     b't' TagId "tag",
     b'u' UserId "user",
     b'v' SavedSearchId "saved search",
+    b'z' ArchiveImportId "archive import",
 }
 
 pub(crate) fn encode<T: Global>(id: T) -> ID {

@@ -9,10 +9,11 @@ use colloquy_domain::{
     accounts::Tenant,
     analysis::Insight,
     batches::Batch,
+    bulk::ArchiveImport,
     conversations::{Conversation, Participant, RevisionNumber, SpokenSegment, Tag},
     ids::{
-        AnalysisId, BatchId, ConversationId, InsightId, JobId, ParticipantId, PersonId, SavedSearchId,
-        ScheduleId, SegmentId, UserId,
+        AnalysisId, ArchiveImportId, BatchId, ConversationId, InsightId, JobId, ParticipantId, PersonId,
+        SavedSearchId, ScheduleId, SegmentId, UserId,
     },
     jobs::Job,
     people::Person,
@@ -82,6 +83,7 @@ keys! {
     StaleOf(AnalysisId),
     JobById(JobId),
     BatchById(BatchId),
+    ArchiveImportById(ArchiveImportId),
     ScheduleById(ScheduleId),
     SavedSearchById(SavedSearchId),
     MemberById(UserId),
@@ -129,6 +131,7 @@ one!(AnalysisOf -> Analysis, analyses.current, |row| row.conversation_id);
 one!(AnalysisById -> Analysis, analyses.find, |row| row.id);
 one!(JobById -> Job, ledger.find, |row| row.id);
 one!(BatchById -> Batch, batches.find, |row| row.id);
+one!(ArchiveImportById -> ArchiveImport, archives.find, |row| row.id);
 one!(ScheduleById -> Schedule, schedules.find, |row| row.id);
 one!(SavedSearchById -> SavedSearch, saved_searches.find, |row| row.id);
 one!(MemberById -> Member, accounts.find_members, |row| row.user.id);

@@ -3,10 +3,10 @@
 use async_graphql::MergedObject;
 
 use crate::mutations::{
-    accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    jobs::JobMutations, people::PersonMutations, revisions::RevisionMutations,
-    saved_searches::SavedSearchMutations, schedules::ScheduleMutations, synonyms::SynonymMutations,
-    verify::VerifyMutations,
+    accounts::AccountMutations, archives::ArchiveMutations, batches::BatchMutations,
+    conversations::ConversationMutations, jobs::JobMutations, people::PersonMutations,
+    revisions::RevisionMutations, saved_searches::SavedSearchMutations, schedules::ScheduleMutations,
+    synonyms::SynonymMutations, verify::VerifyMutations,
 };
 
 #[derive(MergedObject, Default)]
@@ -14,6 +14,7 @@ pub struct Mutation(
     AccountMutations,
     ConversationMutations,
     RevisionMutations,
+    ArchiveMutations,
     PersonMutations,
     JobMutations,
     BatchMutations,

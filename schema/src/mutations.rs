@@ -1,6 +1,7 @@
 //! Mutations by area.
 
 pub(crate) mod accounts;
+pub(crate) mod archives;
 pub(crate) mod batches;
 pub(crate) mod conversations;
 pub(crate) mod jobs;

@@ -8,7 +8,7 @@ use colloquy_domain::{
     accounts::{Actor, Role},
     audit,
     batches::rebuild,
-    ids::{BatchId, ConversationId, JobId, PersonId, SavedSearchId, ScheduleId},
+    ids::{ArchiveImportId, BatchId, ConversationId, JobId, PersonId, SavedSearchId, ScheduleId},
     people,
     ports::store::people::AfterPerson,
     search::{
@@ -26,12 +26,13 @@ use crate::{
     errors::fault,
     global_id,
     guards::{actor, actor_with},
-    loaders::{AnalysisById, ConversationById, JobById, SavedSearchById, ScheduleById},
+    loaders::{AnalysisById, ArchiveImportById, ConversationById, JobById, SavedSearchById, ScheduleById},
     page::{PageArgs, connection, refuse},
     types::{
         SearchMode,
         accounts::Viewer,
         analysis::Analysis,
+        archive_import::{ArchiveImport, ArchiveImportConnection},
         audit::{AuditConnection, AuditEntry, AuditFilter},
         batch::{Batch, BatchConnection, SearchIndex},
         conversation::{
@@ -121,6 +122,31 @@ impl Query {
             .await
             .map_err(fault)?;
         Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Conversation))
+    }
+
+    /// What became of an archive that was brought by `importArchive`, while it is told of.
+    async fn archive_import(&self, ctx: &Context<'_>, id: ID) -> Result<Option<ArchiveImport>> {
+        let tenant = actor(ctx)?.tenant();
+        let Some(id) = global_id::decode::<ArchiveImportId>(&id) else {
+            return Ok(None);
+        };
+        let found = ctx.loader().load_one(ArchiveImportById(tenant, id)).await.map_err(fault)?;
+        Ok(found.map(ArchiveImport))
+    }
+
+    /// The organization's archives of the last 30 days, newest first. At most 100 a page.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn archive_imports(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+    ) -> Result<ArchiveImportConnection> {
+        let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
+        let rows = ctx.ports().archives.list(actor(ctx)?.tenant(), page.by_id()).await.map_err(fault)?;
+        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), ArchiveImport))
     }
 
     /// Passages by word and by meaning, best first. `"a phrase"` must stand there to the letter, `-word` must

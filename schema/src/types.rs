@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod analysis;
+pub(crate) mod archive_import;
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod conversation;

@@ -1,17 +1,21 @@
 //! `colloquy import`: several files at once, a report for each, and one bad file does not stop the rest.
 
+mod archives;
 mod files;
 mod report;
 
-use std::{future::ready, sync::Arc, time::Duration};
+use std::{future::ready, io::Cursor, sync::Arc, time::Duration};
 
 use anyhow::Result;
+use bytes::Bytes;
+use colloquy_domain::archives::detect;
 use futures::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    files::{ENDINGS, Found, Place},
+    archives::Archive,
+    files::{Found, Place, endings},
     report::{Fate, FileResult, Summary},
 };
 use super::{Outcome, Usage, text::count};
@@ -73,8 +77,17 @@ struct Run {
     json: bool,
     verbose: bool,
     dry_run: bool,
+    /// The server ends with this command.
+    is_own_server: bool,
     bar: ProgressBar,
     summary: Summary,
+}
+
+/// What became of one that was named.
+enum Brought {
+    File(Box<FileResult>, Option<String>),
+    /// The server has it.
+    Archive(Archive),
 }
 
 /// An import that can be waited for.
@@ -92,6 +105,7 @@ impl Run {
             json: common.json,
             verbose: common.verbose,
             dry_run: args.dry_run,
+            is_own_server: false,
             bar,
             summary: Summary::default(),
         }
@@ -104,8 +118,8 @@ impl Run {
             let names = found.passed_over.iter().take(shown).map(|path| plain(&path.display().to_string()));
             let names = names.collect::<Vec<_>>().join(", ");
             let more = if found.passed_over.len() > shown { ", …" } else { "" };
-            let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
-            output::note(faint(format_args!("passed over, since not one of {endings}: {names}{more}")));
+            let known = endings();
+            output::note(faint(format_args!("passed over, since not one of {known}: {names}{more}")));
         }
         for (path, reason) in &found.problems {
             self.tell(&FileResult::failed(path.display().to_string(), "UNREADABLE", reason.clone()))?;
@@ -120,12 +134,14 @@ impl Run {
         args: &Import,
         interrupt: &Interrupt,
     ) -> Result<()> {
+        self.is_own_server = connection.is_own();
         let waits = (args.wait || connection.is_own()) && !args.dry_run;
         if connection.is_own() && waits && !args.wait {
             output::note(faint("waiting for search and analysis too, since they end with this command"));
         }
         self.bar.enable_steady_tick(Duration::from_millis(200));
-        let waiting = self.import(&connection.client, places, args, waits, interrupt).await?;
+        let (mut waiting, archives) = self.import(&connection.client, places, args, waits, interrupt).await?;
+        waiting.extend(self.follow_all(&connection.client, archives, waits, interrupt).await?);
         if waits && !waiting.is_empty() {
             self.wait(&connection.client, waiting, interrupt).await?;
         }
@@ -139,7 +155,7 @@ impl Run {
         args: &Import,
         waits: bool,
         interrupt: &Interrupt,
-    ) -> Result<Vec<Waiting>> {
+    ) -> Result<(Vec<Waiting>, Vec<Archive>)> {
         let input = Arc::new(ImportInput {
             kind: args.kind,
             title: args.title.clone(),
@@ -163,31 +179,41 @@ impl Run {
             })
             .buffer_unordered(args.jobs);
         let mut under_way = Box::pin(under_way);
-        let (mut begun, mut waiting) = (0, Vec::new());
+        let (mut begun, mut waiting, mut archives) = (0, Vec::new(), Vec::new());
         loop {
             let next = tokio::select! {
                 next = under_way.next() => next,
                 () = interrupt.second.cancelled() => None,
             };
-            let Some((result, cursor)) = next else { break };
+            let Some(brought) = next else { break };
             begun += 1;
             self.bar.inc(1);
-            let id = result.conversation.as_ref().map(|conversation| conversation.id.clone());
-            match id.filter(|_| waits) {
-                Some(id) => {
-                    // A program gets one object a file, when all about it is known.
-                    if !self.json {
-                        self.show(&result)?;
-                    }
-                    self.summary.count(result.outcome);
-                    waiting.push(Waiting { result, id, cursor });
-                }
-                None => self.tell(&result)?,
+            match brought {
+                Brought::File(result, cursor) => self.arrived(*result, cursor, waits, &mut waiting)?,
+                Brought::Archive(archive) => archives.push(archive),
             }
         }
         self.summary.not_begun = wanted - begun;
         self.summary.interrupted = interrupt.first.is_cancelled();
-        Ok(waiting)
+        Ok((waiting, archives))
+    }
+
+    fn arrived(
+        &mut self,
+        result: FileResult,
+        cursor: Option<String>,
+        waits: bool,
+        waiting: &mut Vec<Waiting>,
+    ) -> Result<()> {
+        let id = result.conversation.as_ref().map(|conversation| conversation.id.clone());
+        let Some(id) = id.filter(|_| waits) else { return self.tell(&result) };
+        // A program gets one object a file, when all about it is known.
+        if !self.json {
+            self.show(&result)?;
+        }
+        self.summary.count(result.outcome);
+        waiting.push(Waiting { result, id, cursor });
+        Ok(())
     }
 
     async fn wait(&mut self, client: &Client, waiting: Vec<Waiting>, interrupt: &Interrupt) -> Result<()> {
@@ -250,26 +276,45 @@ async fn import_one(
     input: &ImportInput,
     place: Place,
     enough: &CancellationToken,
-) -> (FileResult, Option<String>) {
+) -> Brought {
     let (file, name) = (place.shown(), place.name());
-    let bytes = match tokio::task::spawn_blocking(move || place.read()).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(reason)) => return (FileResult::failed(file, "UNREADABLE", reason), None),
-        Err(error) => return (FileResult::failed(file, "UNREADABLE", error.to_string()), None),
+    let read = tokio::task::spawn_blocking(move || place.read().map(|bytes| (is_archive(&bytes), bytes)));
+    let failed =
+        |file, code: &str, message| Brought::File(Box::new(FileResult::failed(file, code, message)), None);
+    let (is_archive, bytes) = match read.await {
+        Ok(Ok(read)) => read,
+        Ok(Err(reason)) => return failed(file, "UNREADABLE", reason),
+        Err(error) => return failed(file, "UNREADABLE", error.to_string()),
     };
-    match client.import(input, Source { name, bytes }).await {
-        Ok(imported) => {
-            let cursor = imported.cursor.clone().filter(|_| imported.created);
-            (result(file, input.dry_run, imported), cursor)
-        }
-        Err(trouble) => {
-            if trouble.is_lasting() {
-                enough.cancel();
-            }
-            let code = trouble.code().unwrap_or("NO_ANSWER").to_owned();
-            (FileResult::failed(file, &code, trouble.to_string()), None)
-        }
+    if is_archive && input.title.is_some() {
+        let message = "--title names one conversation, and this is an archive";
+        return failed(file, "TITLE_OF_ARCHIVE", message.to_owned());
     }
+    let source = Source { name, bytes };
+    let trouble = if is_archive {
+        match client.import_archive(input, source).await {
+            Ok(Ok(id)) => return Brought::Archive(Archive { file, id }),
+            Ok(Err(errors)) => return Brought::File(Box::new(FileResult::refused(file, errors)), None),
+            Err(trouble) => trouble,
+        }
+    } else {
+        match client.import(input, source).await {
+            Ok(imported) => {
+                let cursor = imported.cursor.clone().filter(|_| imported.created);
+                return Brought::File(Box::new(result(file, input.dry_run, imported)), cursor);
+            }
+            Err(trouble) => trouble,
+        }
+    };
+    if trouble.is_lasting() {
+        enough.cancel();
+    }
+    failed(file, trouble.code().unwrap_or("NO_ANSWER"), trouble.to_string())
+}
+
+/// By its content. Whether the server takes it is the server's to say.
+fn is_archive(bytes: &Bytes) -> bool {
+    detect(&mut Cursor::new(bytes), usize::MAX).is_ok_and(|kind| kind.is_some())
 }
 
 /// One import as people read it.

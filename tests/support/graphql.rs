@@ -147,9 +147,20 @@ impl Client {
     }
 
     /// As a browser uploads a file: by the GraphQL multipart request specification.
-    pub(crate) async fn upload(&self, name: &str, bytes: Vec<u8>, mut input: Value) -> Answer {
+    pub(crate) async fn upload(&self, name: &str, bytes: Vec<u8>, input: Value) -> Answer {
+        self.upload_to(IMPORT, name, bytes, input).await
+    }
+
+    /// As [`upload`](Self::upload), for any document with an `input` that has a `file`.
+    pub(crate) async fn upload_to(
+        &self,
+        query: &str,
+        name: &str,
+        bytes: Vec<u8>,
+        mut input: Value,
+    ) -> Answer {
         input["file"] = Value::Null;
-        let operations = json!({ "query": IMPORT, "variables": { "input": input } });
+        let operations = json!({ "query": query, "variables": { "input": input } });
         let file = reqwest::multipart::Part::bytes(bytes).file_name(name.to_owned());
         let form = reqwest::multipart::Form::new()
             .text("operations", operations.to_string())

@@ -83,6 +83,7 @@ pub(crate) fn handler(kind: JobKind) -> &'static dyn Handler {
         JobKind::ReindexConversation => &handlers::ReindexConversation,
         JobKind::ReembedConversation => &handlers::ReembedConversation,
         JobKind::SwitchGeneration => &handlers::SwitchGeneration,
+        JobKind::UnpackArchive => &handlers::UnpackArchive,
         JobKind::Probe => &handlers::Probe,
     }
 }

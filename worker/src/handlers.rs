@@ -13,6 +13,7 @@ mod reindex_conversation;
 mod send_email;
 mod start_batch;
 mod switch_generation;
+mod unpack_archive;
 
 pub(crate) use self::{
     analyze_conversation::AnalyzeConversation,
@@ -28,6 +29,7 @@ pub(crate) use self::{
     send_email::SendEmail,
     start_batch::StartBatch,
     switch_generation::SwitchGeneration,
+    unpack_archive::UnpackArchive,
 };
 
 use std::time::Duration;

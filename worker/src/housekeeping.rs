@@ -1,10 +1,10 @@
-//! What comes round every hour: finished jobs, old events and plans that nobody started go, and objects that no
-//! conversation refers to.
+//! What comes round every hour: finished jobs, old events, plans that nobody started and imports of archives of a month
+//! ago go, and objects that nothing refers to.
 
 use std::{convert::Infallible, time::Duration};
 
 use chrono::TimeDelta;
-use colloquy_domain::{Result, batches, conversations::objects, ports::Ports};
+use colloquy_domain::{Result, batches, bulk, conversations::objects, ports::Ports};
 use tokio::time::sleep;
 
 use crate::{settings::StewardSettings, steward::SCOPE, trouble::Trouble};
@@ -31,9 +31,10 @@ async fn tidy(ports: &Ports, settings: &StewardSettings) -> Result<()> {
     let before = now - TimeDelta::days(i64::from(settings.keep_events_days));
     let events = all(|| ports.events.trim(SCOPE, before, PAGE)).await?;
     let plans = all(|| batches::prune(ports, SCOPE)).await?;
+    let archives = all(|| bulk::prune(ports, SCOPE)).await?;
     let objects = objects::sweep(ports, SCOPE).await?;
-    if jobs + events + plans + objects > 0 {
-        tracing::info!(jobs, events, plans, objects, "tidied up");
+    if jobs + events + plans + archives + objects > 0 {
+        tracing::info!(jobs, events, plans, archives, objects, "tidied up");
     }
     Ok(())
 }

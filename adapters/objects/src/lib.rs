@@ -15,7 +15,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use colloquy_domain::{Error, Result, ports::objects::ObjectStore};
+use colloquy_domain::{
+    Error, Result,
+    ports::objects::{ObjectReader, ObjectStore},
+};
 use uuid::Uuid;
 
 use crate::key::{Key, is_part};
@@ -62,6 +65,17 @@ impl ObjectStore for LocalObjects {
         let key = Key::parse(key)?;
         self.blocking("read an object", move |root| match fs::read(key.path(root)) {
             Ok(bytes) => Ok(Some(Bytes::from(bytes))),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    async fn open(&self, key: &str) -> Result<Option<Box<dyn ObjectReader>>> {
+        let key = Key::parse(key)?;
+        self.blocking("open an object", move |root| match File::open(key.path(root)) {
+            Ok(file) if file.metadata()?.is_file() => Ok(Some(Box::new(file) as Box<dyn ObjectReader>)),
+            Ok(_) => Ok(None),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         })

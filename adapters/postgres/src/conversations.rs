@@ -35,7 +35,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    Postgres,
+    Postgres, archives,
     errors::{Failure, Step},
     follow,
     jobs::complete_one,
@@ -244,6 +244,7 @@ impl ConversationStore for Postgres {
             {
                 return Ok(None);
             }
+            archives::forget(conn, tenant, id).await?;
             let found: Option<Row> = diesel::delete(conversations::table)
                 .filter(conversations::id.eq(id.0))
                 .filter(conversations::organization_id.eq(tenant.0.0))

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod analyses;
+mod archives;
 mod audit;
 mod batches;
 mod conversations;

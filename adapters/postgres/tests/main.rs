@@ -4,6 +4,7 @@
 
 mod accounts;
 mod analyses;
+mod archives;
 mod audit;
 mod batches;
 mod caps;
@@ -30,9 +31,10 @@ mod tls;
 mod turns;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 24] = [
+const SOURCES: [&str; 25] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
+    include_str!("archives.rs"),
     include_str!("audit.rs"),
     include_str!("batches.rs"),
     include_str!("caps.rs"),

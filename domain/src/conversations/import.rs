@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::{
     Error, Problem, Result,
-    accounts::{Actor, Role},
+    accounts::{Actor, Role, Tenant},
     conversations::{
         ContentHash, Conversation, ConversationKind, ImportRules, Participant, Segment, Tag,
         objects::object_key,
     },
     events::{LogPosition, NewEvent, Stage},
-    ids::{ConversationId, JobId, ParticipantId, SegmentId, TagId},
+    ids::{ConversationId, JobId, OrganizationId, ParticipantId, SegmentId, TagId, UserId},
     jobs::{JobKind, Payload},
     ports::{
         Ports,
@@ -63,8 +63,26 @@ pub struct Imported {
     pub cursor: LogPosition,
 }
 
+/// On whose behalf something is imported.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Author {
+    pub(crate) organization_id: OrganizationId,
+    pub(crate) user_id: UserId,
+}
+
 pub async fn import(ports: &Ports, actor: &Actor, input: ImportInput) -> Result<Imported> {
     actor.require(Role::Member)?;
+    let author = Author { organization_id: actor.organization_id, user_id: actor.user_id };
+    import_as(ports, author, ConversationId(ports.ids.next()), input).await
+}
+
+/// For somebody of whom it is known that they may; `id` is the conversation's where it is new.
+pub(crate) async fn import_as(
+    ports: &Ports,
+    author: Author,
+    id: ConversationId,
+    input: ImportInput,
+) -> Result<Imported> {
     let tags = check_tags(&input.tags)?;
     let external_id = check_external_id(input.external_id.as_deref())?;
     let file_name = input.file_name.as_deref().map(clean_file_name);
@@ -81,38 +99,37 @@ pub async fn import(ports: &Ports, actor: &Actor, input: ImportInput) -> Result<
         let report = transcript.report;
         return Ok(Imported { conversation: None, report, created: false, jobs: Vec::new(), cursor });
     }
-    let tenant = actor.tenant();
+    let tenant = Tenant(author.organization_id);
     let same = ports.conversations.find_same(tenant, hash, external_id.as_deref()).await?;
     if let Some(imported) = existing(same, cursor)? {
         return Ok(imported);
     }
 
-    let id = ConversationId(ports.ids.next());
     let now = ports.clock.now();
     let conversation = Conversation {
         id,
-        organization_id: actor.organization_id,
+        organization_id: author.organization_id,
         kind: input.kind,
         title,
         occurred_at: input.occurred_at,
         external_id,
         file_name,
         content_hash: hash,
-        object_key: object_key(actor.organization_id, id),
+        object_key: object_key(author.organization_id, id),
         revision: 1,
         language: transcript.report.language.map(|found| found.language),
         report: transcript.report.clone(),
-        created_by: Some(actor.user_id),
+        created_by: Some(author.user_id),
         created_at: now,
         updated_at: now,
     };
-    let tags = tags.into_iter().map(|name| new_tag(ports, actor, name)).collect();
+    let tags = tags.into_iter().map(|name| new_tag(ports, author.organization_id, name)).collect();
     let new = with_rows(ports, conversation.clone(), transcript, tags);
     let payload = Payload::Revision { conversation_id: id, revision: 1 };
-    let organization = Some(actor.organization_id);
+    let organization = Some(author.organization_id);
     let job = ports.new_job(JobKind::IngestConversation, organization, payload);
     let jobs = vec![job.id];
-    let imported = NewEvent::progress(actor.organization_id, id, 1, Stage::Imported);
+    let imported = NewEvent::progress(author.organization_id, id, 1, Stage::Imported);
     let follow = Follow { jobs: vec![job], events: vec![imported] };
 
     ports.objects.put(&conversation.object_key, bytes).await?;
@@ -211,9 +228,9 @@ pub(crate) fn rows(
     (participants, segments)
 }
 
-pub(crate) fn new_tag(ports: &Ports, actor: &Actor, name: String) -> Tag {
+pub(crate) fn new_tag(ports: &Ports, organization_id: OrganizationId, name: String) -> Tag {
     let id: Uuid = ports.ids.next();
-    Tag { id: TagId(id), organization_id: actor.organization_id, name }
+    Tag { id: TagId(id), organization_id, name }
 }
 
 pub(crate) fn check_title(title: Option<&str>) -> Result<String> {
@@ -267,7 +284,7 @@ fn check_external_id(id: Option<&str>) -> Result<Option<String>> {
 }
 
 /// The last part of a path, as browsers and shells give it, cut to what a row holds.
-fn clean_file_name(name: &str) -> String {
+pub(crate) fn clean_file_name(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     let mut end = name.len().min(MAX_FILE_NAME_BYTES);

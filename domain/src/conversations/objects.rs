@@ -6,7 +6,7 @@ use std::{collections::HashSet, time::Duration};
 use crate::{
     Result,
     accounts::SystemScope,
-    ids::{BatchId, ConversationId, OrganizationId},
+    ids::{ArchiveImportId, BatchId, ConversationId, OrganizationId},
     ports::Ports,
 };
 
@@ -15,6 +15,7 @@ const GRACE: Duration = Duration::from_secs(60 * 60);
 const PAGE: usize = 500;
 const ORIGINALS: &str = "conversations/";
 const EXPORTS: &str = "exports/";
+const ARCHIVES: &str = "archives/";
 
 pub fn object_key(organization: OrganizationId, conversation: ConversationId) -> String {
     format!("{ORIGINALS}{organization}/{conversation}")
@@ -28,6 +29,11 @@ pub fn exports_of(organization: OrganizationId, conversation: ConversationId) ->
 /// Where a batch's export of a conversation stands.
 pub fn export_key(organization: OrganizationId, conversation: ConversationId, batch: BatchId) -> String {
     format!("{}/{batch}.json", exports_of(organization, conversation))
+}
+
+/// Where an archive stands until all of it is imported.
+pub fn archive_key(organization: OrganizationId, import: ArchiveImportId) -> String {
+    format!("{ARCHIVES}{organization}/{import}")
 }
 
 /// The keys of original bytes, under one of which a conversation is known, of an object that goes with it; none for
@@ -56,6 +62,8 @@ pub async fn sweep(ports: &Ports, scope: SystemScope) -> Result<usize> {
         let Some(last) = keys.last().cloned() else {
             return Ok(swept);
         };
+        let (archives, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.starts_with(ARCHIVES));
+        swept += sweep_archives(ports, scope, &archives).await?;
         let ours: Vec<_> = keys
             .into_iter()
             .map(|key| (originals_of(&key), key))
@@ -72,6 +80,19 @@ pub async fn sweep(ports: &Ports, scope: SystemScope) -> Result<usize> {
         }
         after = Some(last);
     }
+}
+
+/// Those whose import has ended or is not known.
+async fn sweep_archives(ports: &Ports, scope: SystemScope, keys: &[String]) -> Result<usize> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let needed: HashSet<_> = ports.archives.needed_objects(scope, keys).await?.into_iter().collect();
+    let orphans: Vec<_> = keys.iter().filter(|key| !needed.contains(*key)).collect();
+    for key in &orphans {
+        ports.objects.delete(key).await?;
+    }
+    Ok(orphans.len())
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ pub async fn update(
 /// Tags that the conversation bears already are no error.
 pub async fn tag(ports: &Ports, actor: &Actor, id: ConversationId, tags: &[String]) -> Result<Conversation> {
     actor.require(Role::Member)?;
-    let tags: Vec<_> = check_tags(tags)?.into_iter().map(|name| new_tag(ports, actor, name)).collect();
+    let tags: Vec<_> =
+        check_tags(tags)?.into_iter().map(|name| new_tag(ports, actor.organization_id, name)).collect();
     let follow = changed(ports, actor.tenant(), id);
     let updated = ports.conversations.set_tags(actor.tenant(), id, &tags, &[], follow).await?;
     announce(ports, updated, id)

@@ -1,11 +1,19 @@
 //! Bytes by key: the originals of what was imported.
 
-use std::time::Duration;
+use std::{
+    io::{Cursor, Read, Seek},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::Result;
+
+/// The bytes of an object as they are read from where they stand, off the async threads.
+pub trait ObjectReader: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> ObjectReader for T {}
 
 #[async_trait]
 pub trait ObjectStore: Send + Sync {
@@ -13,6 +21,12 @@ pub trait ObjectStore: Send + Sync {
     async fn put(&self, key: &str, bytes: Bytes) -> Result<()>;
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>>;
+
+    /// As [`get`](Self::get), without holding all of it where that can be helped.
+    async fn open(&self, key: &str) -> Result<Option<Box<dyn ObjectReader>>> {
+        let bytes = self.get(key).await?;
+        Ok(bytes.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn ObjectReader>))
+    }
 
     async fn has(&self, key: &str) -> Result<bool> {
         Ok(self.get(key).await?.is_some())

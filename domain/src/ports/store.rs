@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod analyses;
+pub mod archives;
 pub mod audit;
 pub mod batches;
 pub mod conversations;

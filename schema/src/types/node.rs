@@ -3,12 +3,12 @@
 use async_graphql::{Context, ID, Interface, Result};
 use colloquy_domain::{
     accounts::Role,
-    ids::{AnalysisId, BatchId, ConversationId, JobId, PersonId, SavedSearchId, ScheduleId},
+    ids::{AnalysisId, ArchiveImportId, BatchId, ConversationId, JobId, PersonId, SavedSearchId, ScheduleId},
 };
 
 use super::{
-    analysis::Analysis, batch::Batch, conversation::Conversation, job::Job, person::Person,
-    saved_search::SavedSearch, schedule::Schedule,
+    analysis::Analysis, archive_import::ArchiveImport, batch::Batch, conversation::Conversation, job::Job,
+    person::Person, saved_search::SavedSearch, schedule::Schedule,
 };
 use crate::{
     Wired,
@@ -16,7 +16,8 @@ use crate::{
     global_id,
     guards::{actor, actor_with},
     loaders::{
-        AnalysisById, BatchById, ConversationById, JobById, PersonById, SavedSearchById, ScheduleById,
+        AnalysisById, ArchiveImportById, BatchById, ConversationById, JobById, PersonById, SavedSearchById,
+        ScheduleById,
     },
 };
 
@@ -31,6 +32,7 @@ pub(crate) enum Node {
     Schedule(Schedule),
     SavedSearch(SavedSearch),
     Person(Person),
+    ArchiveImport(ArchiveImport),
 }
 
 /// `None` for an id that names nothing in the caller's organization.
@@ -66,6 +68,10 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     if let Some(id) = global_id::decode::<PersonId>(id) {
         let found = loader.load_one(PersonById(tenant, id)).await.map_err(fault)?;
         return Ok(found.map(|row| Person(row).into()));
+    }
+    if let Some(id) = global_id::decode::<ArchiveImportId>(id) {
+        let found = loader.load_one(ArchiveImportById(tenant, id)).await.map_err(fault)?;
+        return Ok(found.map(|row| ArchiveImport(row).into()));
     }
     Ok(None)
 }

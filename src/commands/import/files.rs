@@ -2,16 +2,14 @@
 
 use std::{
     collections::HashSet,
-    ffi::OsStr,
     fs,
     io::{self, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
+use colloquy_domain::archives::names::{ARCHIVE_ENDINGS, ENDINGS, is_archive, is_transcript};
 
-/// Endings of transcripts within folders; named files are always tried.
-pub(super) const ENDINGS: [&str; 4] = ["vtt", "srt", "txt", "md"];
 /// More than any server takes; beyond it, reading would only fill the memory.
 const MAX_BYTES: u64 = 512 << 20;
 /// Deeper than people sort their files, and an end where folders are mounted in circles.
@@ -30,6 +28,12 @@ pub(super) struct Found {
     pub(super) passed_over: Vec<PathBuf>,
     /// What was given or met and cannot be imported, and why.
     pub(super) problems: Vec<(PathBuf, String)>,
+}
+
+/// What is taken of a folder; named files are always tried.
+pub(super) fn endings() -> String {
+    let known = ENDINGS.iter().chain(&ARCHIVE_ENDINGS);
+    known.map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn find(paths: &[PathBuf]) -> Found {
@@ -58,8 +62,7 @@ impl Found {
         let (places, problems) = (self.places.len(), self.problems.len());
         self.add_folder(folder, 0);
         if (self.places.len(), self.problems.len()) == (places, problems) {
-            let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
-            self.problems.push((folder.to_owned(), format!("holds no transcripts ({endings})")));
+            self.problems.push((folder.to_owned(), format!("holds no transcripts ({})", endings())));
         }
     }
 
@@ -82,7 +85,7 @@ impl Found {
             }
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => self.add_folder(&path, depth + 1),
-                Ok(_) if !path.is_file() || !is_transcript(&path) => self.passed_over.push(path),
+                Ok(_) if !path.is_file() || !is_wanted(&path) => self.passed_over.push(path),
                 Ok(_) => self.places.push(Place::File(path)),
                 Err(error) => self.problems.push((path, reason(&error))),
             }
@@ -90,11 +93,10 @@ impl Found {
     }
 }
 
-/// By its name: what a folder says of itself is no transcript.
-fn is_transcript(path: &Path) -> bool {
-    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
-    ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)) && !stem.eq_ignore_ascii_case("readme")
+/// By its name.
+fn is_wanted(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    is_transcript(&name) || is_archive(&name)
 }
 
 impl Place {
@@ -159,7 +161,9 @@ mod tests {
     fn a_folder_gives_its_transcripts_by_name_and_says_what_it_passes_over() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
-        for file in ["b.VTT", "a/z.srt", "a/.hidden.txt", ".git/x.md", "notes.pdf", "README.md", "c.md"] {
+        for file in
+            ["b.VTT", "a/z.srt", "a/.hidden.txt", ".git/x.md", "notes.pdf", "README.md", "c.md", "e.tar.gz"]
+        {
             let path = root.join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
@@ -170,7 +174,7 @@ mod tests {
 
         let found = find(&[root.to_owned()]);
         // d.md is c.md once more.
-        assert_eq!(names(&found, root), ["a/z.srt", "b.VTT", "c.md"]);
+        assert_eq!(names(&found, root), ["a/z.srt", "b.VTT", "c.md", "e.tar.gz"]);
         let passed: Vec<_> =
             found.passed_over.iter().map(|path| path.file_name().unwrap().to_owned()).collect();
         assert_eq!(passed, ["README.md", "circle", "gone.md", "notes.pdf"]);
@@ -196,7 +200,10 @@ mod tests {
         let reasons: Vec<_> = found.problems.iter().map(|(_, reason)| reason.as_str()).collect();
         assert_eq!(
             reasons,
-            ["holds no transcripts (.vtt, .srt, .txt, .md)", "there is no such file or folder"]
+            [
+                "holds no transcripts (.vtt, .srt, .txt, .md, .zip, .tar, .tgz, .tar.gz)",
+                "there is no such file or folder"
+            ]
         );
         assert!(Place::File(root.path().to_owned()).read().unwrap_err().starts_with("it cannot be read"));
     }
