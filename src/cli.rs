@@ -9,7 +9,7 @@ mod values;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use colloquy_domain::{jobs::Queue, time::Timestamp};
+use colloquy_domain::{jobs::Queue, time::Timestamp, transcripts::report::Format};
 use url::Url;
 
 pub(crate) use audit::Audit;
@@ -93,7 +93,7 @@ Each call makes a key; `revokeApiKey` takes one back.")]
     Login(Login),
     /// Revoke and forget the key that `login` kept
     Logout(Logout),
-    /// Import transcripts: WebVTT, SRT and `Name: text`
+    /// Import transcripts of meeting software, recognisers and people
     Import(Import),
     /// Write transcripts as files: JSON, WebVTT, SRT, Markdown, text
     Export(Export),
@@ -235,7 +235,7 @@ pub(crate) struct Logout {
   cat talk.srt | colloquy import - --title 'Weekly'
   colloquy import talks/ --json | jq 'select(.outcome == \"failed\")'
 
-Of a folder the files that end in .vtt, .srt, .txt or .md are taken, and archives, also in folders below; a file
+Of a folder the files that end in .vtt, .srt, .txt, .md, .json, .docx, .csv, .tsv or .TextGrid are taken, and archives, also in folders below; a file
 that is named is always tried. Archives are known by their content, and the server imports each of their files,
 also when Ctrl-C ends this command. The same bytes again are no second conversation. Ctrl-C finishes what is under
 way.")]
@@ -246,6 +246,9 @@ pub(crate) struct Import {
     /// What kind of talk it is
     #[arg(long, short, value_name = "KIND", value_enum, default_value_t)]
     pub(crate) kind: Kind,
+    /// What the files are, such as otter-text or whisper-json; their content tells where left out
+    #[arg(long, short, value_name = "FORMAT", value_parser = values::format)]
+    pub(crate) format: Option<Format>,
     /// Label the conversation; repeatable
     #[arg(long = "tag", short, value_name = "TAG")]
     pub(crate) tags: Vec<String>,

@@ -63,10 +63,7 @@ impl Default for Limits {
 pub fn parse(bytes: &[u8], format: Option<Format>, limits: &Limits) -> Result<Transcript, Problem> {
     let decoded = decode::text(bytes, limits)?;
     let (reader, confidence) = match format {
-        Some(format) => {
-            let unknown = || Problem::new("UNKNOWN_FORMAT", format!("there is no reader for {format:?}"));
-            (formats::reader(format).ok_or_else(unknown)?, None)
-        }
+        Some(format) => (formats::reader(format), None),
         None => {
             let detected = detect::detect(&decoded.text)?;
             (detected.reader, Some(detected.confidence))

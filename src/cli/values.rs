@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use colloquy_domain::{
     jobs::{JobKind, JobState, Queue},
     time::Timestamp,
+    transcripts::{formats, report::Format},
 };
 use serde::Serialize;
 use url::Url;
@@ -122,6 +123,15 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
         .map(|time| time.and_utc())
         .ok_or_else(|| "a time is such as 2026-03-01, `2026-03-01 14:30` or 2026-03-01T14:30:00Z".to_owned())
+}
+
+pub(super) fn format(text: &str) -> Result<Format, String> {
+    Format::from_name(&text.trim().to_uppercase().replace('-', "_")).ok_or_else(|| {
+        let mut names: Vec<_> =
+            formats::all().map(|format| format.as_str().to_lowercase().replace('_', "-")).collect();
+        names.sort();
+        format!("the formats are {}", names.join(", "))
+    })
 }
 
 pub(super) fn queue(text: &str) -> Result<Queue, String> {

@@ -21,8 +21,8 @@ query ArchiveImport($id: ID!, $after: String) {
         name outcome
         conversation { id title }
         report {
-          format cuesRead segments cuesDropped cuesMerged cuesSplit speakers durationMs language
-          notes { line action reason }
+          format formatConfidence formatReason encoding cuesRead segments cuesDropped cuesMerged cuesSplit speakers
+          speakerSource clock clockOrigin durationMs language notes { line endLine action reason }
           notesOmitted
         }
         problem { code message line }

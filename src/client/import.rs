@@ -13,8 +13,8 @@ mutation Import($input: ImportConversationInput!) {
   importConversation(input: $input) {
     conversation { id title }
     report {
-      format cuesRead segments cuesDropped cuesMerged cuesSplit speakers durationMs language
-      notes { line action reason }
+      format formatConfidence formatReason encoding cuesRead segments cuesDropped cuesMerged cuesSplit speakers
+      speakerSource clock clockOrigin durationMs language notes { line endLine action reason }
       notesOmitted
     }
     created
@@ -28,6 +28,7 @@ mutation Import($input: ImportConversationInput!) {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ImportInput {
     pub(crate) kind: Kind,
+    pub(crate) format: Option<&'static str>,
     pub(crate) title: Option<String>,
     pub(crate) occurred_at: Option<Timestamp>,
     pub(crate) tags: Vec<String>,
@@ -61,6 +62,10 @@ pub(crate) struct ConversationRef {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     pub(crate) format: String,
+    /// From 0 to 100; `None` where the format was named.
+    pub(crate) format_confidence: Option<u8>,
+    pub(crate) format_reason: Option<String>,
+    pub(crate) encoding: Option<String>,
     pub(crate) cues_read: u32,
     pub(crate) segments: u32,
     pub(crate) cues_dropped: u32,
@@ -68,6 +73,10 @@ pub(crate) struct Report {
     /// Segments beyond one a cue.
     pub(crate) cues_split: u32,
     pub(crate) speakers: Vec<String>,
+    pub(crate) speaker_source: Option<String>,
+    pub(crate) clock: Option<String>,
+    /// What the times are counted from where they are of the clock on the wall.
+    pub(crate) clock_origin: Option<String>,
     pub(crate) duration_ms: Option<u64>,
     /// As a code, where the text tells it for sure.
     pub(crate) language: Option<String>,
@@ -76,8 +85,10 @@ pub(crate) struct Report {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ReportNote {
     pub(crate) line: u32,
+    pub(crate) end_line: Option<u32>,
     pub(crate) action: String,
     pub(crate) reason: String,
 }

@@ -8,7 +8,7 @@ use std::{future::ready, io::Cursor, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use bytes::Bytes;
-use colloquy_domain::archives::detect;
+use colloquy_domain::{archives::detect, transcripts::report::Format};
 use futures::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
@@ -158,6 +158,7 @@ impl Run {
     ) -> Result<(Vec<Waiting>, Vec<Archive>)> {
         let input = Arc::new(ImportInput {
             kind: args.kind,
+            format: args.format.map(Format::as_str),
             title: args.title.clone(),
             occurred_at: args.occurred_at,
             tags: args.tags.clone(),

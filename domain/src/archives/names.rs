@@ -2,7 +2,7 @@
 //! An archive's names are never used as paths; they are told to people, and give titles.
 
 /// Endings of transcripts within folders and archives.
-pub const ENDINGS: [&str; 4] = ["vtt", "srt", "txt", "md"];
+pub const ENDINGS: [&str; 9] = ["vtt", "srt", "txt", "md", "json", "docx", "csv", "tsv", "textgrid"];
 /// Endings of archives within folders.
 pub const ARCHIVE_ENDINGS: [&str; 4] = ["zip", "tar", "tgz", "tar.gz"];
 

@@ -43,7 +43,7 @@ pub struct Detected {
 /// The likeliest format of a text; UNKNOWN_FORMAT where none is likely.
 pub fn detect(text: &str) -> Result<Detected, Problem> {
     let sample = Sample::of(text);
-    if let Some(reader) = export::format_of(sample.text).and_then(formats::reader) {
+    if let Some(reader) = export::format_of(sample.text).map(formats::reader) {
         return Ok(Detected { reader, confidence: Confidence::new(100, "it is an export of Colloquy") });
     }
     let mut best: Option<Detected> = None;

@@ -84,6 +84,26 @@ pub fn all() -> impl Iterator<Item = Format> {
     READERS.iter().map(|reader| reader.format())
 }
 
-pub(super) fn reader(format: Format) -> Option<&'static dyn FormatReader> {
-    READERS.into_iter().find(|reader| reader.format() == format)
+pub(super) fn reader(format: Format) -> &'static dyn FormatReader {
+    // A test sees to it that each format has one.
+    READERS.into_iter().find(|reader| reader.format() == format).unwrap_or(&named_lines::NamedLines)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_format_has_a_reader_and_one_name_everywhere() {
+        // The names of reports as they are kept; a variant without a reader could not be listed by `all`.
+        let names: HashSet<_> = all().map(Format::as_str).collect();
+        assert_eq!(names.len(), READERS.len());
+        for format in all() {
+            assert_eq!(serde_json::to_value(format).expect("a name"), format.as_str());
+            assert_eq!(Format::from_name(format.as_str()), Some(format));
+        }
+        assert_eq!(Format::Table as usize + 1, READERS.len(), "Table is the last of the formats");
+    }
 }

@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::formats;
 use crate::{language::Detected, time::Millis};
 
 /// The source formats that are read.
@@ -43,6 +44,45 @@ pub enum Format {
     TextGrid,
     /// Comma- or tab-separated values with a header.
     Table,
+}
+
+impl Format {
+    /// As the API writes it: `WEB_VTT`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WebVtt => "WEB_VTT",
+            Self::Srt => "SRT",
+            Self::NamedLines => "NAMED_LINES",
+            Self::ColloquyJson => "COLLOQUY_JSON",
+            Self::TeamsVtt => "TEAMS_VTT",
+            Self::TeamsDocx => "TEAMS_DOCX",
+            Self::ZoomVtt => "ZOOM_VTT",
+            Self::ZoomText => "ZOOM_TEXT",
+            Self::MeetText => "MEET_TEXT",
+            Self::MeetJson => "MEET_JSON",
+            Self::OtterText => "OTTER_TEXT",
+            Self::RevText => "REV_TEXT",
+            Self::FirefliesJson => "FIREFLIES_JSON",
+            Self::WhisperJson => "WHISPER_JSON",
+            Self::WhisperTsv => "WHISPER_TSV",
+            Self::WhisperCppJson => "WHISPER_CPP_JSON",
+            Self::WhisperXJson => "WHISPER_X_JSON",
+            Self::AssemblyAiJson => "ASSEMBLY_AI_JSON",
+            Self::DeepgramJson => "DEEPGRAM_JSON",
+            Self::AmazonTranscribeJson => "AMAZON_TRANSCRIBE_JSON",
+            Self::TextGrid => "TEXT_GRID",
+            Self::Table => "TABLE",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        formats::all().find(|format| format.as_str() == name)
+    }
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        formats::reader(self).name()
+    }
 }
 
 /// How the speakers of a source were found.

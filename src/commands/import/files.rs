@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(
             reasons,
             [
-                "holds no transcripts (.vtt, .srt, .txt, .md, .zip, .tar, .tgz, .tar.gz)",
+                "holds no transcripts (.vtt, .srt, .txt, .md, .json, .docx, .csv, .tsv, .textgrid, .zip, .tar, .tgz, .tar.gz)",
                 "there is no such file or folder"
             ]
         );

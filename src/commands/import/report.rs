@@ -1,5 +1,6 @@
 //! What became of each file and of all of them, for people and for programs.
 
+use colloquy_domain::transcripts::report::Format;
 use serde::Serialize;
 
 use crate::{
@@ -10,6 +11,8 @@ use crate::{
 
 /// Notes that are shown of one file.
 const NOTES: usize = 6;
+/// A format that its file tells by less than this is a guess.
+const SURE: u8 = 60;
 const INDENT: &str = "               ";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -92,6 +95,9 @@ fn report_lines(report: &Report, width: usize, whole: bool) -> Vec<String> {
         let more = count(report.cues_split as usize, "segment");
         lines.push(format!("{more} more than cues: some cues have several voices"));
     }
+    if let Some(told) = guesses(report) {
+        lines.extend(wrap(&[(&told, false)], width, str::to_owned));
+    }
     let speakers = match report.speakers.is_empty() {
         true => "nobody is named as a speaker".to_owned(),
         false => {
@@ -103,7 +109,8 @@ fn report_lines(report: &Report, width: usize, whole: bool) -> Vec<String> {
     let weight = |note: &&ReportNote| match note.action.as_str() {
         "DROPPED" => 0,
         "WARNING" => 1,
-        _ => 2,
+        "MERGED" => 2,
+        _ => 3,
     };
     let mut notes: Vec<&ReportNote> = report.notes.iter().filter(|note| whole || weight(note) < 2).collect();
     let shown = if whole { notes.len() } else { notes.len().min(NOTES) };
@@ -114,9 +121,14 @@ fn report_lines(report: &Report, width: usize, whole: bool) -> Vec<String> {
         let what = match note.action.as_str() {
             "DROPPED" => "dropped: ",
             "MERGED" => "merged: ",
+            "ASIDE" => "no speech: ",
             _ => "",
         };
-        odd(format_args!("line {}: {what}{}", note.line, plain(&note.reason)))
+        let place = match note.end_line {
+            Some(end) => format!("lines {} to {end}", note.line),
+            None => format!("line {}", note.line),
+        };
+        odd(format_args!("{place}: {what}{}", plain(&note.reason)))
     }));
     let hidden = report.notes.iter().filter(|note| whole || weight(note) < 2).count() - shown;
     let hidden = hidden + report.notes_omitted as usize;
@@ -128,12 +140,24 @@ fn report_lines(report: &Report, width: usize, whole: bool) -> Vec<String> {
 }
 
 fn format_name(format: &str) -> String {
-    match format {
-        "WEB_VTT" => "WebVTT".to_owned(),
-        "SRT" => "SRT".to_owned(),
-        "NAMED_LINES" => "`Name: text` lines".to_owned(),
-        other => plain(other),
+    Format::from_name(format).map_or_else(|| plain(format), |format| format.name().to_owned())
+}
+
+/// What about the file as a whole one should know before one trusts the rest.
+fn guesses(report: &Report) -> Option<String> {
+    let mut parts = Vec::new();
+    if let (Some(score), Some(reason)) = (report.format_confidence, &report.format_reason)
+        && score < SURE
+    {
+        parts.push(format!("the format is a guess ({score} of 100: {})", plain(reason)));
     }
+    if let Some(encoding) = report.encoding.as_deref().filter(|encoding| *encoding != "UTF-8") {
+        parts.push(format!("written in {}", plain(encoding)));
+    }
+    if let Some(origin) = &report.clock_origin {
+        parts.push(format!("times are of the clock on the wall, from {}", plain(origin)));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// All of it in numbers.
@@ -203,7 +227,7 @@ mod tests {
     use super::*;
 
     fn note(line: u32, action: &str, reason: &str) -> ReportNote {
-        ReportNote { line, action: action.to_owned(), reason: reason.to_owned() }
+        ReportNote { line, end_line: None, action: action.to_owned(), reason: reason.to_owned() }
     }
 
     fn result() -> FileResult {
@@ -212,12 +236,18 @@ mod tests {
         notes.push(note(99, "DROPPED", "the end is before the start"));
         let report = Report {
             format: "WEB_VTT".to_owned(),
+            format_confidence: Some(100),
+            format_reason: Some("the first line is WEBVTT".to_owned()),
+            encoding: Some("UTF-8".to_owned()),
             cues_read: 1204,
             segments: 1190,
             cues_dropped: 1,
             cues_merged: 13,
             cues_split: 0,
             speakers: vec!["Mara Lindqvist".to_owned(), "Tobias\u{1b}[31m Okafor".to_owned()],
+            speaker_source: Some("VOICE_TAGS".to_owned()),
+            clock: Some("OFFSET".to_owned()),
+            clock_origin: None,
             duration_ms: Some(2_467_000),
             language: Some("en".to_owned()),
             notes,
