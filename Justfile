@@ -80,6 +80,16 @@ bench-search PART="" PASSAGES="20000":
         *) echo "bench-search: \`$1\`? It has \`quality\` and \`speed\`." >&2 && exit 2 ;;
     esac
 
+# Measure how fast and in how much memory transcripts are read, format by format
+[no-exit-message]
+bench-formats *ARGS:
+    @cargo bench --quiet --package colloquy-domain --bench formats -- "$@"
+
+# Fuzz every format and archives, MINUTES each, or TARGET alone; needs a nightly toolchain, and installs cargo-fuzz
+[no-exit-message]
+fuzz MINUTES="10" TARGET="":
+    @ops/fuzz "$@"
+
 # Measure the queue beside BullMQ and Celery; the last line has the ratios; `--help` tells sections and options
 [no-exit-message]
 bench-jobs *ARGS:

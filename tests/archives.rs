@@ -106,7 +106,7 @@ async fn an_archive_becomes_a_conversation_a_file_and_a_second_run_brings_what_i
         ("../numbers.txt", "FAILED", "UNSAFE_NAME"),
         ("numbers.txt", "CREATED", ""),
         ("broken.vtt", "FAILED", "MALFORMED"),
-        ("noise.txt", "FAILED", "NOT_TEXT"),
+        ("noise.txt", "FAILED", "UNKNOWN_FORMAT"),
         ("inner.zip", "FAILED", "NESTED_ARCHIVE"),
         ("slides.pdf", "PASSED_OVER", "NO_TRANSCRIPT_BY_NAME"),
         ("__MACOSX/._numbers.txt", "PASSED_OVER", "HIDDEN"),

@@ -221,6 +221,7 @@ async fn a_dry_run_reports_and_writes_nothing() {
     let before = kept(&world).await;
     let import = || Import { text: VTT, tags: &["new"], external_id: Some("x"), ..Import::default() };
     let dry = client.import(Import { dry_run: true, ..import() }).await;
+    assert_eq!(dry["preview"]["turns"][0]["speaker"], "Mara", "{dry:#?}");
     assert_eq!((&dry["created"], &dry["conversation"]), (&json!(false), &Value::Null));
     assert_eq!(dry["jobs"], json!([]));
     assert_eq!(kept(&world).await, before);

@@ -1,7 +1,11 @@
 //! Transcripts as people bring them: tables of wild shapes, properties, and ninety real ones.
 
+#[path = "transcripts/bad_input.rs"]
+mod bad_input;
 #[path = "transcripts/changelog.rs"]
 mod changelog;
+#[path = "transcripts/corpora.rs"]
+mod corpora;
 #[path = "transcripts/data.rs"]
 mod data;
 #[path = "transcripts/doubts.rs"]

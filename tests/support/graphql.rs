@@ -54,6 +54,7 @@ pub(crate) struct Import<'a> {
 
 const IMPORT: &str = "mutation($input: ImportConversationInput!) { importConversation(input: $input) {
     created cursor userErrors { code message field line } jobs { id kind state }
+    preview { title turns { speaker text startMs endMs } }
     conversation { id title kind occurredAt externalId fileName revision segmentCount tags { name }
         participants { label ordinal } }
     report { format cuesRead segments cuesDropped cuesMerged speakers durationMs notesOmitted

@@ -21,7 +21,7 @@ use crate::{
         jobs::{Follow, Signal},
         store::conversations::{Inserted, NewConversation},
     },
-    time::Timestamp,
+    time::{Millis, Timestamp},
     transcripts::{
         self, Limits, Transcript,
         report::{Format, ImportReport},
@@ -55,6 +55,8 @@ pub struct ImportInput {
 pub struct Imported {
     /// `None` after a dry run.
     pub conversation: Option<Conversation>,
+    /// After a dry run.
+    pub preview: Option<Preview>,
     pub report: ImportReport,
     /// Whether this call made the conversation; otherwise it stood there already.
     pub created: bool,
@@ -68,6 +70,38 @@ pub struct Imported {
 pub(crate) struct Author {
     pub(crate) organization_id: OrganizationId,
     pub(crate) user_id: UserId,
+}
+
+/// What a conversation would be like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    pub title: String,
+    /// The first of them.
+    pub turns: Vec<PreviewTurn>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewTurn {
+    pub speaker: Option<String>,
+    /// At most its beginning.
+    pub text: String,
+    pub start_ms: Option<Millis>,
+    pub end_ms: Option<Millis>,
+}
+
+impl Preview {
+    const TURNS: usize = 20;
+    const CHARS: usize = 500;
+
+    fn of(title: String, transcript: &Transcript) -> Self {
+        let turns = transcript.turns.iter().take(Self::TURNS).map(|turn| PreviewTurn {
+            speaker: turn.speaker.and_then(|at| transcript.report.speakers.get(at)).cloned(),
+            text: turn.text.chars().take(Self::CHARS).collect(),
+            start_ms: turn.start_ms,
+            end_ms: turn.end_ms,
+        });
+        Self { title, turns: turns.collect() }
+    }
 }
 
 pub async fn import(ports: &Ports, actor: &Actor, input: ImportInput) -> Result<Imported> {
@@ -96,8 +130,16 @@ pub(crate) async fn import_as(
         None => own_title(&transcript, file_name.as_deref()),
     };
     if input.dry_run {
+        let preview = Some(Preview::of(title, &transcript));
         let report = transcript.report;
-        return Ok(Imported { conversation: None, report, created: false, jobs: Vec::new(), cursor });
+        return Ok(Imported {
+            conversation: None,
+            preview,
+            report,
+            created: false,
+            jobs: Vec::new(),
+            cursor,
+        });
     }
     let tenant = Tenant(author.organization_id);
     let same = ports.conversations.find_same(tenant, hash, external_id.as_deref()).await?;
@@ -147,7 +189,7 @@ pub(crate) async fn import_as(
     ports.signals.raise(Signal::Jobs);
     ports.signals.raise(Signal::Events);
     let report = conversation.report.clone();
-    Ok(Imported { conversation: Some(conversation), report, created: true, jobs, cursor })
+    Ok(Imported { conversation: Some(conversation), preview: None, report, created: true, jobs, cursor })
 }
 
 /// The answer where the conversation is not new.
@@ -157,6 +199,7 @@ fn existing(inserted: Inserted, cursor: LogPosition) -> Result<Option<Imported>>
         Inserted::Existing(conversation) => Ok(Some(Imported {
             report: conversation.report.clone(),
             conversation: Some(*conversation),
+            preview: None,
             created: false,
             jobs: Vec::new(),
             cursor,

@@ -17,7 +17,10 @@ use crate::{
     guards::actor,
     loaders::JobById,
     types::{
-        ConversationKind, TranscriptFormat, conversation::Conversation, import::ImportReport, job::Job,
+        ConversationKind, TranscriptFormat,
+        conversation::Conversation,
+        import::{ImportPreview, ImportReport},
+        job::Job,
         search::language,
     },
 };
@@ -55,6 +58,8 @@ struct ImportConversationInput {
 struct ImportConversationPayload {
     /// Null after a dry run and where there are user errors.
     conversation: Option<Conversation>,
+    /// What the conversation would be like; after a dry run.
+    preview: Option<ImportPreview>,
     report: Option<ImportReport>,
     /// Whether this call made the conversation; false where the same bytes or externalId stood there already.
     created: bool,
@@ -135,16 +140,20 @@ impl ConversationMutations {
         };
         let (imported, user_errors) = settle(imported.await)?;
         Ok(match imported {
-            Some(Imported { conversation, report, created, jobs, cursor }) => ImportConversationPayload {
-                conversation: conversation.map(Conversation),
-                report: Some(report.into()),
-                created,
-                cursor: Some(Cursor(cursor)),
-                user_errors,
-                job_ids: jobs,
-            },
+            Some(Imported { conversation, preview, report, created, jobs, cursor }) => {
+                ImportConversationPayload {
+                    conversation: conversation.map(Conversation),
+                    preview: preview.map(Into::into),
+                    report: Some(report.into()),
+                    created,
+                    cursor: Some(Cursor(cursor)),
+                    user_errors,
+                    job_ids: jobs,
+                }
+            }
             None => ImportConversationPayload {
                 conversation: None,
+                preview: None,
                 report: None,
                 created: false,
                 cursor: None,

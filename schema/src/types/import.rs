@@ -1,7 +1,7 @@
 //! What an import made of a source.
 
 use async_graphql::{Enum, SimpleObject};
-use colloquy_domain::transcripts::report;
+use colloquy_domain::{conversations::import, transcripts::report};
 
 use super::{NoteAction, SpeakerSource, TranscriptFormat, int, ms};
 
@@ -52,6 +52,37 @@ pub(crate) struct ImportReport {
     notes: Vec<ReportNote>,
     /// How many more notes there were.
     notes_omitted: u32,
+}
+
+/// What a conversation would be like.
+#[derive(SimpleObject)]
+pub(crate) struct ImportPreview {
+    title: String,
+    /// The first 20.
+    turns: Vec<PreviewTurn>,
+}
+
+/// What one speaker says in one go.
+#[derive(SimpleObject)]
+pub(crate) struct PreviewTurn {
+    /// The label; null where nobody is named.
+    speaker: Option<String>,
+    /// Its first 500 characters.
+    text: String,
+    start_ms: Option<i32>,
+    end_ms: Option<i32>,
+}
+
+impl From<import::Preview> for ImportPreview {
+    fn from(preview: import::Preview) -> Self {
+        let turns = preview.turns.into_iter().map(|turn| PreviewTurn {
+            speaker: turn.speaker,
+            text: turn.text,
+            start_ms: ms(turn.start_ms),
+            end_ms: ms(turn.end_ms),
+        });
+        Self { title: preview.title, turns: turns.collect() }
+    }
 }
 
 /// One thing worth telling about one place of the source.

@@ -1,7 +1,10 @@
 //! What a change does to a state, worked out without a store: which states end and which begin. What stays as it is is in
 //! neither.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap, HashSet},
+};
 
 use super::{Change, MAX_AT_ONCE, MAX_LABEL_CHARS, MAX_TEXT_CHARS};
 use crate::{
@@ -10,6 +13,7 @@ use crate::{
     ids::{ParticipantId, PersonId, SegmentId},
     people,
     ports::store::revisions::Memory,
+    transcripts::normal,
 };
 
 /// What is known of the expected revision.
@@ -77,7 +81,7 @@ impl Change {
     }
 }
 
-/// Bounds and forms; texts and labels come back trimmed.
+/// Bounds and forms; texts and labels come back in the one form that imports give them.
 pub fn check(change: Change) -> Result<Change> {
     Ok(match change {
         Change::EditSegment { id, text } => Change::EditSegment { id, text: check_text(&text)? },
@@ -115,22 +119,23 @@ fn check_many(field: &'static str, given: usize) -> Result<()> {
 }
 
 fn check_text(text: &str) -> Result<String> {
-    let text = text.trim();
+    let text = normal(Cow::Borrowed(text));
     let chars = text.chars().count();
-    if (1..=MAX_TEXT_CHARS).contains(&chars) && !text.chars().any(char::is_control) {
-        return Ok(text.to_owned());
+    if (1..=MAX_TEXT_CHARS).contains(&chars) {
+        return Ok(text.into_owned());
     }
     let message = format!(
-        "a segment has 1 to {MAX_TEXT_CHARS} characters in one line, and this has {chars}; `removeSegments` takes one out"
+        "a segment has 1 to {MAX_TEXT_CHARS} characters, and this has {chars}; `removeSegments` takes one out"
     );
     Err(Error::invalid("text", "INVALID_TEXT", message))
 }
 
 fn check_label(label: &str) -> Result<String> {
-    let label = label.trim();
+    let one_line = !label.trim().contains(char::is_control);
+    let label = normal(Cow::Borrowed(label));
     let chars = label.chars().count();
-    if (1..=MAX_LABEL_CHARS).contains(&chars) && !label.chars().any(char::is_control) {
-        return Ok(label.to_owned());
+    if (1..=MAX_LABEL_CHARS).contains(&chars) && one_line {
+        return Ok(label.into_owned());
     }
     let message = format!("a label has 1 to {MAX_LABEL_CHARS} characters and no line breaks; it has {chars}");
     Err(Error::invalid("label", "INVALID_LABEL", message))

@@ -117,7 +117,7 @@ fn who_is_split_off_is_new_and_takes_what_is_theirs() {
 #[test]
 fn texts_labels_and_lists_have_bounds() {
     let base = base();
-    for text in ["", " ", "a\nb", "a\0b", &"x".repeat(50_001)] {
+    for text in ["", " ", "\0\n", &"x".repeat(50_001)] {
         assert_eq!(
             refused(&base, Change::EditSegment { id: said(0), text: text.to_owned() }),
             "INVALID_TEXT"
@@ -129,6 +129,14 @@ fn texts_labels_and_lists_have_bounds() {
     let ids = (0..5_001).map(said).collect();
     assert_eq!(refused(&base, Change::Reassign { segments: ids, to: None }), "TOO_MANY_IDS");
     assert_eq!(refused(&base, Change::Reassign { segments: vec![said(0)], to: Some(of(5)) }), "NOT_FOUND");
+}
+
+#[test]
+fn texts_come_in_the_one_form_that_imports_give_them() {
+    let change =
+        Change::EditSegment { id: said(0), text: " one\u{a0}\u{7} two\r\nthree\n\n\nfour ".to_owned() };
+    let Ok(Change::EditSegment { text, .. }) = check(change) else { panic!("it is fine") };
+    assert_eq!(text, "one two three\n\nfour");
 }
 
 #[test]
