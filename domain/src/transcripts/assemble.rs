@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::{
     Transcript, Turn, plain,
     report::{Clock, Found, Log, Place, SpeakerSource},
-    spoken::{Piece, Source},
+    spoken::{LONG_LABEL, Piece, Source},
 };
 use crate::{error::Problem, language};
 
@@ -63,7 +63,11 @@ fn normalise(source: &mut Source<'_>) {
     let Source { pieces, log, .. } = source;
     for piece in pieces.iter_mut() {
         if let Some(label) = piece.speaker.take() {
-            piece.speaker = Some(plain::label(label)).filter(|label| !label.is_empty());
+            let (label, is_cut) = plain::label(label);
+            if is_cut {
+                log.warning(piece.place, LONG_LABEL);
+            }
+            piece.speaker = Some(label).filter(|label| !label.is_empty());
         }
         let text = std::mem::take(&mut piece.text);
         let hidden = !plain::is_normal(&text) && text.contains(plain::is_hidden);

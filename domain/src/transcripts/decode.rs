@@ -152,14 +152,18 @@ fn refuse_controls(bytes: &[u8], text: &str) -> Result<(), Problem> {
     Err(not_text(bytes, offset, "is not UTF-8", hint))
 }
 
-/// UTF-16 tells itself by its NULs, which stand in one half of the pairs only.
+/// UTF-16 tells itself by its NULs, which stand in one half of the pairs only. A text of single bytes may have a
+/// stray one.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let head = &bytes[..bytes.len().min(4096) & !1];
     let (pairs, _) = head.as_chunks::<2>();
-    let first = pairs.iter().filter(|pair| pair[0] == 0).count();
-    let second = pairs.iter().filter(|pair| pair[1] == 0).count();
+    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte);
+    let count = |holds: fn(&[u8; 2]) -> bool| pairs.iter().filter(|pair| holds(pair)).count();
+    if pairs.iter().filter(|pair| is_plain(pair[0]) && is_plain(pair[1])).count() * 2 >= pairs.len() {
+        return None;
+    }
     // Blanks, digits and line ends are enough of them in any language.
-    match (first, second) {
+    match (count(|pair| pair[0] == 0), count(|pair| pair[1] == 0)) {
         (0, nuls) if nuls > 0 && nuls * 20 >= pairs.len() => Some(UTF_16LE),
         (nuls, 0) if nuls > 0 && nuls * 20 >= pairs.len() => Some(UTF_16BE),
         _ => None,

@@ -33,11 +33,18 @@ pub fn normal(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(normal)
 }
 
-/// A speaker's label, which has one line.
-pub(super) fn label(label: Cow<'_, str>) -> Cow<'_, str> {
-    match normal(label) {
+/// Longer labels are cut.
+pub(super) const MAX_LABEL_CHARS: usize = 200;
+
+/// A speaker's label, which has one line, and whether it was cut.
+pub(super) fn label(label: Cow<'_, str>) -> (Cow<'_, str>, bool) {
+    let label = match normal(label) {
         label if label.contains('\n') => Cow::Owned(label.replace("\n\n", " ")),
         label => label,
+    };
+    match label.char_indices().nth(MAX_LABEL_CHARS) {
+        Some((at, _)) => (Cow::Owned(label[..at].trim_end().to_owned()), true),
+        None => (label, false),
     }
 }
 

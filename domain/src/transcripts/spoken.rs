@@ -9,6 +9,8 @@ use super::{
 };
 use crate::{error::Problem, time::Millis};
 
+pub(super) const LONG_LABEL: &str = "a speaker's label is too long and was cut";
+
 /// What one speaker says in one cue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece<'a> {
@@ -85,7 +87,7 @@ impl<'a> Source<'a> {
             self.log.warning(cue.line, "a < that begins no complete tag was kept as text");
         }
         if odd.long_label {
-            self.log.warning(cue.line, "a speaker's label is too long and was cut");
+            self.log.warning(cue.line, LONG_LABEL);
         }
         if odd.unknown_tag {
             self.log.warning(cue.line, "a tag that is not known was left out");

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use memchr::memchr2;
 
 use super::{
-    super::super::{lines::breaks, times},
+    super::super::{lines::breaks, plain::MAX_LABEL_CHARS, times},
     entities::reference,
     squeeze,
 };
@@ -19,9 +19,6 @@ pub struct Voice<'a> {
     /// Line ends of the payload before the text.
     pub lines_before: u32,
 }
-
-/// Longer labels are cut.
-const MAX_LABEL_CHARS: usize = 200;
 
 /// What about the markup a reader of the report should know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
