@@ -9,6 +9,7 @@ mod batches;
 mod chaos;
 mod console;
 mod conversations;
+mod erasure;
 mod imports;
 mod jobs;
 mod languages;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     conversations::RevisionNumber,
-    ids::{BatchId, ClaimToken, ConversationId, InvitationId, JobId, OrganizationId, ScheduleId},
+    ids::{BatchId, ClaimToken, ConversationId, ErasureId, InvitationId, JobId, OrganizationId, ScheduleId},
     money::MicroDollars,
     time::Timestamp,
 };
@@ -95,12 +95,16 @@ pub enum JobKind {
     ReembedConversation,
     /// Checks what a batch has built of the search indexes, and makes it the live one.
     SwitchGeneration,
+    /// Redacts the conversations of somebody who is erased.
+    ErasePerson,
+    /// Looks again for what an organization has erased.
+    SweepErasures,
     /// Does nothing: `doctor` and benchmarks send it through the whole path.
     Probe,
 }
 
 impl JobKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::IngestConversation,
         Self::IndexPassages,
         Self::EmbedPassages,
@@ -114,6 +118,8 @@ impl JobKind {
         Self::ReindexConversation,
         Self::ReembedConversation,
         Self::SwitchGeneration,
+        Self::ErasePerson,
+        Self::SweepErasures,
         Self::Probe,
     ];
 
@@ -132,6 +138,8 @@ impl JobKind {
             Self::ReindexConversation => "reindex_conversation",
             Self::ReembedConversation => "reembed_conversation",
             Self::SwitchGeneration => "switch_generation",
+            Self::ErasePerson => "erase_person",
+            Self::SweepErasures => "sweep_erasures",
             Self::Probe => "probe",
         }
     }
@@ -146,7 +154,10 @@ impl JobKind {
     pub fn queue(self) -> Queue {
         match self {
             Self::IngestConversation => Queue::Ingest,
-            Self::IndexPassages | Self::ReindexConversation | Self::SwitchGeneration => Queue::Index,
+            Self::IndexPassages
+            | Self::ReindexConversation
+            | Self::SwitchGeneration
+            | Self::SweepErasures => Queue::Index,
             Self::EmbedPassages | Self::ReembedConversation => Queue::Embed,
             Self::AnalyzeConversation => Queue::Analyze,
             Self::SendEmail => Queue::Mail,
@@ -154,7 +165,8 @@ impl JobKind {
             | Self::ReimportConversation
             | Self::ExportConversation
             | Self::PurgeConversation
-            | Self::StartBatch => Queue::Batch,
+            | Self::StartBatch
+            | Self::ErasePerson => Queue::Batch,
             Self::Probe => Queue::Default,
         }
     }
@@ -173,7 +185,9 @@ impl JobKind {
             Self::EmbedPassages
             | Self::ReindexConversation
             | Self::ReembedConversation
-            | Self::StartBatch => 900,
+            | Self::StartBatch
+            | Self::ErasePerson
+            | Self::SweepErasures => 900,
             // It looks at every conversation.
             Self::SwitchGeneration => 7_200,
             Self::SendEmail => 60,
@@ -228,6 +242,9 @@ pub enum Payload {
     Run {
         schedule_id: ScheduleId,
         due: Timestamp,
+    },
+    Erasure {
+        erasure_id: ErasureId,
     },
     Misdeed {
         misdeed: Misdeed,
@@ -314,6 +331,7 @@ impl Payload {
             | Self::Batch { .. }
             | Self::Invitation { .. }
             | Self::Run { .. }
+            | Self::Erasure { .. }
             | Self::Misdeed { .. }
             | Self::Nothing {} => None,
         }

@@ -6,6 +6,7 @@ pub mod analysis;
 pub mod audit;
 pub mod batches;
 pub mod conversations;
+pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod ids;

@@ -4,8 +4,9 @@ use async_graphql::MergedObject;
 
 use crate::mutations::{
     accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    jobs::JobMutations, people::PersonMutations, saved_searches::SavedSearchMutations,
-    schedules::ScheduleMutations, synonyms::SynonymMutations, verify::VerifyMutations,
+    erasures::ErasureMutations, jobs::JobMutations, people::PersonMutations,
+    saved_searches::SavedSearchMutations, schedules::ScheduleMutations, synonyms::SynonymMutations,
+    verify::VerifyMutations,
 };
 
 #[derive(MergedObject, Default)]
@@ -13,6 +14,7 @@ pub struct Mutation(
     AccountMutations,
     ConversationMutations,
     PersonMutations,
+    ErasureMutations,
     JobMutations,
     BatchMutations,
     ScheduleMutations,

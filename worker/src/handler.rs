@@ -83,6 +83,8 @@ pub(crate) fn handler(kind: JobKind) -> &'static dyn Handler {
         JobKind::ReindexConversation => &handlers::ReindexConversation,
         JobKind::ReembedConversation => &handlers::ReembedConversation,
         JobKind::SwitchGeneration => &handlers::SwitchGeneration,
+        JobKind::ErasePerson => &handlers::ErasePerson,
+        JobKind::SweepErasures => &handlers::SweepErasures,
         JobKind::Probe => &handlers::Probe,
     }
 }

@@ -9,6 +9,7 @@ mod analyses;
 mod audit;
 mod batches;
 mod conversations;
+mod erasures;
 mod errors;
 mod events;
 mod follow;
@@ -39,6 +40,7 @@ use diesel_async::{
     pooled_connection::bb8::{Pool, PooledConnection},
 };
 
+pub use erasures::words::{COLUMNS, Fate};
 pub use jobs::Remembering;
 pub use pool::DatabaseSettings;
 

@@ -8,6 +8,7 @@ mod audit;
 mod batches;
 mod caps;
 mod conversations;
+mod erasures;
 mod events;
 mod horizon;
 mod jobs;
@@ -29,13 +30,14 @@ mod tls;
 mod turns;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 23] = [
+const SOURCES: [&str; 24] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("audit.rs"),
     include_str!("batches.rs"),
     include_str!("caps.rs"),
     include_str!("conversations.rs"),
+    include_str!("erasures.rs"),
     include_str!("events.rs"),
     include_str!("horizon.rs"),
     include_str!("jobs.rs"),

@@ -6,6 +6,7 @@ pub mod analyses;
 pub mod audit;
 pub mod batches;
 pub mod conversations;
+pub mod erasures;
 pub mod events;
 pub mod generations;
 pub mod passages;

@@ -7,10 +7,11 @@ use colloquy_domain::{
     accounts::{Organization, Role, SystemScope, Tenant, User},
     audit::NewAuditEntry,
     conversations::{ContentHash, Conversation, ConversationKind, Participant, Segment, Tag},
+    erasure::{ErasureKind, NewErasure},
     events::{EventKind, NewEvent, Stage},
     ids::{
-        AuditEntryId, ConversationId, JobId, OrganizationId, ParticipantId, SegmentId, SessionId, TagId,
-        UserId,
+        AuditEntryId, ConversationId, ErasureId, JobId, OrganizationId, ParticipantId, SegmentId, SessionId,
+        TagId, UserId,
     },
     jobs::{
         ClaimedJob, Job, JobKind, NewJob, Payload, Queue,
@@ -57,6 +58,11 @@ pub fn now() -> Timestamp {
 pub fn entry(tenant: Tenant) -> NewAuditEntry {
     let entry = NewAuditEntry::of_installation(AuditEntryId(id()), "test");
     NewAuditEntry { organization_id: Some(tenant.0), ..entry }
+}
+
+/// Of a conversation that is deleted, by nobody.
+pub fn erasure(subject_id: Uuid) -> NewErasure {
+    NewErasure { id: ErasureId(id()), kind: ErasureKind::Conversation, subject_id, actor_id: None }
 }
 
 pub fn token() -> [u8; 32] {
