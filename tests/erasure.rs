@@ -51,8 +51,21 @@ async fn tie(client: &Client, conversation: &str, name: &str) -> String {
     person
 }
 
-/// An export, a past revision, a dead job and searches that name them.
+/// Their first words are others.
+async fn edit(client: &Client, conversation: &str, name: &str) {
+    const QUERY: &str =
+        "query($id: ID!) { conversation(id: $id) { revision segments(first: 1) { edges { node { id } } } } }";
+    let data = client.data(QUERY, json!({ "id": conversation })).await["conversation"].clone();
+    let input = json!({ "conversationId": conversation, "expectedRevision": data["revision"],
+        "segmentId": data["segments"]["edges"][0]["node"]["id"],
+        "text": format!("I, {name}, have debts, and so has my sister."), "reason": format!("{name} said so") });
+    client.change("editSegment", "revision { number }", input).await;
+    client.idle().await;
+}
+
+/// An edit, an export, a state of before, and a dead job.
 async fn spread(world: &World, client: &Client, conversation: &str, name: &str) {
+    edit(client, conversation, name).await;
     let planned = json!({ "kind": "EXPORT", "all": true });
     let planned = client.change("planBatch", "batch { id }", planned).await["batch"].clone();
     client.change("startBatch", "batch { id }", json!({ "batchId": planned["id"] })).await;
@@ -68,7 +81,7 @@ async fn spread(world: &World, client: &Client, conversation: &str, name: &str) 
     let past = format!(
         "INSERT INTO segments (id, organization_id, conversation_id, participant_id, sequence, text, valid_from, valid_to)
         SELECT id, organization_id, conversation_id, participant_id, sequence, 'Before: {name} ' || text, 0, 1
-        FROM segments WHERE conversation_id = '{id}';
+        FROM segments WHERE conversation_id = '{id}' AND valid_to IS NULL;
         INSERT INTO participant_history (participant_id, organization_id, conversation_id, label, person_id, valid_from, valid_to)
         SELECT id, organization_id, conversation_id, 'Old ' || label, person_id, 0, 1 FROM participants
         WHERE conversation_id = '{id}';
@@ -184,7 +197,8 @@ async fn whoever_is_erased_is_in_no_store_and_a_restore_does_not_bring_them_back
     }
     drop(server);
     world.back_up().await;
-    let kept: Vec<_> = world.objects().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+    let kept: Vec<_> =
+        world.objects().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
     assert_eq!(kept.len(), 2, "the original bytes and an export");
 
     let server = world.standalone().await;
@@ -195,7 +209,7 @@ async fn whoever_is_erased_is_in_no_store_and_a_restore_does_not_bring_them_back
     let people = client.data("{ people { edges { node { name } } } }", json!({})).await;
     assert_eq!(people["people"]["edges"], json!([]), "they are out of sight at once");
     let done = swept(&world, &client, &erasure["id"]).await;
-    assert_eq!((&done["report"]["conversations"], &done["report"]["segments"]), (&json!(1), &json!(4)));
+    assert_eq!((&done["report"]["conversations"], &done["report"]["segments"]), (&json!(1), &json!(5)));
     assert_eq!(places(&world, CANARY).await, [""; 0]);
     assert_eq!(
         places(&world, "debts").await.iter().filter(|place| !place.contains("saved_searches")).count(),

@@ -21,6 +21,7 @@ mod outage;
 mod people;
 mod progress;
 mod rebuild;
+mod revisions;
 mod roles;
 mod saved_searches;
 mod schedules;

@@ -71,6 +71,46 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         "mutation($participant: ID!) { setParticipantPerson(input: { participantId: $participant }) { userErrors { code } } }",
         Some("MEMBER"),
     ),
+    (
+        "editSegment",
+        "mutation($id: ID!, $segment: ID!) { editSegment(input: { conversationId: $id, segmentId: $segment, text: \"x\", expectedRevision: 1 }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "removeSegments",
+        "mutation($id: ID!, $segment: ID!) { removeSegments(input: { conversationId: $id, segmentIds: [$segment], expectedRevision: 1 }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "renameParticipant",
+        "mutation($id: ID!, $participant: ID!) { renameParticipant(input: { conversationId: $id, participantId: $participant, label: \"x\", expectedRevision: 1 }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "mergeParticipants",
+        "mutation($id: ID!, $participant: ID!, $other: ID!) { mergeParticipants(input: { conversationId: $id, participantIds: [$other], intoParticipantId: $participant, expectedRevision: 1 }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "splitParticipant",
+        "mutation($id: ID!, $segment: ID!, $participant: ID!) { splitParticipant(input: { conversationId: $id, participantId: $participant, segmentIds: [$segment], label: \"x\", expectedRevision: 1 }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "reassignSegments",
+        "mutation($id: ID!, $segment: ID!) { reassignSegments(input: { conversationId: $id, segmentIds: [$segment], expectedRevision: 1 }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "revertConversation",
+        "mutation($id: ID!) { revertConversation(input: { conversationId: $id, revision: 1, expectedRevision: 1 }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
+    (
+        "compareRevisions",
+        "query($id: ID!) { compareRevisions(conversationId: $id, from: 1, to: 1) { to } }",
+        Some("VIEWER"),
+    ),
     ("tags", "{ tags { edges { cursor } } }", Some("VIEWER")),
     ("analysis", "query($id: ID!) { analysis(id: $id) { id } }", Some("VIEWER")),
     ("job", "query($id: ID!) { job(id: $id) { id } }", Some("VIEWER")),
@@ -251,6 +291,8 @@ async fn each_role_may_what_the_table_says_and_no_more() {
             ("saved", nobody(b'v')),
             ("person", nobody(b'h')),
             ("participant", nobody(b'p')),
+            ("other", nobody(b'p')),
+            ("segment", nobody(b's')),
         ];
         let used = known.into_iter().filter(|(name, _)| query.contains(&format!("${name}:")));
         let variables =

@@ -68,6 +68,91 @@ const TABLE: &[(&str, &str, &str)] = &[
         "h",
         "mutation($id: ID!, $own: ID!) { found: setParticipantPerson(input: { participantId: $own, personId: $id }) { participant { id } userErrors { code } } }",
     ),
+    (
+        "Query.compareRevisions.conversationId",
+        "c",
+        "query($id: ID!) { found: compareRevisions(conversationId: $id, from: 1, to: 1) { to } }",
+    ),
+    (
+        "EditSegmentInput.conversationId",
+        "c",
+        "mutation($id: ID!, $ownSegment: ID!) { found: editSegment(input: { conversationId: $id, segmentId: $ownSegment, text: \"x\", expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "EditSegmentInput.segmentId",
+        "s",
+        "mutation($id: ID!, $ownTalk: ID!) { found: editSegment(input: { conversationId: $ownTalk, segmentId: $id, text: \"x\", expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "RemoveSegmentsInput.conversationId",
+        "c",
+        "mutation($id: ID!, $ownSegment: ID!) { found: removeSegments(input: { conversationId: $id, segmentIds: [$ownSegment], expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "RemoveSegmentsInput.segmentIds",
+        "s",
+        "mutation($id: ID!, $ownTalk: ID!) { found: removeSegments(input: { conversationId: $ownTalk, segmentIds: [$id], expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "RenameParticipantInput.conversationId",
+        "c",
+        "mutation($id: ID!, $own: ID!) { found: renameParticipant(input: { conversationId: $id, participantId: $own, label: \"x\", expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "RenameParticipantInput.participantId",
+        "p",
+        "mutation($id: ID!, $ownTalk: ID!) { found: renameParticipant(input: { conversationId: $ownTalk, participantId: $id, label: \"x\", expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "MergeParticipantsInput.conversationId",
+        "c",
+        "mutation($id: ID!, $own: ID!, $ownOther: ID!) { found: mergeParticipants(input: { conversationId: $id, participantIds: [$ownOther], intoParticipantId: $own, expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "MergeParticipantsInput.participantIds",
+        "p",
+        "mutation($id: ID!, $own: ID!, $ownTalk: ID!) { found: mergeParticipants(input: { conversationId: $ownTalk, participantIds: [$id], intoParticipantId: $own, expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "MergeParticipantsInput.intoParticipantId",
+        "p",
+        "mutation($id: ID!, $own: ID!, $ownTalk: ID!) { found: mergeParticipants(input: { conversationId: $ownTalk, participantIds: [$own], intoParticipantId: $id, expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "SplitParticipantInput.conversationId",
+        "c",
+        "mutation($id: ID!, $own: ID!, $ownSegment: ID!) { found: splitParticipant(input: { conversationId: $id, participantId: $own, segmentIds: [$ownSegment], label: \"x\", expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "SplitParticipantInput.participantId",
+        "p",
+        "mutation($id: ID!, $ownTalk: ID!, $ownSegment: ID!) { found: splitParticipant(input: { conversationId: $ownTalk, participantId: $id, segmentIds: [$ownSegment], label: \"x\", expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "SplitParticipantInput.segmentIds",
+        "s",
+        "mutation($id: ID!, $own: ID!, $ownTalk: ID!) { found: splitParticipant(input: { conversationId: $ownTalk, participantId: $own, segmentIds: [$id], label: \"x\", expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "ReassignSegmentsInput.conversationId",
+        "c",
+        "mutation($id: ID!, $ownSegment: ID!) { found: reassignSegments(input: { conversationId: $id, segmentIds: [$ownSegment], expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "ReassignSegmentsInput.segmentIds",
+        "s",
+        "mutation($id: ID!, $ownTalk: ID!) { found: reassignSegments(input: { conversationId: $ownTalk, segmentIds: [$id], expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "ReassignSegmentsInput.participantId",
+        "p",
+        "mutation($id: ID!, $ownTalk: ID!, $ownSegment: ID!) { found: reassignSegments(input: { conversationId: $ownTalk, segmentIds: [$ownSegment], participantId: $id, expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
+    (
+        "RevertConversationInput.conversationId",
+        "c",
+        "mutation($id: ID!) { found: revertConversation(input: { conversationId: $id, revision: 1, expectedRevision: 1 }) { conversation { id } userErrors { code } } }",
+    ),
     ("Query.similar.passageId", "q", "query($id: ID!) { found: similar(passageId: $id) { byWords } }"),
     (
         "JobFilter.ids",
@@ -313,10 +398,15 @@ async fn no_id_of_another_tenant_opens_anything() {
     assert_eq!(letters, BTreeSet::from(all), "an id of every kind is tried");
     let dump = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM (
         SELECT c::text FROM conversations c UNION ALL SELECT m::text FROM memberships m
-        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT b::text FROM batches b UNION ALL SELECT s::text FROM schedules s UNION ALL SELECT v::text FROM saved_searches v UNION ALL SELECT ct::text FROM conversation_tags ct UNION ALL SELECT p::text FROM people p UNION ALL SELECT p::text FROM participants p) t";
-    let participant = "query($id: ID!) { conversation(id: $id) { participants { id } } }";
-    let participant =
-        ada.data(participant, json!({ "id": own })).await["conversation"]["participants"][0]["id"].clone();
+        UNION ALL SELECT (id, revoked_at)::text FROM api_keys UNION ALL SELECT b::text FROM batches b UNION ALL SELECT s::text FROM schedules s UNION ALL SELECT v::text FROM saved_searches v UNION ALL SELECT ct::text FROM conversation_tags ct UNION ALL SELECT p::text FROM people p UNION ALL SELECT p::text FROM participants p UNION ALL SELECT s::text FROM segments s) t";
+    let parts = "query($id: ID!) { conversation(id: $id) { participants { id } segments { edges { node { id } } } } }";
+    let parts = ada.data(parts, json!({ "id": own })).await["conversation"].clone();
+    let owned = [
+        ("own", parts["participants"][0]["id"].clone()),
+        ("ownOther", parts["participants"][1]["id"].clone()),
+        ("ownSegment", parts["segments"]["edges"][0]["node"]["id"].clone()),
+        ("ownTalk", json!(own)),
+    ];
     let sql = world.sql().await;
     let before: String = sql.query_one(dump, &[]).await.unwrap().get(0);
     for (path, of, query) in TABLE {
@@ -324,8 +414,8 @@ async fn no_id_of_another_tenant_opens_anything() {
         assert!(!of_kind.is_empty(), "{path}");
         for id in of_kind {
             let mut variables = json!({ "id": id });
-            if query.contains("$own:") {
-                variables["own"] = participant.clone();
+            for (name, id) in owned.iter().filter(|(name, _)| query.contains(&format!("${name}:"))) {
+                variables[*name] = id.clone();
             }
             if query.starts_with("subscription") {
                 assert_eq!(ada.subscribe(query, variables).await.refusal().await, "NOT_FOUND", "{path}");
@@ -345,6 +435,7 @@ async fn no_id_of_another_tenant_opens_anything() {
                 json!({ "batch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "schedule": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "savedSearch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "erasure": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "person": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "participant": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "batch": null, "userErrors": [{ "code": "NOTHING_TO_DO" }] }),

@@ -213,8 +213,15 @@ impl AnalyzerChoice {
 #[serde(default)]
 pub struct BatchOptions {
     pub analyzer: AnalyzerChoice,
+    /// A REIMPORT also reads again what was changed by hand since, and those changes are of past revisions then.
+    #[serde(skip_serializing_if = "is_false")]
+    pub overwrite_edits: bool,
     /// Over every organization: a rebuild, into a generation of the search indexes beside the live one.
     pub everywhere: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl BatchOptions {

@@ -8,6 +8,7 @@ pub mod import;
 pub mod objects;
 pub mod progress;
 pub mod reimport;
+pub mod revise;
 pub mod revisions;
 pub mod update;
 

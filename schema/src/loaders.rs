@@ -9,7 +9,7 @@ use colloquy_domain::{
     accounts::Tenant,
     analysis::Insight,
     batches::Batch,
-    conversations::{Conversation, Participant, SpokenSegment, Tag},
+    conversations::{Conversation, Participant, RevisionNumber, SpokenSegment, Tag},
     ids::{
         AnalysisId, BatchId, ConversationId, InsightId, JobId, ParticipantId, PersonId, SavedSearchId,
         ScheduleId, SegmentId, UserId,
@@ -64,8 +64,9 @@ trait Keyed: Copy + Eq + Hash {
 
 keys! {
     ConversationById(ConversationId),
-    ParticipantById(ParticipantId),
-    SegmentById(SegmentId),
+    /// As they were in a revision.
+    ParticipantAt((ParticipantId, RevisionNumber)),
+    SegmentAt((SegmentId, RevisionNumber)),
     PersonById(PersonId),
     /// Who it may be by its label, where it is nobody yet.
     SuggestedFor(ParticipantId),
@@ -73,10 +74,12 @@ keys! {
     TagsOf(ConversationId),
     SegmentCountOf(ConversationId),
     ProgressOf(ConversationId),
-    /// The newest analysis of the current revision.
+    /// The newest analysis of the newest revision that has one.
     AnalysisOf(ConversationId),
     AnalysisById(AnalysisId),
     InsightsOf(AnalysisId),
+    /// Those whose transcript has changed since.
+    StaleOf(AnalysisId),
     JobById(JobId),
     BatchById(BatchId),
     ScheduleById(ScheduleId),
@@ -117,8 +120,9 @@ macro_rules! one {
 }
 
 one!(ConversationById -> Conversation, conversations.find, |row| row.id);
-one!(ParticipantById -> Participant, conversations.find_participants, |row| row.id);
-one!(SegmentById -> SpokenSegment, conversations.find_segments, |row| row.segment.id);
+one!(ParticipantAt -> ((ParticipantId, RevisionNumber), Participant), revisions.find_participants, |row| row.0);
+one!(SegmentAt -> ((SegmentId, RevisionNumber), SpokenSegment), revisions.find_segments, |row| row.0);
+one!(StaleOf -> AnalysisId, analyses.stale, |row| *row);
 one!(PersonById -> Person, people.find, |row| row.id);
 one!(ProgressOf -> Progress, conversations.progress, |row| row.conversation_id);
 one!(AnalysisOf -> Analysis, analyses.current, |row| row.conversation_id);

@@ -4,7 +4,7 @@ use async_graphql::MergedObject;
 
 use crate::mutations::{
     accounts::AccountMutations, batches::BatchMutations, conversations::ConversationMutations,
-    erasures::ErasureMutations, jobs::JobMutations, people::PersonMutations,
+    erasures::ErasureMutations, jobs::JobMutations, people::PersonMutations, revisions::RevisionMutations,
     saved_searches::SavedSearchMutations, schedules::ScheduleMutations, synonyms::SynonymMutations,
     verify::VerifyMutations,
 };
@@ -13,6 +13,7 @@ use crate::mutations::{
 pub struct Mutation(
     AccountMutations,
     ConversationMutations,
+    RevisionMutations,
     PersonMutations,
     ErasureMutations,
     JobMutations,

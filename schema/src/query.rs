@@ -46,6 +46,7 @@ use crate::{
         node::{self, Node},
         person::{Person, PersonConnection, find_person},
         ranking::{SearchCursor, SearchGrouping},
+        revision::{self, RevisionComparison},
         saved_search::{SavedSearch, SavedSearchConnection},
         schedule::{Schedule, ScheduleConnection},
         search::{SearchConnection, SearchFilter, SearchHit, SearchOutcome, SimilarHits},
@@ -84,6 +85,22 @@ impl Query {
         };
         let found = ctx.loader().load_one(ConversationById(tenant, id)).await.map_err(fault)?;
         Ok(found.map(Conversation))
+    }
+
+    /// What leads from one revision of a conversation to another, later or earlier; null where there is no such
+    /// conversation.
+    async fn compare_revisions(
+        &self,
+        ctx: &Context<'_>,
+        conversation_id: ID,
+        from: i32,
+        to: i32,
+    ) -> Result<Option<RevisionComparison>> {
+        let tenant = actor(ctx)?.tenant();
+        let Some(id) = global_id::decode::<ConversationId>(&conversation_id) else {
+            return Ok(None);
+        };
+        revision::compare(ctx, tenant, id, from, to).await
     }
 
     /// Newest import first. At most 100 a page.

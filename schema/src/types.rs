@@ -12,6 +12,7 @@ pub(crate) mod job;
 pub(crate) mod node;
 pub(crate) mod person;
 pub(crate) mod ranking;
+pub(crate) mod revision;
 pub(crate) mod saved_search;
 pub(crate) mod schedule;
 pub(crate) mod search;

@@ -6,6 +6,7 @@ use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
     analysis::Insight,
+    conversations::revisions::RevisionKind,
     ids::{AnalysisId, ConversationId, InsightId},
     jobs::Claim,
     money::MicroDollars,
@@ -15,7 +16,8 @@ use colloquy_domain::{
     },
 };
 use diesel::{
-    ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
+    dsl::exists,
     sql_types::{Array, Integer, Jsonb, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
@@ -28,7 +30,7 @@ use crate::{
     jobs::complete_one,
     pool::Connection,
     rows,
-    schema::{analyses, conversations, insights},
+    schema::{analyses, conversations, insights, revisions},
     statement::Prepare,
 };
 
@@ -113,16 +115,32 @@ impl AnalysisStore for Postgres {
     async fn current(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Analysis>> {
         self.run("read current analyses", async |conn| {
             let found: Vec<Row> = analyses::table
-                .inner_join(conversations::table.on(conversations::id.eq(analyses::conversation_id)))
                 .filter(analyses::organization_id.eq(tenant.0.0))
                 .filter(analyses::conversation_id.eq_any(ids.iter().map(|id| id.0)))
-                .filter(analyses::revision.eq(conversations::revision))
                 .distinct_on(analyses::conversation_id)
-                .order((analyses::conversation_id, analyses::id.desc()))
+                .order((analyses::conversation_id, analyses::revision.desc(), analyses::id.desc()))
                 .select(Row::as_select())
                 .load(conn)
                 .await?;
             found.into_iter().map(Row::analysis).collect()
+        })
+        .await
+    }
+
+    async fn stale(&self, tenant: Tenant, ids: &[AnalysisId]) -> Result<Vec<AnalysisId>> {
+        self.run("look for stale analyses", async |conn| {
+            let later = revisions::table
+                .filter(revisions::conversation_id.eq(analyses::conversation_id))
+                .filter(revisions::number.gt(analyses::revision))
+                .filter(revisions::kind.ne(RevisionKind::Tie.as_str()));
+            let found: Vec<Uuid> = analyses::table
+                .filter(analyses::organization_id.eq(tenant.0.0))
+                .filter(analyses::id.eq_any(ids.iter().map(|id| id.0)))
+                .filter(exists(later))
+                .select(analyses::id)
+                .load(conn)
+                .await?;
+            Ok(found.into_iter().map(AnalysisId).collect())
         })
         .await
     }

@@ -73,6 +73,10 @@ impl BatchStore for Postgres {
         self.run(DOING, async |conn| feed::measure(conn, reach, filter, per_1000).await).await
     }
 
+    async fn edited(&self, reach: Reach, filter: &ConversationFilter) -> Result<u64> {
+        self.run("count changes by hand", async |conn| feed::edited(conn, reach, filter).await).await
+    }
+
     async fn run_time(&self, tenant: Tenant, kind: JobKind) -> Result<Option<RunTime>> {
         self.run("look how long jobs took", async |conn| feed::run_time(conn, tenant, kind).await).await
     }

@@ -177,6 +177,7 @@ impl PassageStore for Postgres {
                 .select((Row::as_select(), passages::created_at))
                 .load(conn)
                 .await?;
+            let is_cut = !found.is_empty() || !has_passages(conn, tenant, id).await?;
             let kind = rows::conversation_kind(&kind)?;
             let language = rows::language(language)?;
             let facets =
@@ -188,7 +189,7 @@ impl PassageStore for Postgres {
             };
             let (passages, created_at) =
                 found.into_iter().map(|(row, created_at)| (passage(row), created_at)).unzip();
-            Ok((standing, Some(Indexable { version, facets, passages, created_at })))
+            Ok((standing, Some(Indexable { version, facets, passages, created_at, is_cut })))
         })
         .await
     }
@@ -272,6 +273,14 @@ impl PassageStore for Postgres {
     ) -> Result<()> {
         self.run("replace vectors", async |conn| put(conn, tenant, model, vectors, REPLACE).await).await
     }
+}
+
+/// Of any revision: of one at a time.
+async fn has_passages(conn: &mut Connection, tenant: Tenant, id: ConversationId) -> Step<bool> {
+    let some = passages::table
+        .filter(passages::conversation_id.eq(id.0))
+        .filter(passages::organization_id.eq(tenant.0.0));
+    Ok(diesel::select(diesel::dsl::exists(some)).get_result(conn).await?)
 }
 
 const KEEP: &str = "INSERT INTO vectors (organization_id, model, text_hash, vector)

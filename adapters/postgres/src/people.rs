@@ -10,7 +10,6 @@ use colloquy_domain::{
     Result,
     accounts::Tenant,
     audit::NewAuditEntry,
-    conversations::Participant,
     ids::{ConversationId, ParticipantId, PersonId},
     people::Person,
     ports::{
@@ -92,21 +91,5 @@ impl PersonStore for Postgres {
     async fn conversations(&self, tenant: Tenant, id: PersonId, limit: usize) -> Result<Vec<ConversationId>> {
         const DOING: &str = "look for a person's conversations";
         self.run(DOING, async |conn| ties::conversations(conn, tenant, id, limit).await).await
-    }
-
-    async fn tie(
-        &self,
-        tenant: Tenant,
-        participant: &Participant,
-        person: Option<PersonId>,
-        follow: Follow,
-        audit: NewAuditEntry,
-    ) -> Result<Participant> {
-        let tied = self.transaction("tie a participant", async |conn| {
-            ties::tie(conn, tenant, participant, person, &follow, &audit).await
-        });
-        let (participant, raised) = tied.await?;
-        self.announce(raised);
-        Ok(participant)
     }
 }

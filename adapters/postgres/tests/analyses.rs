@@ -117,7 +117,19 @@ async fn an_analysis_is_kept_once_under_its_key_with_its_insights_in_order() {
     )
     .await
     .unwrap();
-    assert_eq!(db.store.current(org.tenant, &[conversation]).await.unwrap(), [newer]);
-    db.execute("UPDATE conversations SET revision = 2").await;
-    assert!(db.store.current(org.tenant, &[conversation]).await.unwrap().is_empty());
+    let current = async || db.store.current(org.tenant, &[conversation]).await.unwrap();
+    assert_eq!(current().await, std::slice::from_ref(&newer));
+
+    // Who somebody is changes nothing that was said; another text makes the analysis stale, and it stays.
+    db.execute(
+        "UPDATE conversations SET revision = 2; INSERT INTO revisions (conversation_id, number, organization_id, kind,
+            created_at) SELECT id, 2, organization_id, 'TIE', now() FROM conversations",
+    )
+    .await;
+    let stale = async |tenant| db.store.stale(tenant, &[kept.id, newer.id]).await.unwrap();
+    assert!(stale(org.tenant).await.is_empty());
+    db.execute("UPDATE revisions SET kind = 'EDIT_SEGMENT' WHERE number = 2").await;
+    assert_eq!(stale(org.tenant).await.len(), 2);
+    assert!(stale(organization(&db.store).await.tenant).await.is_empty());
+    assert_eq!(current().await, [newer]);
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use colloquy_domain::{
     Error,
     accounts::Tenant,
-    conversations::revisions::RevisionKind,
+    conversations::{Participant, revisions::RevisionKind},
     erasure::{Erasure, ErasureKind, ErasureState, NewErasure},
     ids::{ConversationId, ErasureId, PersonId},
     jobs::{ClaimedJob, JobKind, NewJob, Payload, Queue},
@@ -27,7 +27,9 @@ use uuid::Uuid;
 
 use crate::support::{
     Database,
-    fixtures::{Org, SCOPE, claim, conversation, ended, entry, id, import_follow, now, organization},
+    fixtures::{
+        Org, SCOPE, claim, conversation, ended, entry, id, import_follow, new_edit, now, organization,
+    },
 };
 
 const CANARY: &str = "Quillonbrax";
@@ -59,32 +61,23 @@ async fn talk(db: &Database, org: &Org, canary: PersonId) -> NewConversation {
     let job = claim(&db.store, Queue::Ingest, 10).await.into_iter().next().unwrap();
     let talk = db.store.find_talk(tenant, id).await.unwrap().unwrap();
     db.store.replace(tenant, job.claim, id, 1, &cut(&talk), Follow::default()).await.unwrap();
-    let follow = Follow::default();
-    PersonStore::tie(&db.store, tenant, &new.participants[1], Some(canary), follow, entry(tenant))
-        .await
-        .unwrap();
+    let tied = Participant { person_id: Some(canary), ..new.participants[1].clone() };
+    let tie = NewEdit { changed: vec![tied], ..new_edit(id, 2, RevisionKind::Tie) };
+    RevisionStore::write(&db.store, tenant, &tie, Follow::default(), None).await.unwrap();
     new
 }
 
 /// Edited twice, so that past revisions hold what the present one does not.
 async fn edit(db: &Database, org: &Org, new: &NewConversation) {
-    for (number, at, text) in [(2, 1, "I have told nobody at all."), (3, 0, "Welcome!")] {
+    for (number, at, text) in [(3, 1, "I have told nobody at all."), (4, 0, "Welcome!")] {
         let mut segment = new.segments[at].clone();
         segment.text = text.to_owned();
         let edit = NewEdit {
-            conversation_id: new.conversation.id,
-            number,
-            kind: RevisionKind::EditSegment,
             reason: Some(format!("{CANARY} asked for it")),
-            author_id: org.owner,
-            reverted_to: None,
-            created_at: now(),
+            author_id: Some(org.owner),
             ended: vec![segment.id],
             segments: vec![segment],
-            characters: 0,
-            added: Vec::new(),
-            changed: Vec::new(),
-            memory: None,
+            ..new_edit(new.conversation.id, number, RevisionKind::EditSegment)
         };
         RevisionStore::write(&db.store, org.tenant, &edit, Follow::default(), None).await.unwrap();
     }
@@ -243,7 +236,7 @@ async fn somebody_who_is_erased_is_in_no_row_of_any_table_and_nobody_else_is_tou
     assert!(db.number(&versions).await > version);
     assert_eq!(erasure.state, ErasureState::Sweeping);
     let removed = erasure.removed;
-    assert_eq!((removed.conversations, removed.segments, removed.labels, removed.jobs), (1, 4, 1, 2));
+    assert_eq!((removed.conversations, removed.segments, removed.labels, removed.jobs), (1, 4, 2, 2));
     assert_eq!((removed.analyses, removed.tags), (1, 1));
     assert!(removed.passages > 0 && removed.vectors > 0 && removed.settings > 3, "{removed:?}");
 
@@ -262,7 +255,7 @@ async fn somebody_who_is_erased_is_in_no_row_of_any_table_and_nobody_else_is_tou
         (None, vec!["Coach".to_owned(), "[erased]".to_owned()])
     );
     let cut = format!(
-        "SELECT count(*) FROM passages WHERE conversation_id = '{mine}' AND revision = 3 AND text LIKE '%frozen%'"
+        "SELECT count(*) FROM passages WHERE conversation_id = '{mine}' AND revision = 4 AND text LIKE '%frozen%'"
     );
     assert_eq!(db.number(&cut).await, 1, "what is left is found");
     assert_eq!(
@@ -294,13 +287,32 @@ async fn talk_again(db: &Database, org: &Org, canary: PersonId) -> NewConversati
 }
 
 #[tokio::test]
+async fn of_several_each_is_told_apart_and_somebody_else_in_the_same_talk_keeps_what_they_said() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let (canary, coach) = (person(&db, org.tenant, CANARY).await, person(&db, org.tenant, "The Coach").await);
+    let new = talk(&db, &org, canary).await;
+    let of_coach = Participant { person_id: Some(coach), ..new.participants[0].clone() };
+    let tie = NewEdit { changed: vec![of_coach], ..new_edit(new.conversation.id, 3, RevisionKind::Tie) };
+    RevisionStore::write(&db.store, org.tenant, &tie, Follow::default(), None).await.unwrap();
+    erase(&db, org.tenant, canary).await;
+    let said = texts(&db, new.conversation.id).await;
+    assert_eq!((said[1].as_str(), said[2].as_str()), ("[erased]", "The harbour is frozen."));
+    erase(&db, org.tenant, coach).await;
+    assert!(texts(&db, new.conversation.id).await.iter().all(|text| text == "[erased]"));
+    let talk = db.store.find_talk(org.tenant, new.conversation.id).await.unwrap().unwrap();
+    let labels: Vec<_> = talk.participants.iter().map(|one| one.label.as_str()).collect();
+    assert_eq!(labels, ["[erased 1]", "[erased]"]);
+}
+
+#[tokio::test]
 async fn who_works_on_the_text_of_before_can_write_nothing_of_it() {
     let Some(db) = Database::new().await else { return };
     let org = organization(&db.store).await;
     let canary = person(&db, org.tenant, CANARY).await;
     let new = talk(&db, &org, canary).await;
     let conversation = new.conversation.id;
-    let payload = Payload::Revision { conversation_id: conversation, revision: 1 };
+    let payload = Payload::Revision { conversation_id: conversation, revision: 2 };
     let job = NewJob::new(id(), JobKind::IngestConversation, Some(org.tenant.0), payload);
     db.store.enqueue(SCOPE, vec![job]).await.unwrap();
     let running = claim(&db.store, Queue::Ingest, 10).await.into_iter().next().unwrap();
@@ -308,24 +320,15 @@ async fn who_works_on_the_text_of_before_can_write_nothing_of_it() {
 
     let erasure = erase(&db, org.tenant, canary).await;
     assert_eq!(erasure.removed.restarted, 1);
-    let late = db.store.replace(org.tenant, running.claim, conversation, 1, &old, Follow::default()).await;
+    let late = db.store.replace(org.tenant, running.claim, conversation, 2, &old, Follow::default()).await;
     assert!(matches!(late, Err(Error::Conflict(_))), "{late:?}");
     let mut segment = new.segments[1].clone();
     segment.text = CANARY.to_owned();
     let edit = NewEdit {
-        conversation_id: conversation,
-        number: 2,
-        kind: RevisionKind::Revert,
-        reason: None,
-        author_id: org.owner,
         reverted_to: Some(1),
-        created_at: now(),
         ended: vec![segment.id],
         segments: vec![segment],
-        characters: 0,
-        added: Vec::new(),
-        changed: Vec::new(),
-        memory: None,
+        ..new_edit(conversation, 3, RevisionKind::Revert)
     };
     let late = RevisionStore::write(&db.store, org.tenant, &edit, Follow::default(), None).await;
     assert_eq!(late.unwrap_err().code(), "ERASED_MEANWHILE");

@@ -21,6 +21,7 @@ mod migrations;
 mod passages;
 mod people;
 mod retired;
+mod revision_model;
 mod revisions;
 mod saved_searches;
 mod schedules;
@@ -30,7 +31,7 @@ mod tls;
 mod turns;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 24] = [
+const SOURCES: [&str; 25] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("audit.rs"),
@@ -50,6 +51,7 @@ const SOURCES: [&str; 24] = [
     include_str!("passages.rs"),
     include_str!("people.rs"),
     include_str!("retired.rs"),
+    include_str!("revision_model.rs"),
     include_str!("revisions.rs"),
     include_str!("saved_searches.rs"),
     include_str!("schedules.rs"),

@@ -1,8 +1,9 @@
 //! People, which participants they are, and what search is told of that.
 
 use colloquy_domain::{
+    Result,
     accounts::Tenant,
-    conversations::Participant,
+    conversations::{Participant, revisions::RevisionKind},
     events::{EventKind, NewEvent, Topic},
     ids::{ConversationId, PersonId},
     jobs::JobKind,
@@ -15,13 +16,14 @@ use colloquy_domain::{
             events::EventLog,
             passages::{Indexable, PassageStore},
             people::{AfterPerson, PersonStore},
+            revisions::{Memory, NewEdit, RevisionStore},
         },
     },
 };
 
 use crate::support::{
     Database,
-    fixtures::{SCOPE, entry, id, imported_and_claimed, job_of, now, organization, passages},
+    fixtures::{SCOPE, entry, id, imported_and_claimed, job_of, new_edit, now, organization, passages},
 };
 
 async fn person(db: &Database, tenant: Tenant, name: &str) -> Person {
@@ -52,9 +54,29 @@ fn follow(tenant: Tenant, id: ConversationId) -> Follow {
     }
 }
 
+/// As whoever has looked at the current revision ties.
+async fn try_tie(
+    db: &Database,
+    tenant: Tenant,
+    participant: &Participant,
+    to: Option<PersonId>,
+) -> Result<Participant> {
+    let id = participant.conversation_id;
+    let current = ConversationStore::find(&db.store, tenant, &[id]).await?.pop();
+    let tied = Participant { person_id: to, ..participant.clone() };
+    let number = current.map_or(2, |current| current.revision + 1);
+    let edit = NewEdit {
+        changed: vec![tied.clone()],
+        memory: to.map(|person_id| Memory::Keep { key: key(&tied.label), person_id }),
+        ..new_edit(id, number, RevisionKind::Tie)
+    };
+    let entry = entry(tenant).changed(true);
+    RevisionStore::write(&db.store, tenant, &edit, follow(tenant, id), Some(entry)).await?;
+    Ok(tied)
+}
+
 async fn tie(db: &Database, tenant: Tenant, participant: &Participant, to: Option<PersonId>) -> Participant {
-    let follow = follow(tenant, participant.conversation_id);
-    PersonStore::tie(&db.store, tenant, participant, to, follow, entry(tenant)).await.unwrap()
+    try_tie(db, tenant, participant, to).await.unwrap()
 }
 
 async fn indexable(db: &Database, tenant: Tenant, id: ConversationId) -> Indexable {
@@ -136,14 +158,14 @@ async fn a_tie_is_told_to_search_once_and_goes_with_the_person() {
     assert_eq!(found.len(), 2);
     assert!(found.iter().all(|found| found.passage.people == known(&[&ana])));
 
-    // The same again changes nothing, and is written down as such.
-    tie(&db, us, coach, Some(ana.id)).await;
-    assert_eq!(indexable(&db, us, id).await, after);
     assert_eq!((updates(&db, us, id).await, changes(&db, "test").await), (1, 1));
 
     tie(&db, us, client, Some(ben.id)).await;
     assert_eq!(indexable(&db, us, id).await.passages[0].people, known(&[&ana, &ben]));
-    assert_eq!(db.store.participants(us, &[id]).await.unwrap()[1].person_id, Some(ben.id));
+    assert_eq!(
+        ConversationStore::participants(&db.store, us, &[id]).await.unwrap()[1].person_id,
+        Some(ben.id)
+    );
     let by = async |person: &Person| {
         let filter = ConversationFilter { person_ids: vec![person.id], ..ConversationFilter::default() };
         let page = PageBy { after: None, before: None, limit: 10, backward: false };
@@ -153,7 +175,7 @@ async fn a_tie_is_told_to_search_once_and_goes_with_the_person() {
     };
     assert_eq!((by(&ana).await, by(&ben).await), (vec![id], vec![id]));
     let page = PageBy { after: None, before: None, limit: 10, backward: false };
-    let segments = db.store.segments(us, id, page).await.unwrap();
+    let segments = ConversationStore::segments(&db.store, us, id, page).await.unwrap();
     let runs = db.store.segment_runs(us, &[(id, 0, 9)]).await.unwrap().remove(0);
     assert_eq!(segments, runs);
     assert_eq!(segments[0].participant.as_ref().unwrap().person_id, Some(ana.id));
@@ -179,7 +201,7 @@ async fn a_tie_is_told_to_search_once_and_goes_with_the_person() {
     assert!(delete(&[other.conversation.id]).await.unwrap());
     assert!(PersonStore::find(&db.store, us, &[ana.id]).await.unwrap().is_empty());
     assert_eq!(delete(&[]).await.unwrap_err().code(), "NOT_FOUND");
-    assert_eq!(db.store.participants(us, &[id]).await.unwrap().len(), 2);
+    assert_eq!(ConversationStore::participants(&db.store, us, &[id]).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -201,6 +223,26 @@ async fn a_label_suggests_whoever_has_its_name_until_it_is_somebody() {
     assert_eq!(suggested().await.len(), 5);
     tie(&db, us, &new.participants[0], Some(first.id)).await;
     assert!(suggested().await.is_empty());
+
+    // Who was that last time comes first next time, by whatever name.
+    let third = person(&db, us, "Zoë").await;
+    tie(&db, us, &new.participants[1], Some(third.id)).await;
+    let next = talk(&db, us).await;
+    let participants = [next.participants[0].id, next.participants[1].id];
+    let mut suggested = db.store.suggest(us, &participants).await.unwrap();
+    suggested.sort_by_key(|(id, _)| *id == participants[0]);
+    assert_eq!((suggested.len(), &suggested[0]), (6, &(participants[1], third.clone())));
+    assert_eq!(suggested[1], (participants[0], first));
+    let untied = NewEdit {
+        changed: vec![Participant { person_id: None, ..new.participants[1].clone() }],
+        memory: Some(Memory::Drop { key: "client".to_owned(), person_id: third.id }),
+        ..new_edit(new.conversation.id, 4, RevisionKind::Tie)
+    };
+    RevisionStore::write(&db.store, us, &untied, Follow::default(), None).await.unwrap();
+    assert_eq!(db.store.suggest(us, &participants).await.unwrap().len(), 5);
+    let elsewhere = talk(&db, them).await;
+    let theirs = db.store.suggest(them, &[elsewhere.participants[1].id]).await.unwrap();
+    assert!(theirs.is_empty(), "another organization remembers nothing of it");
 }
 
 #[tokio::test]
@@ -217,15 +259,13 @@ async fn nobody_of_another_organization_is_found_named_or_tied() {
     assert!(db.store.conversations(us, theirs.id, 10).await.unwrap().is_empty());
     assert!(db.store.suggest(us, &[other.participants[1].id]).await.unwrap().is_empty());
     let refused = async |participant: &Participant, person: Option<PersonId>| {
-        let follow = follow(us, participant.conversation_id);
-        let tied = PersonStore::tie(&db.store, us, participant, person, follow, entry(us)).await;
-        tied.unwrap_err().to_string()
+        try_tie(&db, us, participant, person).await.unwrap_err().to_string()
     };
     assert_eq!(
         refused(&own.participants[0], Some(theirs.id)).await,
         format!("there is no person {}", theirs.id)
     );
-    let missing = format!("there is no participant {}", other.participants[0].id);
+    let missing = format!("there is no conversation {}", other.conversation.id);
     assert_eq!(refused(&other.participants[0], Some(ours.id)).await, missing);
     assert_eq!(refused(&other.participants[0], None).await, missing);
     let delete = async |id: PersonId| {

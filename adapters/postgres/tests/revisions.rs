@@ -13,6 +13,7 @@ use colloquy_domain::{
         store::{
             PageBy,
             conversations::{ConversationStore, NewConversation},
+            passages::PassageStore,
             people::PersonStore,
             revisions::{NewEdit, RevisionStore},
         },
@@ -21,28 +22,15 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{Org, entry, id, imported, now, organization},
+    fixtures::{
+        Org, entry, erasure, id, imported, imported_and_claimed, new_edit, now, organization, passages,
+    },
 };
 
 const DOWN: &str = include_str!("../../../migrations/2026-11-21-000016_revisions/down.sql");
 
-/// A revision that changes nothing yet.
 fn edit(org: &Org, id: ConversationId, number: i32, kind: RevisionKind) -> NewEdit {
-    NewEdit {
-        conversation_id: id,
-        number,
-        kind,
-        reason: None,
-        author_id: org.owner,
-        reverted_to: None,
-        created_at: now(),
-        ended: Vec::new(),
-        segments: Vec::new(),
-        characters: 0,
-        added: Vec::new(),
-        changed: Vec::new(),
-        memory: None,
-    }
+    NewEdit { author_id: Some(org.owner), ..new_edit(id, number, kind) }
 }
 
 /// The text of one segment is another.
@@ -182,4 +170,68 @@ async fn every_past_state_reads_back_and_a_revision_writes_only_what_it_changes(
     let back = db.store.compare(tenant, id, 4, 1, None, 10).await.unwrap();
     assert_eq!(texts(&back[1]), (None, Some(new.segments[999].text.clone())));
     assert!(db.store.compare(tenant, id, 2, 3, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn search_waits_for_the_cut_of_another_text_and_goes_on_after_a_tie() {
+    let Some(db) = Database::new().await else { return };
+    let org = organization(&db.store).await;
+    let (new, job) = imported_and_claimed(&db.store, org.tenant).await;
+    let id = new.conversation.id;
+    let indexable = async || {
+        let found = db.store.find_indexable(org.tenant, id).await.unwrap().1.unwrap();
+        (found.is_cut, found.passages.len())
+    };
+    assert_eq!(indexable().await, (true, 0), "nothing to wait for that was there before");
+    db.store.replace(org.tenant, job.claim, id, 1, &passages(id), Follow::default()).await.unwrap();
+    let ana = person(&db, org.tenant, "Ana").await;
+    let coach = Participant { person_id: Some(ana.id), ..new.participants[0].clone() };
+    let tie = NewEdit { changed: vec![coach], ..edit(&org, id, 2, RevisionKind::Tie) };
+    write(&db, org.tenant, &tie).await;
+    assert_eq!(indexable().await, (true, 2));
+    write(&db, org.tenant, &other_text(&org, &new, 3, 0, "Another text.")).await;
+    assert_eq!(indexable().await, (false, 0));
+}
+
+#[tokio::test]
+async fn another_organization_reads_and_writes_no_revision_and_a_deleted_conversation_leaves_none() {
+    let Some(db) = Database::new().await else { return };
+    let (ours, theirs) = (organization(&db.store).await, organization(&db.store).await);
+    let (us, them, store) = (ours.tenant, theirs.tenant, &db.store);
+    let new = imported(store, them, 4).await;
+    let id = new.conversation.id;
+    write(&db, them, &other_text(&theirs, &new, 2, 0, "Theirs.")).await;
+    let coach = Participant { label: "Ana".to_owned(), ..new.participants[0].clone() };
+    let rename = NewEdit { changed: vec![coach], ..edit(&theirs, id, 3, RevisionKind::Rename) };
+    write(&db, them, &rename).await;
+
+    assert!(RevisionStore::list(store, us, id, all()).await.unwrap().is_empty());
+    assert!(RevisionStore::find(store, us, id, 1).await.unwrap().is_none());
+    assert!(RevisionStore::talk(store, us, id, 1).await.unwrap().is_none());
+    assert!(RevisionStore::participants(store, us, id, 1).await.unwrap().is_empty());
+    assert!(RevisionStore::segments(store, us, id, 1, all()).await.unwrap().is_empty());
+    assert!(RevisionStore::find_segments(store, us, &[(new.segments[0].id, 1)]).await.unwrap().is_empty());
+    let participant = [(new.participants[0].id, 1)];
+    assert!(RevisionStore::find_participants(store, us, &participant).await.unwrap().is_empty());
+    assert_eq!(RevisionStore::find_participants(store, them, &participant).await.unwrap().len(), 1);
+    assert!(store.compare(us, id, 1, 3, None, 10).await.unwrap().is_empty());
+    assert!(store.is_edited(them, id).await.unwrap() && !store.is_edited(us, id).await.unwrap());
+    let forced = other_text(&ours, &new, 4, 0, "Ours.");
+    let refused = RevisionStore::write(store, us, &forced, Follow::default(), None).await;
+    assert_eq!(refused.unwrap_err().code(), "NOT_FOUND");
+    let own = imported(store, us, 1).await.conversation.id;
+    let forced = NewEdit { conversation_id: own, number: 2, ..forced };
+    assert!(RevisionStore::write(store, us, &forced, Follow::default(), None).await.is_err());
+    assert_eq!(db.number("SELECT count(*) FROM segments WHERE text = 'Ours.'").await, 0);
+    assert_eq!(
+        db.number("SELECT count(*) FROM segments WHERE text = 'Theirs.' AND valid_to IS NULL").await,
+        1
+    );
+
+    let new = erasure(id.0);
+    ConversationStore::delete(store, them, id, None, new, Follow::default(), None).await.unwrap().unwrap();
+    for table in ["revisions", "segments", "participants", "participant_history"] {
+        let left = format!("SELECT count(*) FROM {table} WHERE conversation_id = '{id}'");
+        assert_eq!(db.number(&left).await, 0, "{table}");
+    }
 }

@@ -153,10 +153,26 @@ pub(crate) async fn count(
         ..Plan::default()
     };
     if kind == BatchKind::Reimport {
+        plan.impossible.extend(edited(ports, reach, filter, options).await?);
         plan.impossible.extend(without_bytes(ports, reach, filter, conversations).await?);
     }
     estimate_duration(ports, tenant, kind, &mut plan).await?;
     Ok(plan)
+}
+
+/// Those that were changed by hand, which a reimport would undo.
+async fn edited(
+    ports: &Ports,
+    reach: Reach,
+    filter: &ConversationFilter,
+    options: BatchOptions,
+) -> Result<Option<Impossible>> {
+    let conversations = match options.overwrite_edits {
+        true => 0,
+        false => ports.batches.edited(reach, filter).await?,
+    };
+    let reason = "they were changed by hand since they were read; these are skipped, unless `overwriteEdits` says otherwise";
+    Ok((conversations > 0).then(|| Impossible { reason: reason.to_owned(), conversations }))
 }
 
 /// Those whose bytes are gone. Looking takes a call to the object store for each, so of many the oldest stand for

@@ -1,5 +1,8 @@
 //! Reading the kept bytes of a conversation again, by the rules of today. Where the transcript comes out as it
-//! stands, nothing is written; else it is a new revision, and all that follows an import follows it.
+//! stands, nothing is written; else it is a new revision, and all that follows an import follows it. What somebody has changed
+//! by hand is left alone unless it is to be overwritten.
+
+use std::collections::{HashMap, VecDeque};
 
 use crate::{
     Error, Problem, Result,
@@ -10,7 +13,7 @@ use crate::{
         update,
     },
     events::{NewEvent, Stage},
-    ids::ConversationId,
+    ids::{ConversationId, SegmentId},
     jobs::{Claim, JobKind, Payload},
     ports::{Ports, jobs::Follow, store::conversations::NewRevision},
 };
@@ -20,16 +23,28 @@ pub enum Reimported {
     /// The revision was written, and the claim completed.
     Committed,
     Same,
+    /// Somebody has changed the transcript since it was read.
+    Edited,
     Gone,
 }
 
 /// Under the claim, which a new revision completes.
-pub async fn reimport(ports: &Ports, tenant: Tenant, claim: Claim, id: ConversationId) -> Result<Reimported> {
+pub async fn reimport(
+    ports: &Ports,
+    tenant: Tenant,
+    claim: Claim,
+    id: ConversationId,
+    overwrite_edits: bool,
+) -> Result<Reimported> {
     let found = ports.conversations.find(tenant, &[id]).await?.pop();
     let talk = ports.conversations.find_talk(tenant, id).await?;
     let (Some(conversation), Some(talk)) = (found, talk) else {
         return Ok(Reimported::Gone);
     };
+    // Whoever changes it after this makes another revision, so that this one is refused.
+    if !overwrite_edits && ports.revisions.is_edited(tenant, id).await? {
+        return Ok(Reimported::Edited);
+    }
     let Some(bytes) = ports.objects.get(&conversation.object_key).await? else {
         let message = "the original bytes are gone, so there is nothing to read again";
         return Err(Error::Invalid(Problem::new("BYTES_GONE", message)));
@@ -48,6 +63,7 @@ pub async fn reimport(ports: &Ports, tenant: Tenant, claim: Claim, id: Conversat
     }
     let known = ports.conversations.known_participants(tenant, id).await?;
     let (participants, segments) = with_known_speakers(&known, participants, segments);
+    let (segments, kept) = with_known_ids(&talk, segments);
     let revision = talk.revision + 1;
     let payload = Payload::Revision { conversation_id: id, revision };
     let job = ports.new_job(JobKind::IngestConversation, Some(tenant.0), payload);
@@ -59,6 +75,7 @@ pub async fn reimport(ports: &Ports, tenant: Tenant, claim: Claim, id: Conversat
         report,
         participants,
         segments,
+        kept,
         created_at: ports.clock.now(),
     };
     match ports.conversations.revise(tenant, claim, new, follow).await {
@@ -96,6 +113,25 @@ fn with_known_speakers(
     (added, segments)
 }
 
+/// What was said so before keeps its id; and where it stands at its place, its state too.
+fn with_known_ids(talk: &Talk, mut segments: Vec<Segment>) -> (Vec<Segment>, Vec<SegmentId>) {
+    let mut known: HashMap<_, VecDeque<&Segment>> = HashMap::new();
+    for old in &talk.segments {
+        let said = (old.participant_id, old.text.as_str(), old.start_ms, old.end_ms);
+        known.entry(said).or_default().push_back(old);
+    }
+    let mut kept = Vec::new();
+    for new in &mut segments {
+        let said = (new.participant_id, new.text.as_str(), new.start_ms, new.end_ms);
+        let Some(old) = known.get_mut(&said).and_then(VecDeque::pop_front) else { continue };
+        if old.sequence == new.sequence {
+            kept.push(old.id);
+        }
+        new.id = old.id;
+    }
+    (segments, kept)
+}
+
 /// Ids apart: who says what, when.
 fn is_same(talk: &Talk, participants: &[Participant], segments: &[Segment]) -> bool {
     fn said<'a>(of: &'a [Participant], segment: &'a Segment) -> impl PartialEq + use<'a> {
@@ -108,4 +144,40 @@ fn is_same(talk: &Talk, participants: &[Participant], segments: &[Segment]) -> b
             .iter()
             .zip(segments)
             .all(|(old, new)| said(&talk.participants, old) == said(participants, new))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ID: ConversationId = ConversationId(Uuid::nil());
+
+    fn segments(from: u128, texts: &[&str]) -> Vec<Segment> {
+        let segment = |(at, text): (usize, &&str)| Segment {
+            id: SegmentId(Uuid::from_u128(from + at as u128)),
+            conversation_id: ID,
+            sequence: at as i32,
+            participant_id: None,
+            text: (*text).to_owned(),
+            start_ms: None,
+            end_ms: None,
+        };
+        texts.iter().enumerate().map(segment).collect()
+    }
+
+    #[test]
+    fn what_was_said_so_before_keeps_its_id_and_at_its_place_its_state() {
+        let talk = Talk {
+            conversation_id: ID,
+            revision: 1,
+            participants: Vec::new(),
+            segments: segments(0, &["Yes.", "Once.", "Yes.", "Last."]),
+        };
+        let (read, kept) = with_known_ids(&talk, segments(10, &["Yes.", "Twice.", "Last.", "Yes.", "Yes."]));
+        let ids: Vec<_> = read.iter().map(|one| one.id.0.as_u128()).collect();
+        assert_eq!(ids, [0, 11, 3, 2, 14]);
+        assert_eq!(kept, [SegmentId(Uuid::from_u128(0))]);
+    }
 }

@@ -6,7 +6,11 @@ use crate::{
     Error, Result,
     accounts::{Actor, Role, sign_up::check_name},
     audit::{self, NewAuditEntry, Origin},
-    conversations::{Participant, update::changed},
+    conversations::{
+        Participant, RevisionNumber,
+        revise::{self, Change, Revise, Revised},
+        update::changed,
+    },
     ids::{ConversationId, ParticipantId, PersonId},
     ports::{Ports, jobs::Follow},
 };
@@ -15,6 +19,8 @@ use crate::{
 const TOGETHER: usize = 500;
 /// More transactions than that nobody needs.
 const ROUNDS: usize = 1_000;
+/// Of somebody who ties at whatever revision there is, while others revise.
+const TRIES: usize = 10;
 
 /// Another one of the same name is another person.
 pub async fn create(ports: &Ports, actor: &Actor, origin: &Origin, name: &str) -> Result<Person> {
@@ -87,24 +93,51 @@ fn all_changed(ports: &Ports, actor: &Actor, ids: &[ConversationId]) -> Follow {
     follow
 }
 
-/// Says who a participant is, or with `None` that it is nobody in particular. What stands so already changes nothing.
+/// Says who a participant is, or with `None` that it is nobody in particular: a revision like any other. What stands so
+/// already changes nothing. Without `expected` it is whatever revision is current.
 pub async fn tie(
     ports: &Ports,
     actor: &Actor,
     origin: &Origin,
     id: ParticipantId,
     person: Option<PersonId>,
-) -> Result<Participant> {
+    expected: Option<RevisionNumber>,
+    reason: Option<String>,
+) -> Result<(Participant, Revised)> {
     let entry = NewAuditEntry::new(ports, actor, origin, "participants.setPerson").on(id);
     let entry = entry.with("person", person.map(|person| person.to_string()));
-    let tied = async {
-        actor.require(Role::Member)?;
-        let missing = || Error::not_found("participant", id);
-        let found = ports.conversations.find_participants(actor.tenant(), &[id]).await?;
-        let participant = found.into_iter().next().ok_or_else(missing)?;
-        let follow = changed(ports, actor.tenant(), participant.conversation_id);
-        ports.people.tie(actor.tenant(), &participant, person, follow, entry.again(ports)).await
-    };
-    let tied = tied.await;
+    let tied = tie_at(ports, actor, id, person, expected, reason, &entry).await;
     audit::settle(ports, entry, tied).await
+}
+
+async fn tie_at(
+    ports: &Ports,
+    actor: &Actor,
+    id: ParticipantId,
+    person: Option<PersonId>,
+    expected: Option<RevisionNumber>,
+    reason: Option<String>,
+    entry: &NewAuditEntry,
+) -> Result<(Participant, Revised)> {
+    actor.require(Role::Member)?;
+    let conversation_id = find_participant(ports, actor, id).await?.conversation_id;
+    let change = Change::Tie { id, person };
+    for _ in 0..TRIES {
+        let current = match expected {
+            Some(expected) => expected,
+            None => revise::find(ports, actor.tenant(), conversation_id).await?.revision,
+        };
+        let input =
+            Revise { conversation_id, expected: current, reason: reason.clone(), change: change.clone() };
+        match revise::make(ports, actor, input, Some(entry.again(ports))).await {
+            Err(error) if error.code() == revise::CONFLICT && expected.is_none() => continue,
+            made => return Ok((find_participant(ports, actor, id).await?, made?)),
+        }
+    }
+    Err(Error::unavailable("tie a participant", "the conversation is revised all the time"))
+}
+
+async fn find_participant(ports: &Ports, actor: &Actor, id: ParticipantId) -> Result<Participant> {
+    let found = ports.conversations.find_participants(actor.tenant(), &[id]).await?;
+    found.into_iter().next().ok_or_else(|| Error::not_found("participant", id))
 }

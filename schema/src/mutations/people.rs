@@ -5,10 +5,15 @@ use colloquy_domain::people::manage;
 
 use crate::{
     Wired,
-    errors::{UserError, settle},
+    errors::{UserError, fault, settle},
     global_id,
     guards::{actor, origin},
-    types::{person::Person, segment::Participant},
+    mutations::revisions,
+    types::{
+        person::Person,
+        revision::{self, Revision, RevisionConflict},
+        segment::Participant,
+    },
 };
 
 #[derive(Default)]
@@ -35,6 +40,10 @@ struct SetParticipantPersonInput {
     participant_id: ID,
     /// Null where it is nobody in particular.
     person_id: Option<ID>,
+    /// The revision that you have seen; left out, it is whatever is current.
+    expected_revision: Option<i32>,
+    /// Why; at most 500 characters.
+    reason: Option<String>,
 }
 
 #[derive(SimpleObject)]
@@ -52,6 +61,10 @@ struct DeletePersonPayload {
 #[derive(SimpleObject)]
 struct SetParticipantPersonPayload {
     participant: Option<Participant>,
+    /// The revision that was made; null where that stood so already.
+    revision: Option<Revision>,
+    /// With the user error REVISION_CONFLICT.
+    conflict: Option<RevisionConflict>,
     user_errors: Vec<UserError>,
 }
 
@@ -92,20 +105,53 @@ impl PersonMutations {
         Ok(DeletePersonPayload { deleted_id: deleted.map(|()| input.id.clone()), user_errors })
     }
 
-    /// Says who a participant is; searches by person find what it says from then on. What stands so already changes
-    /// nothing. Needs MEMBER.
+    /// Says who a participant is; searches by person find what it says from then on. It is a revision of the conversation.
+    /// What stands so already changes nothing. Whoever is tied so is suggested first for other participants of this label.
+    /// Needs MEMBER.
     async fn set_participant_person(
         &self,
         ctx: &Context<'_>,
         input: SetParticipantPersonInput,
     ) -> Result<SetParticipantPersonPayload> {
         let (actor, origin) = (actor(ctx)?, origin(ctx));
+        let expected = input.expected_revision;
         let tied = async {
             let participant = global_id::require(&input.participant_id)?;
             let person = input.person_id.as_ref().map(global_id::require).transpose()?;
-            manage::tie(ctx.ports(), actor, &origin, participant, person).await
+            manage::tie(ctx.ports(), actor, &origin, participant, person, expected, input.reason).await
         };
-        let (participant, user_errors) = settle(tied.await)?;
-        Ok(SetParticipantPersonPayload { participant: participant.map(Participant), user_errors })
+        let tied = tied.await;
+        let conflict = conflict_over(ctx, &input.participant_id, expected, &tied).await?;
+        let (tied, user_errors) = settle(tied)?;
+        let Some((participant, revised)) = tied else {
+            return Ok(SetParticipantPersonPayload {
+                participant: None,
+                revision: None,
+                conflict,
+                user_errors,
+            });
+        };
+        let revision = match revised.made {
+            Some(number) => revision::find(ctx, participant.conversation_id, number).await?,
+            None => None,
+        };
+        let participant = Some(Participant(participant));
+        Ok(SetParticipantPersonPayload { participant, revision, conflict, user_errors })
+    }
+}
+
+async fn conflict_over<T>(
+    ctx: &Context<'_>,
+    participant: &ID,
+    expected: Option<i32>,
+    tied: &colloquy_domain::Result<T>,
+) -> Result<Option<RevisionConflict>> {
+    let (Some(id), Some(expected), Err(_)) = (global_id::decode(participant), expected, tied) else {
+        return Ok(None);
+    };
+    let found = ctx.ports().conversations.find_participants(actor(ctx)?.tenant(), &[id]).await;
+    match found.map_err(fault)?.first() {
+        Some(participant) => revisions::conflict(ctx, participant.conversation_id, expected, tied).await,
+        None => Ok(None),
     }
 }

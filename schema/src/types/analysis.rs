@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use colloquy_domain::{
     analysis::{self, Details, measures, timeline},
+    conversations::RevisionNumber,
     ids::{InsightId, ParticipantId},
     ports::store::analyses as store,
     time::Timestamp,
@@ -21,7 +22,7 @@ use crate::{
     errors::fault,
     global_id,
     guards::actor,
-    loaders::{ConversationById, InsightsOf, ParticipantById, SegmentById},
+    loaders::{ConversationById, InsightsOf, ParticipantAt, SegmentAt, StaleOf},
 };
 
 /// One immutable run of an analyzer over a revision.
@@ -39,8 +40,16 @@ impl Analysis {
         Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Conversation))
     }
 
+    /// Which revision was analysed. Segments, labels and quotes are those of that one.
     async fn revision(&self) -> i32 {
         self.0.revision
+    }
+
+    /// Whether the transcript has changed since; who of the organization's people speaks makes no difference. What follows a
+    /// change analyses it anew, and this one stays.
+    async fn is_stale(&self, ctx: &Context<'_>) -> Result<bool> {
+        let key = StaleOf(actor(ctx)?.tenant(), self.0.id);
+        Ok(ctx.loader().load_one(key).await.map_err(fault)?.is_some())
     }
 
     /// `extractive` works by rules and needs no model.
@@ -57,7 +66,7 @@ impl Analysis {
     }
 
     async fn measures(&self) -> Measures {
-        Measures::from(self.0.measures.clone())
+        Measures::of(self.0.measures.clone(), self.0.revision)
     }
 
     /// Claims with their evidence; of these kinds only, where some are given.
@@ -68,7 +77,7 @@ impl Analysis {
         let wanted =
             |kind: analysis::InsightKind| kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind.into()));
         let insights = insights.into_iter().filter(|(_, insight)| wanted(insight.kind));
-        Ok(insights.map(|(id, insight)| Insight { id, insight }).collect())
+        Ok(insights.map(|(id, insight)| Insight { id, insight, revision: self.0.revision }).collect())
     }
 }
 
@@ -76,6 +85,7 @@ impl Analysis {
 pub(crate) struct Insight {
     id: InsightId,
     insight: analysis::Insight,
+    revision: RevisionNumber,
 }
 
 #[Object]
@@ -95,7 +105,7 @@ impl Insight {
 
     /// Whom it is about: who asks, decides, worries, or is to act.
     async fn participant(&self, ctx: &Context<'_>) -> Result<Option<Participant>> {
-        participant(ctx, self.insight.participant_id).await
+        participant(ctx, self.insight.participant_id, self.revision).await
     }
 
     /// From 0 to 1, how sure the analyzer is; of a key phrase, its weight beside the heaviest; of a sentiment,
@@ -146,18 +156,23 @@ impl Insight {
 
     /// Never empty.
     async fn evidence(&self) -> Vec<Evidence> {
-        self.insight.evidence.iter().cloned().map(Evidence).collect()
+        self.insight.evidence.iter().cloned().map(|one| Evidence(one, self.revision)).collect()
     }
 }
 
-async fn participant(ctx: &Context<'_>, id: Option<ParticipantId>) -> Result<Option<Participant>> {
+/// As they were in the revision that was analysed.
+async fn participant(
+    ctx: &Context<'_>,
+    id: Option<ParticipantId>,
+    revision: RevisionNumber,
+) -> Result<Option<Participant>> {
     let Some(id) = id else { return Ok(None) };
-    let key = ParticipantById(actor(ctx)?.tenant(), id);
-    Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Participant))
+    let key = ParticipantAt(actor(ctx)?.tenant(), (id, revision));
+    Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(|(_, found)| Participant(found)))
 }
 
 /// The segments, the words and the time that support a claim.
-pub(crate) struct Evidence(analysis::Evidence);
+pub(crate) struct Evidence(analysis::Evidence, RevisionNumber);
 
 #[Object]
 impl Evidence {
@@ -175,12 +190,12 @@ impl Evidence {
         ms(self.0.end_ms)
     }
 
-    /// In the order of the talk.
+    /// In the order of the talk, as they were in the revision that was analysed.
     async fn segments(&self, ctx: &Context<'_>) -> Result<Vec<Segment>> {
         let tenant = actor(ctx)?.tenant();
-        let keys = self.0.segment_ids.iter().map(|id| SegmentById(tenant, *id));
+        let keys = self.0.segment_ids.iter().map(|id| SegmentAt(tenant, (*id, self.1)));
         let mut found: HashMap<_, _> = ctx.loader().load_many(keys.clone()).await.map_err(fault)?;
-        Ok(keys.filter_map(|key| found.remove(&key)).map(Segment::from).collect())
+        Ok(keys.filter_map(|key| found.remove(&key)).map(|(_, spoken)| Segment::from(spoken)).collect())
     }
 }
 
@@ -209,8 +224,9 @@ pub(crate) struct Measures {
     notes: Vec<String>,
 }
 
-impl From<measures::Measures> for Measures {
-    fn from(measures: measures::Measures) -> Self {
+impl Measures {
+    fn of(measures: measures::Measures, revision: RevisionNumber) -> Self {
+        let participants = measures.participants.into_iter();
         Self {
             segments: int(measures.segments.into()),
             turns: int(measures.turns.into()),
@@ -220,27 +236,27 @@ impl From<measures::Measures> for Measures {
             speaking_ms: measures.speaking_ms.map(int),
             segments_without_times: int(measures.segments_without_times.into()),
             overlap_ms: int(measures.overlap_ms),
-            overlaps: measures.overlaps.into_iter().map(Overlap).collect(),
+            overlaps: measures.overlaps.into_iter().map(|one| Overlap(one, revision)).collect(),
             silences: measures.silences.into(),
-            participants: measures.participants.into_iter().map(ParticipantMeasures).collect(),
+            participants: participants.map(|one| ParticipantMeasures(one, revision)).collect(),
             notes: measures.notes,
         }
     }
 }
 
 /// Who began how often while whom was speaking.
-pub(crate) struct Overlap(timeline::Overlap);
+pub(crate) struct Overlap(timeline::Overlap, RevisionNumber);
 
 #[Object]
 impl Overlap {
     /// Who began.
     async fn by(&self, ctx: &Context<'_>) -> Result<Option<Participant>> {
-        participant(ctx, Some(self.0.by)).await
+        participant(ctx, Some(self.0.by), self.1).await
     }
 
     /// Who was speaking.
     async fn of(&self, ctx: &Context<'_>) -> Result<Option<Participant>> {
-        participant(ctx, Some(self.0.of)).await
+        participant(ctx, Some(self.0.of), self.1).await
     }
 
     async fn count(&self) -> i32 {
@@ -281,13 +297,13 @@ impl From<timeline::Silences> for Silences {
 }
 
 /// One participant in numbers.
-pub(crate) struct ParticipantMeasures(measures::ParticipantMeasures);
+pub(crate) struct ParticipantMeasures(measures::ParticipantMeasures, RevisionNumber);
 
 #[Object]
 impl ParticipantMeasures {
     /// Null for the speech whose speaker is not known.
     async fn participant(&self, ctx: &Context<'_>) -> Result<Option<Participant>> {
-        participant(ctx, self.0.participant_id).await
+        participant(ctx, self.0.participant_id, self.1).await
     }
 
     async fn words(&self) -> i32 {
@@ -321,7 +337,7 @@ impl ParticipantMeasures {
     }
 
     async fn longest_turn(&self) -> Option<LongestTurn> {
-        self.0.longest_turn.clone().map(LongestTurn)
+        self.0.longest_turn.clone().map(|turn| LongestTurn(turn, self.1))
     }
 
     /// "um", "uh", "like" and "you know" where commas set them apart; null if the talk is not English.
@@ -340,14 +356,14 @@ impl ParticipantMeasures {
 }
 
 /// The turn with the most words.
-pub(crate) struct LongestTurn(measures::LongestTurn);
+pub(crate) struct LongestTurn(measures::LongestTurn, RevisionNumber);
 
 #[Object]
 impl LongestTurn {
     /// Its first segment.
     async fn segment(&self, ctx: &Context<'_>) -> Result<Option<Segment>> {
-        let key = SegmentById(actor(ctx)?.tenant(), self.0.segment_id);
-        Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Segment::from))
+        let key = SegmentAt(actor(ctx)?.tenant(), (self.0.segment_id, self.1));
+        Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(|(_, spoken)| Segment::from(spoken)))
     }
 
     async fn words(&self) -> i32 {

@@ -60,7 +60,8 @@ impl ScalarType for Long {
 pub(crate) enum BatchKind {
     /// Analyses anew, beside the analyses of before.
     Reanalyze,
-    /// Reads the kept bytes again; another transcript is a new revision.
+    /// Reads the kept bytes again; another transcript is a new revision. What was changed by hand since is skipped, unless
+    /// `overwriteEdits` says otherwise.
     Reimport,
     /// Writes the transcript as JSON into the object store, at `exports/ORGANIZATION/CONVERSATION/BATCH.json`.
     Export,
@@ -147,11 +148,19 @@ pub(crate) struct BatchOptions {
     /// For REANALYZE.
     #[graphql(default_with = "AnalyzerChoice::Extractive")]
     analyzer: AnalyzerChoice,
+    /// For REIMPORT: also conversations that were changed by hand since they were read, which are skipped otherwise. Those
+    /// changes are of past revisions then, and `revertConversation` brings them back.
+    #[graphql(default)]
+    overwrite_edits: bool,
 }
 
 impl BatchOptions {
     pub(crate) fn read(self, everywhere: bool) -> batches::BatchOptions {
-        batches::BatchOptions { analyzer: self.analyzer.into(), everywhere }
+        batches::BatchOptions {
+            analyzer: self.analyzer.into(),
+            overwrite_edits: self.overwrite_edits,
+            everywhere,
+        }
     }
 }
 

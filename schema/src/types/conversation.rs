@@ -14,6 +14,7 @@ use super::{
     import::ImportReport,
     int,
     job::Job,
+    revision::{self, Revision, RevisionConnection},
     segment::{Participant, Segment, SegmentConnection, SequenceCursor},
 };
 use crate::{
@@ -67,7 +68,7 @@ impl Conversation {
         self.0.file_name.as_deref()
     }
 
-    /// Number of the current revision, from 1.
+    /// Number of the current revision, from 1; `revisionAt` has what it was at each.
     async fn revision(&self) -> i32 {
         self.0.revision
     }
@@ -127,6 +128,24 @@ impl Conversation {
         Ok(connection(&page, rows.map_err(fault)?, |row| SequenceCursor(row.segment.sequence), Segment::from))
     }
 
+    /// All that it has been, newest first. At most 100 a page.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn revisions(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+    ) -> Result<RevisionConnection> {
+        revision::list(ctx, self.0.id, PageArgs { after, before, first, last }).await
+    }
+
+    /// What it was at a revision; null where it has no such.
+    async fn revision_at(&self, ctx: &Context<'_>, number: i32) -> Result<Option<Revision>> {
+        revision::find(ctx, self.0.id, number).await
+    }
+
     async fn segment_count(&self, ctx: &Context<'_>) -> Result<i32> {
         let key = SegmentCountOf(actor(ctx)?.tenant(), self.0.id);
         let count = ctx.loader().load_one(key).await.map_err(fault)?;
@@ -140,7 +159,7 @@ impl Conversation {
         Ok(progress.map(StageReached::all).unwrap_or_default())
     }
 
-    /// The newest analysis of the current revision.
+    /// The newest analysis of the newest revision that has one. `isStale` says whether something else was said since.
     async fn analysis(&self, ctx: &Context<'_>) -> Result<Option<Analysis>> {
         let key = AnalysisOf(actor(ctx)?.tenant(), self.0.id);
         Ok(ctx.loader().load_one(key).await.map_err(fault)?.map(Analysis))

@@ -21,12 +21,12 @@ impl Participant {
         global_id::encode(self.0.id)
     }
 
-    /// As the source has it.
+    /// As the source has it, or as `renameParticipant` has changed it.
     async fn label(&self) -> &str {
         &self.0.label
     }
 
-    /// From 0, in the order of first speaking.
+    /// From 0, in the order of first speaking; whoever is split off comes last.
     async fn ordinal(&self) -> i32 {
         self.0.ordinal
     }
@@ -39,8 +39,8 @@ impl Participant {
         }
     }
 
-    /// Who it may be: people whose name is its label, without case and accents. At most 5, and none where it is somebody
-    /// already.
+    /// Who it may be: first whoever a participant of its label was taken for last, then people whose name is its label,
+    /// without case and accents. At most 5, and none where it is somebody already.
     #[graphql(complexity = "5 * child_complexity")]
     async fn suggested_people(&self, ctx: &Context<'_>) -> Result<Vec<Person>> {
         if self.0.person_id.is_some() {
@@ -66,7 +66,7 @@ impl From<conversations::SpokenSegment> for Segment {
 
 #[Object]
 impl Segment {
-    /// For life: an edit keeps it.
+    /// For life: a change by hand keeps it.
     async fn id(&self) -> ID {
         global_id::encode(self.segment.id)
     }
@@ -89,7 +89,7 @@ impl Segment {
         ms(self.segment.end_ms)
     }
 
-    /// Who speaks, where the source says so.
+    /// Who speaks, where the source or somebody since says so.
     async fn participant(&self) -> Option<&Participant> {
         self.participant.as_ref()
     }

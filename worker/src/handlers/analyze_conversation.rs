@@ -1,4 +1,4 @@
-//! Analyses a revision without a model. The same analysis is not made twice.
+//! Analyses a revision without a model. The same analysis is not made twice, nor is another where nothing has been said since.
 
 use async_trait::async_trait;
 use colloquy_domain::{
@@ -30,6 +30,9 @@ impl Handler for AnalyzeConversation {
         if let Some(analysis) = ctx.ports.analyses.find_by_key(tenant, key).await? {
             return Ok(Outcome::follow(analyzed(tenant, conversation_id, revision, analysis.id)));
         }
+        if let Some(stands) = standing(ctx, tenant, conversation_id).await? {
+            return Ok(Outcome::follow(analyzed(tenant, conversation_id, revision, stands)));
+        }
         let Some(talk) = ctx.ports.conversations.find_talk(tenant, conversation_id).await? else {
             return Ok(Outcome::nothing());
         };
@@ -58,6 +61,19 @@ impl Handler for AnalyzeConversation {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The newest analysis, where nothing has been said since.
+async fn standing(
+    ctx: &JobContext,
+    tenant: Tenant,
+    conversation_id: ConversationId,
+) -> Result<Option<AnalysisId>, Error> {
+    let Some(newest) = ctx.ports.analyses.current(tenant, &[conversation_id]).await?.pop() else {
+        return Ok(None);
+    };
+    let stale = ctx.ports.analyses.stale(tenant, &[newest.id]).await?;
+    Ok(stale.is_empty().then_some(newest.id))
 }
 
 /// Insights with ids of their own.

@@ -50,6 +50,9 @@ impl Handler for EmbedPassages {
             }
             return Ok(Outcome::nothing());
         };
+        if !found.is_cut {
+            return Ok(Outcome::nothing());
+        }
         let reached = reached(tenant.0, &found.facets, Stage::Embedded);
         let (Some(index), Some(embedder)) = (index, search.embedder.as_deref()) else {
             return if wordy { Ok(Outcome::follow(reached)) } else { Err(no_engine(DOING)) };

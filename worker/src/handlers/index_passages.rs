@@ -33,6 +33,9 @@ impl Handler for IndexPassages {
             of_engine(ctx, job, text.remove(tenant, conversation_id).await)?;
             return Ok(Outcome::nothing());
         };
+        if !found.is_cut {
+            return Ok(Outcome::nothing());
+        }
         let reached = reached(tenant.0, &found.facets, Stage::Indexed);
         let fresh = fire::fresh(ctx.searches.by_words(&ctx.ports, tenant).await?, &found, &[]);
         let documents = found.passages.into_iter().map(document).collect();

@@ -96,6 +96,15 @@ pub(super) async fn measure(
     })
 }
 
+pub(super) async fn edited(conn: &mut Connection, reach: Reach, filter: &ConversationFilter) -> Step<u64> {
+    let by_hand = sql::<Bool>(
+        "EXISTS (SELECT FROM revisions r WHERE r.conversation_id = conversations.id
+            AND r.number = conversations.revision AND r.edited)",
+    );
+    let count: i64 = chosen(reach, filter, Tagged::Planned).filter(by_hand).count().get_result(conn).await?;
+    Ok(count.unsigned_abs())
+}
+
 #[derive(QueryableByName)]
 struct Ran {
     #[diesel(sql_type = BigInt)]

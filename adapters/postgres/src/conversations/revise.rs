@@ -1,4 +1,6 @@
-//! Another transcript of a conversation that stands: the segments of before end with it, and stay for history.
+//! Another transcript of a conversation that stands: what was said otherwise before ends with it, and stays for history.
+
+use std::collections::HashSet;
 
 use colloquy_domain::{
     Error, accounts::Tenant, conversations::revisions::RevisionKind, ports::store::conversations::NewRevision,
@@ -62,9 +64,12 @@ pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevis
         .filter(segments::conversation_id.eq(id.0))
         .filter(segments::organization_id.eq(tenant.0.0))
         .filter(segments::valid_to.is_null())
+        .filter(diesel::dsl::not(segments::id.eq_any(new.kept.iter().map(|id| id.0))))
         .set(segments::valid_to.eq(new.number))
         .execute(conn)
         .await?;
     insert_participants(conn, tenant, new.number, &new.participants).await?;
-    insert_segments(conn, tenant, id, new.number, &new.segments).await
+    let kept: HashSet<_> = new.kept.iter().collect();
+    let begun: Vec<_> = new.segments.iter().filter(|one| !kept.contains(&one.id)).cloned().collect();
+    insert_segments(conn, tenant, id, new.number, &begun).await
 }

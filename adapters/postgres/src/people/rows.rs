@@ -225,11 +225,15 @@ pub(super) async fn suggest(
         of_key.entry(key(&label)).or_default().push(ParticipantId(id));
     }
     let sql = concat!(
-        "SELECT p.name_key, ",
+        "SELECT wanted.key AS name_key, ",
         columns!(),
-        " FROM unnest($2) AS wanted (key), LATERAL (
-            SELECT * FROM people WHERE organization_id = $1 AND name_key = wanted.key ORDER BY id LIMIT $3
-        ) p ORDER BY p.id"
+        " FROM unnest($2) AS wanted (key)
+        LEFT JOIN remembered_people r ON r.organization_id = $1 AND r.label_key = wanted.key, LATERAL (
+            SELECT k.* FROM people k WHERE k.organization_id = $1 AND k.id = r.person_id
+            UNION
+            (SELECT k.* FROM people k WHERE k.organization_id = $1 AND k.name_key = wanted.key
+                ORDER BY k.id LIMIT $3)
+        ) p ORDER BY (p.id = r.person_id) DESC NULLS LAST, p.id"
     );
     let people: Vec<NamedRow> = diesel::sql_query(sql)
         .bind::<SqlUuid, _>(tenant.0.0)
@@ -239,8 +243,15 @@ pub(super) async fn suggest(
         .load(conn)
         .await?;
     let mut suggested = Vec::new();
+    let mut told: HashMap<String, usize> = HashMap::new();
     for NamedRow { name_key, person } in people {
         let person = Person::from(person);
+        // One is remembered beside those that have the name.
+        let told = told.entry(name_key.clone()).or_default();
+        *told += 1;
+        if *told > MAX_SUGGESTED {
+            continue;
+        }
         let of_these = of_key.get(&name_key).into_iter().flatten();
         suggested.extend(of_these.map(|id| (*id, person.clone())));
     }

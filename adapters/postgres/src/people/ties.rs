@@ -1,22 +1,22 @@
-//! Which participants people are. A tie is seen by search, so that it changes the version of its conversation.
+//! Which participants people are, and the end of that: whoever is deleted is nobody's participant, in no revision. Search sees
+//! it, so that the versions of conversations change; their revisions do not.
 
 use colloquy_domain::{
     Error,
     accounts::Tenant,
     audit::NewAuditEntry,
-    conversations::Participant,
     ids::{ConversationId, PersonId},
-    ports::{jobs::Follow, store::conversations::ConversationPatch},
+    ports::jobs::Follow,
 };
 use diesel::{
     QueryableByName,
-    sql_types::{Array, BigInt, Nullable, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use crate::{
-    audit, conversations,
+    audit,
     errors::Step,
     follow::{self, Raised},
     pool::Connection,
@@ -49,12 +49,9 @@ pub(super) async fn conversations(
     Ok(found.into_iter().map(|row| ConversationId(row.id)).collect())
 }
 
-/// Until the transaction ends nobody deletes them; with `alone` nobody ties them either.
-async fn hold(conn: &mut Connection, tenant: Tenant, id: PersonId, alone: bool) -> Step<()> {
-    let sql = match alone {
-        true => "SELECT id FROM people WHERE id = $1 AND organization_id = $2 FOR UPDATE",
-        false => "SELECT id FROM people WHERE id = $1 AND organization_id = $2 FOR KEY SHARE",
-    };
+/// Until the transaction ends nobody ties them.
+async fn hold(conn: &mut Connection, tenant: Tenant, id: PersonId) -> Step<()> {
+    let sql = "SELECT id FROM people WHERE id = $1 AND organization_id = $2 FOR UPDATE";
     let found: Vec<IdRow> = diesel::sql_query(sql)
         .bind::<SqlUuid, _>(id.0)
         .bind::<SqlUuid, _>(tenant.0.0)
@@ -62,47 +59,6 @@ async fn hold(conn: &mut Connection, tenant: Tenant, id: PersonId, alone: bool) 
         .load(conn)
         .await?;
     if found.is_empty() { Err(Error::not_found("person", id).into()) } else { Ok(()) }
-}
-
-pub(super) async fn tie(
-    conn: &mut Connection,
-    tenant: Tenant,
-    participant: &Participant,
-    person: Option<PersonId>,
-    follow: &Follow,
-    entry: &NewAuditEntry,
-) -> Step<(Participant, Raised)> {
-    if let Some(person) = person {
-        hold(conn, tenant, person, false).await?;
-    }
-    let missing = || Error::not_found("participant", participant.id);
-    let stands: Vec<IdRow> = diesel::sql_query(
-        "SELECT c.id FROM conversations c JOIN participants p ON p.conversation_id = c.id
-        WHERE p.id = $1 AND p.organization_id = $2 AND c.organization_id = $2 FOR NO KEY UPDATE OF c",
-    )
-    .bind::<SqlUuid, _>(participant.id.0)
-    .bind::<SqlUuid, _>(tenant.0.0)
-    .prepared()
-    .load(conn)
-    .await?;
-    let conversation = stands.into_iter().next().map(|row| ConversationId(row.id)).ok_or_else(missing)?;
-    let changed = diesel::sql_query(
-        "UPDATE participants SET person_id = $3
-        WHERE id = $1 AND organization_id = $2 AND person_id IS DISTINCT FROM $3",
-    )
-    .bind::<SqlUuid, _>(participant.id.0)
-    .bind::<SqlUuid, _>(tenant.0.0)
-    .bind::<Nullable<SqlUuid>, _>(person.map(Uuid::from))
-    .prepared()
-    .execute(conn)
-    .await?;
-    let mut raised = Raised::default();
-    if changed > 0 {
-        conversations::touch(conn, tenant, conversation, &ConversationPatch::default()).await?;
-        raised = follow::write(conn, follow).await?;
-    }
-    audit::insert(conn, &entry.clone().changed(changed > 0)).await?;
-    Ok((Participant { person_id: person, ..participant.clone() }, raised))
 }
 
 /// Whether they are gone.
@@ -114,7 +70,7 @@ pub(super) async fn delete(
     follow: &Follow,
     entry: &NewAuditEntry,
 ) -> Step<(bool, Raised)> {
-    hold(conn, tenant, id, true).await?;
+    hold(conn, tenant, id).await?;
     let conversations: Vec<Uuid> = untie.iter().map(|id| id.0).collect();
     // In one order, as whoever else locks several.
     diesel::sql_query(

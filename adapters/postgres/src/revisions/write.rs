@@ -148,7 +148,7 @@ async fn insert_revision(conn: &mut Connection, tenant: Tenant, edit: &NewEdit) 
     .bind::<SqlUuid, _>(tenant.0.0)
     .bind::<Text, _>(edit.kind.as_str())
     .bind::<Nullable<Text>, _>(edit.reason.as_deref())
-    .bind::<SqlUuid, _>(edit.author_id.0)
+    .bind::<Nullable<SqlUuid>, _>(edit.author_id.map(Uuid::from))
     .bind::<Nullable<Integer>, _>(edit.reverted_to)
     .bind::<Timestamptz, _>(edit.created_at)
     .bind::<Bool, _>(edit.kind.edits())
@@ -195,7 +195,7 @@ async fn change_participants(conn: &mut Connection, tenant: Tenant, edit: &NewEd
     .prepared()
     .execute(conn)
     .await?;
-    diesel::sql_query(
+    let changed = diesel::sql_query(
         "UPDATE participants p SET label = new.label, person_id = new.person_id, valid_from = $4
         FROM unnest($1, $5, $6) AS new (id, label, person_id)
         WHERE p.id = new.id AND p.organization_id = $2 AND p.conversation_id = $3",
@@ -211,7 +211,11 @@ async fn change_participants(conn: &mut Connection, tenant: Tenant, edit: &NewEd
     .prepared()
     .execute(conn)
     .await?;
-    Ok(())
+    if changed == ids.len() {
+        return Ok(());
+    }
+    let reason = format!("{} participants were to change and {changed} did", ids.len());
+    Err(Error::internal("write a revision by hand", reason).into())
 }
 
 async fn remember(conn: &mut Connection, tenant: Tenant, edit: &NewEdit) -> Step<()> {

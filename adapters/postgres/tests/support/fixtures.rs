@@ -6,7 +6,9 @@ use chrono::TimeDelta;
 use colloquy_domain::{
     accounts::{Organization, Role, SystemScope, Tenant, User},
     audit::NewAuditEntry,
-    conversations::{ContentHash, Conversation, ConversationKind, Participant, Segment, Tag},
+    conversations::{
+        ContentHash, Conversation, ConversationKind, Participant, Segment, Tag, revisions::RevisionKind,
+    },
     erasure::{ErasureKind, NewErasure},
     events::{EventKind, NewEvent, Stage},
     ids::{
@@ -23,6 +25,7 @@ use colloquy_domain::{
         store::{
             accounts::{AccountStore, NewSession, NewUser},
             conversations::{ConversationStore, Inserted, NewConversation},
+            revisions::NewEdit,
         },
     },
     time::{Millis, Timestamp},
@@ -182,6 +185,25 @@ pub async fn imported(store: &Postgres, tenant: Tenant, segments: i32) -> NewCon
     let follow = import_follow(tenant, new.conversation.id);
     assert_eq!(ConversationStore::insert(store, tenant, new.clone(), follow).await.unwrap(), Inserted::New);
     new
+}
+
+/// A revision by hand that changes nothing yet.
+pub fn new_edit(conversation_id: ConversationId, number: i32, kind: RevisionKind) -> NewEdit {
+    NewEdit {
+        conversation_id,
+        number,
+        kind,
+        reason: None,
+        author_id: None,
+        reverted_to: None,
+        created_at: now(),
+        ended: Vec::new(),
+        segments: Vec::new(),
+        characters: 0,
+        added: Vec::new(),
+        changed: Vec::new(),
+        memory: None,
+    }
 }
 
 /// Does nothing, for this tenant or for the system.

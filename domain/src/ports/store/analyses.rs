@@ -46,8 +46,11 @@ pub trait AnalysisStore: Send + Sync {
 
     async fn find(&self, tenant: Tenant, ids: &[AnalysisId]) -> Result<Vec<Analysis>>;
 
-    /// The newest run over the current revision of each conversation.
+    /// The newest run over the newest revision of each conversation that has one.
     async fn current(&self, tenant: Tenant, ids: &[ConversationId]) -> Result<Vec<Analysis>>;
+
+    /// Those among them whose transcript has changed since. Who of the organization's people speaks makes no difference.
+    async fn stale(&self, tenant: Tenant, ids: &[AnalysisId]) -> Result<Vec<AnalysisId>>;
 
     /// In the order the analyzer gave them.
     async fn insights(

@@ -113,6 +113,9 @@ pub trait BatchStore: Send + Sync {
         per_1000: MicroDollars,
     ) -> Result<Measured>;
 
+    /// How many of them have changes by hand since they were read from their bytes.
+    async fn edited(&self, reach: Reach, filter: &ConversationFilter) -> Result<u64>;
+
     /// Of the tenant's last jobs of the kind that ended well within an hour.
     async fn run_time(&self, tenant: Tenant, kind: JobKind) -> Result<Option<RunTime>>;
 

@@ -40,6 +40,8 @@ pub struct NewRevision {
     pub participants: Vec<Participant>,
     /// All of them.
     pub segments: Vec<Segment>,
+    /// Those of them that are as they were.
+    pub kept: Vec<SegmentId>,
     pub created_at: Timestamp,
 }
 

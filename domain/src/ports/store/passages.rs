@@ -26,6 +26,9 @@ pub struct Indexable {
     pub passages: Vec<Passage>,
     /// When the text of each came to the conversation, however often it has been cut since.
     pub created_at: Vec<Timestamp>,
+    /// Whether they are those of the current revision: otherwise there are none yet, and the job that cuts it has what
+    /// writes them follow.
+    pub is_cut: bool,
 }
 
 /// A passage as a hit needs it, with what filters look at.

@@ -6,7 +6,6 @@ use crate::{
     Result,
     accounts::Tenant,
     audit::NewAuditEntry,
-    conversations::Participant,
     ids::{ConversationId, ParticipantId, PersonId},
     people::Person,
     ports::jobs::Follow,
@@ -65,8 +64,9 @@ pub trait PersonStore: Send + Sync {
     /// Whose names have one of these keys; so many at most.
     async fn named(&self, tenant: Tenant, keys: &[String], limit: usize) -> Result<Vec<PersonId>>;
 
-    /// For each of the participants that is nobody yet, people whose names are its label as names are compared, the oldest
-    /// first: [`MAX_SUGGESTED`](crate::people::MAX_SUGGESTED) at most.
+    /// For each of the participants that is nobody yet, whom a participant of its label was tied to last, then people whose
+    /// names are its label, the oldest first; labels and names as names are compared:
+    /// [`MAX_SUGGESTED`](crate::people::MAX_SUGGESTED) at most.
     async fn suggest(
         &self,
         tenant: Tenant,
@@ -75,15 +75,4 @@ pub trait PersonStore: Send + Sync {
 
     /// In which they are tied to a participant, also one who speaks no more; so many at most.
     async fn conversations(&self, tenant: Tenant, id: PersonId, limit: usize) -> Result<Vec<ConversationId>>;
-
-    /// Ties the participant, and bumps its conversation's version. Where that stood so already only the entry is written,
-    /// which says so. A person or participant who is not there is NOT_FOUND.
-    async fn tie(
-        &self,
-        tenant: Tenant,
-        participant: &Participant,
-        person: Option<PersonId>,
-        follow: Follow,
-        audit: NewAuditEntry,
-    ) -> Result<Participant>;
 }

@@ -23,7 +23,7 @@ pub struct NewEdit {
     pub number: RevisionNumber,
     pub kind: RevisionKind,
     pub reason: Option<String>,
-    pub author_id: UserId,
+    pub author_id: Option<UserId>,
     pub reverted_to: Option<RevisionNumber>,
     pub created_at: Timestamp,
     /// Segments whose present state ends.
