@@ -240,6 +240,14 @@ async fn somebody_who_is_erased_is_in_no_row_of_any_table_and_nobody_else_is_tou
     assert_eq!((removed.analyses, removed.tags), (1, 1));
     assert!(removed.passages > 0 && removed.vectors > 0 && removed.settings > 3, "{removed:?}");
 
+    let keys: Vec<_> = talks.iter().map(|talk| talk.conversation.object_key.clone()).collect();
+    assert_eq!(
+        db.store.erased_objects(SCOPE, &keys).await.unwrap(),
+        keys[..1],
+        "bytes that come back are swept"
+    );
+    assert_eq!(db.store.known_objects(SCOPE, &keys).await.unwrap().len(), 2);
+
     let said = texts(&db, mine).await;
     assert_eq!(&said[..4], ["Welcome, [erased]!", "Welcome!", "[erased]", "[erased]"]);
     assert!(said.contains(&"The harbour is frozen.".to_owned()));
