@@ -84,6 +84,7 @@ pub(crate) async fn core(
         revisions: Arc::new(postgres.clone()),
         passages: Arc::new(postgres.clone()),
         people: Arc::new(postgres.clone()),
+        erasures: Arc::new(postgres.clone()),
         analyses: Arc::new(postgres.clone()),
         batches: Arc::new(postgres.clone()),
         archives: Arc::new(postgres.clone()),

@@ -10,6 +10,7 @@ mod batches;
 mod chaos;
 mod console;
 mod conversations;
+mod erasure;
 mod exports;
 mod imports;
 mod jobs;

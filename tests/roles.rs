@@ -60,6 +60,13 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         Some("MEMBER"),
     ),
     (
+        "erasePerson",
+        "mutation($person: ID!) { erasePerson(input: { personId: $person }) { userErrors { code } } }",
+        Some("ADMIN"),
+    ),
+    ("erasure", "query($id: ID!) { erasure(id: $id) { id } }", Some("ADMIN")),
+    ("erasures", "{ erasures { edges { cursor } } }", Some("ADMIN")),
+    (
         "setParticipantPerson",
         "mutation($participant: ID!) { setParticipantPerson(input: { participantId: $participant }) { userErrors { code } } }",
         Some("MEMBER"),

@@ -61,6 +61,12 @@ const TABLE: &[(&str, &str, &str)] = &[
         "mutation($id: ID!) { found: deletePerson(input: { id: $id }) { deletedId userErrors { code } } }",
     ),
     (
+        "ErasePersonInput.personId",
+        "h",
+        "mutation($id: ID!) { found: erasePerson(input: { personId: $id }) { erasure { id } userErrors { code } } }",
+    ),
+    ("Query.erasure.id", "d", "query($id: ID!) { found: erasure(id: $id) { id kind } }"),
+    (
         "SetParticipantPersonInput.participantId",
         "p",
         "mutation($id: ID!) { found: setParticipantPerson(input: { participantId: $id }) { participant { id } userErrors { code } } }",
@@ -353,9 +359,15 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
     let data = client.data(&query, json!({ "id": id })).await;
     let tied = json!({ "participantId": data["conversation"]["participants"][0]["id"], "personId": person["person"]["id"] });
     client.change("setParticipantPerson", "", tied).await;
+    let deleted =
+        client.imported(Import { text: "Eve: To be gone.\nFay: So be it.\n", ..Import::default() }).await;
+    let deleted = client.change("deleteConversation", "erasure { id }", json!({ "id": deleted })).await;
     client.idle().await;
     let mut ids = vec![id];
-    collect(&json!([data, person, key, planned, schedule, search, archive, viewer, payload]), &mut ids);
+    collect(
+        &json!([data, deleted, person, key, planned, schedule, search, archive, viewer, payload]),
+        &mut ids,
+    );
     ids
 }
 
@@ -394,8 +406,8 @@ async fn no_id_of_another_tenant_opens_anything() {
     ids.sort();
     ids.dedup();
     let letters: BTreeSet<String> = ids.iter().map(|id| letter(id)).collect();
-    let all =
-        ["a", "b", "c", "h", "i", "j", "k", "o", "p", "q", "r", "s", "t", "u", "v", "z"].map(str::to_owned);
+    let all = ["a", "b", "c", "d", "h", "i", "j", "k", "o", "p", "q", "r", "s", "t", "u", "v", "z"]
+        .map(str::to_owned);
     assert_eq!(letters, BTreeSet::from(all), "an id of every kind is tried");
     let dump = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM (
         SELECT c::text FROM conversations c UNION ALL SELECT m::text FROM memberships m
@@ -436,6 +448,7 @@ async fn no_id_of_another_tenant_opens_anything() {
                 json!({ "batch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "schedule": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "savedSearch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "erasure": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "person": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "participant": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "batch": null, "userErrors": [{ "code": "NOTHING_TO_DO" }] }),

@@ -3,7 +3,7 @@
 //! its own that reads one file.
 
 #![expect(clippy::print_stdout, reason = "what it measures is what it prints")]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark may fail")]
+#![expect(clippy::expect_used, reason = "a benchmark may fail")]
 
 use std::{env, fmt::Write, fs, process::Command, time::Instant};
 

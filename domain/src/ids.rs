@@ -78,6 +78,7 @@ ids! {
     SavedSearchId,
     SearchMatchId,
     AuditEntryId,
+    ErasureId,
     /// The fence of one claim: drawn at random each time a job is claimed.
     ClaimToken,
     /// One life of the event log; a restored database begins another.

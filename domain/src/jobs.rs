@@ -15,7 +15,8 @@ use uuid::Uuid;
 use crate::{
     conversations::RevisionNumber,
     ids::{
-        ArchiveImportId, BatchId, ClaimToken, ConversationId, InvitationId, JobId, OrganizationId, ScheduleId,
+        ArchiveImportId, BatchId, ClaimToken, ConversationId, ErasureId, InvitationId, JobId, OrganizationId,
+        ScheduleId,
     },
     money::MicroDollars,
     time::Timestamp,
@@ -99,12 +100,16 @@ pub enum JobKind {
     SwitchGeneration,
     /// Imports the files of an archive that somebody brought.
     UnpackArchive,
+    /// Redacts the conversations of somebody who is erased.
+    ErasePerson,
+    /// Looks again for what an organization has erased.
+    SweepErasures,
     /// Does nothing: `doctor` and benchmarks send it through the whole path.
     Probe,
 }
 
 impl JobKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::IngestConversation,
         Self::IndexPassages,
         Self::EmbedPassages,
@@ -119,6 +124,8 @@ impl JobKind {
         Self::ReembedConversation,
         Self::SwitchGeneration,
         Self::UnpackArchive,
+        Self::ErasePerson,
+        Self::SweepErasures,
         Self::Probe,
     ];
 
@@ -138,6 +145,8 @@ impl JobKind {
             Self::ReembedConversation => "reembed_conversation",
             Self::SwitchGeneration => "switch_generation",
             Self::UnpackArchive => "unpack_archive",
+            Self::ErasePerson => "erase_person",
+            Self::SweepErasures => "sweep_erasures",
             Self::Probe => "probe",
         }
     }
@@ -152,7 +161,10 @@ impl JobKind {
     pub fn queue(self) -> Queue {
         match self {
             Self::IngestConversation | Self::UnpackArchive => Queue::Ingest,
-            Self::IndexPassages | Self::ReindexConversation | Self::SwitchGeneration => Queue::Index,
+            Self::IndexPassages
+            | Self::ReindexConversation
+            | Self::SwitchGeneration
+            | Self::SweepErasures => Queue::Index,
             Self::EmbedPassages | Self::ReembedConversation => Queue::Embed,
             Self::AnalyzeConversation => Queue::Analyze,
             Self::SendEmail => Queue::Mail,
@@ -160,7 +172,8 @@ impl JobKind {
             | Self::ReimportConversation
             | Self::ExportConversation
             | Self::PurgeConversation
-            | Self::StartBatch => Queue::Batch,
+            | Self::StartBatch
+            | Self::ErasePerson => Queue::Batch,
             Self::Probe => Queue::Default,
         }
     }
@@ -180,6 +193,8 @@ impl JobKind {
             | Self::ReindexConversation
             | Self::ReembedConversation
             | Self::StartBatch
+            | Self::ErasePerson
+            | Self::SweepErasures
             // It goes on in another run long before.
             | Self::UnpackArchive => 900,
             // It looks at every conversation.
@@ -239,6 +254,9 @@ pub enum Payload {
     Run {
         schedule_id: ScheduleId,
         due: Timestamp,
+    },
+    Erasure {
+        erasure_id: ErasureId,
     },
     Misdeed {
         misdeed: Misdeed,
@@ -326,6 +344,7 @@ impl Payload {
             | Self::Invitation { .. }
             | Self::Archive { .. }
             | Self::Run { .. }
+            | Self::Erasure { .. }
             | Self::Misdeed { .. }
             | Self::Nothing {} => None,
         }

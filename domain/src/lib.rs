@@ -8,6 +8,7 @@ pub mod audit;
 pub mod batches;
 pub mod bulk;
 pub mod conversations;
+pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod ids;

@@ -37,6 +37,7 @@ pub struct Ports {
     pub revisions: Arc<dyn store::revisions::RevisionStore>,
     pub passages: Arc<dyn store::passages::PassageStore>,
     pub people: Arc<dyn store::people::PersonStore>,
+    pub erasures: Arc<dyn store::erasures::ErasureStore>,
     pub analyses: Arc<dyn store::analyses::AnalysisStore>,
     pub batches: Arc<dyn store::batches::BatchStore>,
     pub archives: Arc<dyn store::archives::ArchiveStore>,

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use colloquy_domain::{
     Error,
     ids::{
-        AnalysisId, ApiKeyId, ArchiveImportId, AuditEntryId, BatchId, ConversationId, InsightId,
+        AnalysisId, ApiKeyId, ArchiveImportId, AuditEntryId, BatchId, ConversationId, ErasureId, InsightId,
         InvitationId, JobId, OrganizationId, ParticipantId, PassageId, PersonId, SavedSearchId, ScheduleId,
         SegmentId, TagId, UserId,
     },
@@ -35,6 +35,7 @@ globals! {
     b'a' AnalysisId "analysis",
     b'b' BatchId "batch",
     b'c' ConversationId "conversation",
+    b'd' ErasureId "erasure",
     b'e' AuditEntryId "audit entry",
     b'h' PersonId "person",
     b'i' InsightId "insight",

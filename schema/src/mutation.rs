@@ -4,9 +4,9 @@ use async_graphql::MergedObject;
 
 use crate::mutations::{
     accounts::AccountMutations, archives::ArchiveMutations, batches::BatchMutations,
-    conversations::ConversationMutations, jobs::JobMutations, people::PersonMutations,
-    revisions::RevisionMutations, saved_searches::SavedSearchMutations, schedules::ScheduleMutations,
-    synonyms::SynonymMutations, verify::VerifyMutations,
+    conversations::ConversationMutations, erasures::ErasureMutations, jobs::JobMutations,
+    people::PersonMutations, revisions::RevisionMutations, saved_searches::SavedSearchMutations,
+    schedules::ScheduleMutations, synonyms::SynonymMutations, verify::VerifyMutations,
 };
 
 #[derive(MergedObject, Default)]
@@ -16,6 +16,7 @@ pub struct Mutation(
     RevisionMutations,
     ArchiveMutations,
     PersonMutations,
+    ErasureMutations,
     JobMutations,
     BatchMutations,
     ScheduleMutations,

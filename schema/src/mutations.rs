@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod archives;
 pub(crate) mod batches;
 pub(crate) mod conversations;
+pub(crate) mod erasures;
 pub(crate) mod jobs;
 pub(crate) mod people;
 pub(crate) mod revisions;

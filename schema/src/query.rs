@@ -8,7 +8,8 @@ use colloquy_domain::{
     accounts::{Actor, Role},
     audit,
     batches::rebuild,
-    ids::{ArchiveImportId, BatchId, ConversationId, JobId, PersonId, SavedSearchId, ScheduleId},
+    erasure,
+    ids::{ArchiveImportId, BatchId, ConversationId, ErasureId, JobId, PersonId, SavedSearchId, ScheduleId},
     people,
     ports::store::people::AfterPerson,
     search::{
@@ -39,6 +40,7 @@ use crate::{
             Conversation, ConversationConnection, ConversationFilter, Tag, TagCount, TagCountConnection,
             page_cost,
         },
+        erasure::{Erasure, ErasureConnection},
         facets::Counted,
         int,
         job::{Job, JobConnection, JobFilter, QueueStats, Queues},
@@ -419,7 +421,30 @@ impl Query {
         Ok(Queues::read(ctx.ports(), tenant).await.map_err(fault)?.shown())
     }
 
-    /// Who did what to the organization's jobs, queues, schedules, batches, members, invitations, API keys and saved
+    /// Null where it names no erasure of your organization. For administrators.
+    async fn erasure(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Erasure>> {
+        let actor = actor_with(ctx, Role::Admin)?;
+        let Some(id) = global_id::decode::<ErasureId>(&id) else { return Ok(None) };
+        Ok(erasure::find(ctx.ports(), actor, id).await.map_err(fault)?.map(Erasure))
+    }
+
+    /// Who and what was erased, by ids, newest first. At most 100 a page. For administrators.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn erasures(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+    ) -> Result<ErasureConnection> {
+        let page = PageArgs { after, before, first, last }.read::<OpaqueCursor<Uuid>>()?;
+        let actor = actor_with(ctx, Role::Admin)?;
+        let rows = erasure::list(ctx.ports(), actor, page.by_id()).await.map_err(fault)?;
+        Ok(connection(&page, rows, |row| OpaqueCursor(row.id.0), Erasure))
+    }
+
+    /// Who did what to the organization's jobs, queues, schedules, batches, members, invitations, API keys, deleted conversations, people and saved
     /// searches, newest first. What was refused is in it too; nothing is ever changed or deleted. For administrators.
     #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     async fn audit_log(

@@ -6,6 +6,7 @@ pub(crate) mod archive_import;
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod conversation;
+pub(crate) mod erasure;
 pub(crate) mod export;
 pub(crate) mod facets;
 pub(crate) mod import;
@@ -27,6 +28,7 @@ use colloquy_domain::{
     analysis::InsightKind as DomainInsightKind,
     audit::AuditOutcome as DomainAuditOutcome,
     conversations::ConversationKind as DomainConversationKind,
+    erasure::{ErasureKind as DomainErasureKind, ErasureState as DomainErasureState},
     events::Stage as DomainStage,
     jobs::{JobState as DomainJobState, Queue as DomainQueue},
     search::query::SearchMode as DomainSearchMode,
@@ -95,6 +97,23 @@ pub(crate) enum AuditOutcome {
     Done,
     /// It was not allowed or not understood; nothing has changed.
     Refused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainErasureKind")]
+pub(crate) enum ErasureKind {
+    Person,
+    Conversation,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainErasureState")]
+pub(crate) enum ErasureState {
+    /// Conversations are redacted, one after another.
+    Erasing,
+    /// All is done, and is looked through again, for the last time when every job has ended that ran meanwhile.
+    Sweeping,
+    Done,
 }
 
 /// Where jobs wait.

@@ -122,4 +122,8 @@ impl TextIndex for Words {
         let words = async { self.index().await?.text().words(tenant, like, limit).await };
         self.breaker.run(words).await
     }
+
+    async fn expunge(&self) -> Result<()> {
+        self.index().await?.text().expunge().await
+    }
 }

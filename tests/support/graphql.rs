@@ -45,6 +45,7 @@ impl Answer {
 pub(crate) struct Import<'a> {
     pub(crate) text: &'a str,
     pub(crate) title: Option<&'a str>,
+    pub(crate) file_name: Option<&'a str>,
     pub(crate) kind: Option<&'a str>,
     pub(crate) occurred_at: Option<&'a str>,
     pub(crate) tags: &'a [&'a str],
@@ -128,6 +129,7 @@ impl Client {
         let mut input = json!({ "text": import.text, "tags": import.tags, "dryRun": import.dry_run });
         let fields = [
             ("title", import.title),
+            ("fileName", import.file_name),
             ("kind", import.kind),
             ("occurredAt", import.occurred_at),
             ("externalId", import.external_id),

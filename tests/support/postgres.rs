@@ -54,7 +54,7 @@ async fn template() -> &'static str {
     NAME
 }
 
-async fn execute(database: &str, sql: &str) {
+pub(super) async fn execute(database: &str, sql: &str) {
     let url = format!("{}/{database}", server().expect("there is a server"));
     connect(&url).await.batch_execute(sql).await.expect(sql);
 }

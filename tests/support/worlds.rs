@@ -152,9 +152,39 @@ impl World {
         self.sql().await.query_one(sql, &[]).await.expect(sql).get(0)
     }
 
-    /// Files of the object store.
+    /// Files of the object store; the list of erasures apart.
     pub(crate) fn objects(&self) -> Vec<PathBuf> {
-        files_below(&self.data().join("objects"))
+        let mut objects = files_below(&self.data().join("objects"));
+        objects.retain(|path| !path.starts_with(self.data().join("objects/erasures")));
+        objects
+    }
+
+    /// All that is on disk beside the database.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        files_below(&self.data())
+    }
+
+    /// The first line of Redis's answer.
+    pub(crate) fn redis(&self, command: &str) -> String {
+        Redis::shared().and_then(|redis| redis.ask(command)).expect("Redis answers")
+    }
+
+    /// Keeps the database as it is now. Nobody may use it meanwhile.
+    pub(crate) async fn back_up(&self) {
+        let name = self.database();
+        postgres::execute("postgres", &format!("CREATE DATABASE {name}_kept TEMPLATE {name}")).await;
+    }
+
+    /// Puts the database back, as another life of the cluster.
+    pub(crate) async fn restore(&self) {
+        let name = self.database();
+        postgres::execute("postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        postgres::execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE {name}_kept")).await;
+        self.sql().await.execute("UPDATE event_log SET cluster = 'another/1'", &[]).await.expect("a log");
+    }
+
+    fn database(&self) -> &str {
+        self.database_url.rsplit('/').next().expect("a name")
     }
 }
 

@@ -84,6 +84,8 @@ pub(crate) fn handler(kind: JobKind) -> &'static dyn Handler {
         JobKind::ReembedConversation => &handlers::ReembedConversation,
         JobKind::SwitchGeneration => &handlers::SwitchGeneration,
         JobKind::UnpackArchive => &handlers::UnpackArchive,
+        JobKind::ErasePerson => &handlers::ErasePerson,
+        JobKind::SweepErasures => &handlers::SweepErasures,
         JobKind::Probe => &handlers::Probe,
     }
 }

@@ -2,6 +2,7 @@
 
 mod analyze_conversation;
 mod embed_passages;
+mod erase_person;
 mod export_conversation;
 mod index_passages;
 mod ingest_conversation;
@@ -12,12 +13,14 @@ mod reimport_conversation;
 mod reindex_conversation;
 mod send_email;
 mod start_batch;
+mod sweep_erasures;
 mod switch_generation;
 mod unpack_archive;
 
 pub(crate) use self::{
     analyze_conversation::AnalyzeConversation,
     embed_passages::EmbedPassages,
+    erase_person::ErasePerson,
     export_conversation::ExportConversation,
     index_passages::IndexPassages,
     ingest_conversation::IngestConversation,
@@ -28,6 +31,7 @@ pub(crate) use self::{
     reindex_conversation::{ReembedConversation, ReindexConversation},
     send_email::SendEmail,
     start_batch::StartBatch,
+    sweep_erasures::SweepErasures,
     switch_generation::SwitchGeneration,
     unpack_archive::UnpackArchive,
 };

@@ -5,6 +5,7 @@
 mod claimer;
 mod completer;
 mod direct;
+mod erasures;
 mod execute;
 mod feeder;
 mod handler;

@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    feeder, housekeeping, meters, numbering, reconciler, relay, scheduler, settings::StewardSettings,
-    trouble::Trouble,
+    erasures, feeder, housekeeping, meters, numbering, reconciler, relay, scheduler,
+    settings::StewardSettings, trouble::Trouble,
 };
 
 pub(crate) const SCOPE: SystemScope = SystemScope::because("the steward works for every organization");
@@ -83,6 +83,7 @@ impl Steward {
                     housekeeping::run(ports, settings),
                     scheduler::run(ports),
                     feeder::run(ports),
+                    erasures::run(ports),
                     gauges(ports),
                 )
             } => match never.0 {},

@@ -120,4 +120,9 @@ impl TextIndex for Generation {
     async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
         self.reader(&self.index).words(tenant, like, limit).await
     }
+
+    async fn expunge(&self) -> Result<()> {
+        self.merge_deleted().await;
+        Ok(())
+    }
 }

@@ -7,6 +7,7 @@ mod analysis;
 mod bulk;
 mod client;
 mod count;
+mod expunge;
 mod fault;
 mod generation;
 mod index;

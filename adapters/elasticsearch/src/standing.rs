@@ -200,4 +200,11 @@ impl TextIndex for LiveText {
         let now = self.0.now();
         now.live.reader(&self.0.alias).words(tenant, like, limit).await
     }
+
+    async fn expunge(&self) -> Result<()> {
+        for one in self.0.now().all() {
+            one.merge_deleted().await;
+        }
+        Ok(())
+    }
 }

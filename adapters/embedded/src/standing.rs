@@ -264,6 +264,14 @@ impl TextIndex for LiveText {
     async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>> {
         self.0.live().text.words(tenant, like, limit).await
     }
+
+    async fn expunge(&self) -> Result<()> {
+        for one in self.0.now().all() {
+            let expunged = one.text.expunge().await;
+            self.0.ignore_dropped(one, expunged)?;
+        }
+        Ok(())
+    }
 }
 
 /// Vectors over whatever stands. One of another model takes removals only, and is not searched.

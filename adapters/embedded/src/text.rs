@@ -32,7 +32,7 @@ use tantivy::{DocSet, TERMINATED, Term, collector::Count, schema::IndexRecordOpt
 
 use self::{
     count::{Times, Values, most},
-    engine::{Change, TextEngine, TextWrite, failed},
+    engine::{Change, TextEngine, TextJob, TextWrite, failed},
     page::Page,
     schema::{Fields, PASSAGE_HIGH, VERSION, scoped},
     statistics::Pooled,
@@ -116,11 +116,12 @@ impl TextIndex for Text {
     ) -> Result<()> {
         let conversation_id = facets.conversation_id;
         let change = Change::Replace { version, facets, passages };
-        self.writer.write(TextWrite { tenant, conversation_id, change }).await
+        self.writer.write(TextJob::Write(TextWrite { tenant, conversation_id, change })).await
     }
 
     async fn remove(&self, tenant: Tenant, conversation_id: ConversationId) -> Result<()> {
-        self.writer.write(TextWrite { tenant, conversation_id, change: Change::Remove }).await
+        let change = Change::Remove;
+        self.writer.write(TextJob::Write(TextWrite { tenant, conversation_id, change })).await
     }
 
     async fn page(
@@ -190,6 +191,10 @@ impl TextIndex for Text {
         let (searcher, fields, like) = (self.reader.searcher(), self.fields, like.clone());
         let look = move || words(&searcher, &fields, tenant, &like, limit);
         self.searches.run(LOOKING, move || look().map_err(|e| failed(LOOKING, e))).await
+    }
+
+    async fn expunge(&self) -> Result<()> {
+        self.writer.write(TextJob::Expunge).await
     }
 }
 

@@ -11,7 +11,9 @@ use chrono::{DateTime, Utc};
 use colloquy_domain::{
     Result,
     accounts::{SystemScope, Tenant},
+    audit::NewAuditEntry,
     conversations::{ContentHash, Conversation, Participant, SpokenSegment, Tag, Talk},
+    erasure::NewErasure,
     ids::{ConversationId, OrganizationId, ParticipantId, SegmentId, UserId},
     jobs::Claim,
     money::MicroDollars,
@@ -28,14 +30,15 @@ use colloquy_domain::{
 };
 use diesel::{
     AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
-    dsl::now,
+    dsl::{now, sql},
+    sql_types::Bool,
 };
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    Postgres, archives,
+    Postgres, archives, audit, erasures,
     errors::{Failure, Step},
     follow,
     jobs::complete_one,
@@ -236,13 +239,22 @@ impl ConversationStore for Postgres {
         tenant: Tenant,
         id: ConversationId,
         only: Option<&ConversationFilter>,
+        erasure: NewErasure,
         follow: Follow,
+        audit: Option<NewAuditEntry>,
     ) -> Result<Option<Conversation>> {
         let deleted = self.transaction("delete a conversation", async |conn| {
             if let Some(filter) = only
                 && !list::holds(conn, tenant, id, filter).await?
             {
                 return Ok(None);
+            }
+            if !list::holds(conn, tenant, id, &ConversationFilter::default()).await? {
+                return Ok(None);
+            }
+            erasures::deleted(conn, tenant, id, erasure).await?;
+            if let Some(entry) = &audit {
+                audit::insert(conn, entry).await?;
             }
             archives::forget(conn, tenant, id).await?;
             let found: Option<Row> = diesel::delete(conversations::table)
@@ -347,6 +359,19 @@ impl ConversationStore for Postgres {
                 .load(conn)
                 .await?;
             Ok(found.into_iter().map(|(tenant, id)| (OrganizationId(tenant), ConversationId(id))).collect())
+        })
+        .await
+    }
+
+    async fn erased_objects(&self, _scope: SystemScope, keys: &[String]) -> Result<Vec<String>> {
+        self.run("look for objects that are to be gone", async |conn| {
+            conversations::table
+                .filter(conversations::object_key.eq_any(keys))
+                .filter(sql::<Bool>("erased_at IS NOT NULL"))
+                .select(conversations::object_key)
+                .load(conn)
+                .await
+                .map_err(Failure::from)
         })
         .await
     }

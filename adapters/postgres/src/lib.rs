@@ -10,6 +10,7 @@ mod archives;
 mod audit;
 mod batches;
 mod conversations;
+mod erasures;
 mod errors;
 mod events;
 mod follow;
@@ -40,6 +41,7 @@ use diesel_async::{
     pooled_connection::bb8::{Pool, PooledConnection},
 };
 
+pub use erasures::words::{COLUMNS, Fate};
 pub use jobs::Remembering;
 pub use pool::DatabaseSettings;
 

@@ -325,7 +325,7 @@ fn found_passage(row: FoundRow) -> Step<FoundPassage> {
     Ok(FoundPassage { passage, facets, embedding_model: row.embedding_model })
 }
 
-async fn insert(
+pub(crate) async fn insert(
     conn: &mut Connection,
     tenant: Tenant,
     conversation_id: ConversationId,

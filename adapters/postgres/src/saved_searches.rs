@@ -24,6 +24,8 @@ use colloquy_domain::{
     time::Timestamp,
 };
 
+pub(crate) use rows::drop_all;
+
 use crate::{Postgres, follow::Raised, jobs::complete_one};
 
 #[async_trait]

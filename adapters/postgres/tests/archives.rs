@@ -18,7 +18,7 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{SCOPE, claim, id, imported, now, organization},
+    fixtures::{SCOPE, claim, erasure, id, imported, now, organization},
 };
 
 fn import(tenant: Tenant, created_by: UserId) -> (ArchiveImport, NewJob) {
@@ -104,7 +104,8 @@ async fn an_entry_is_written_once_counted_and_forgotten_with_its_conversation() 
     let failed = store.entries(tenant, new.id, Some(EntryOutcome::Failed), None, 10).await.unwrap();
     assert_eq!(failed, all[1..2]);
 
-    store.delete(tenant, talk, None, Follow::default()).await.unwrap().unwrap();
+    let erasure = erasure(talk.0);
+    store.delete(tenant, talk, None, erasure, Follow::default(), None).await.unwrap().unwrap();
     let first = store.entries(tenant, new.id, None, None, 1).await.unwrap().remove(0);
     assert_eq!((first.name, first.conversation_id, first.outcome), (None, None, EntryOutcome::Created));
 }

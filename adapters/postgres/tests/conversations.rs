@@ -24,7 +24,7 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{
     Database,
-    fixtures::{SCOPE, claim, conversation, import_follow, imported, job_of, organization},
+    fixtures::{SCOPE, claim, conversation, erasure, import_follow, imported, job_of, organization},
 };
 
 fn first<K>(limit: usize) -> PageBy<K> {
@@ -266,9 +266,19 @@ async fn a_deleted_conversation_leaves_nothing_but_its_event() {
             kind: EventKind::ConversationDeleted { conversation_id: conversation.id },
         }],
     };
-    let deleted = db.store.delete(org.tenant, conversation.id, None, follow.clone()).await.unwrap();
+    let deleted = db
+        .store
+        .delete(org.tenant, conversation.id, None, erasure(conversation.id.0), follow.clone(), None)
+        .await
+        .unwrap();
     assert_eq!(deleted, Some(conversation.clone()));
-    assert_eq!(db.store.delete(org.tenant, conversation.id, None, follow).await.unwrap(), None);
+    assert_eq!(
+        db.store
+            .delete(org.tenant, conversation.id, None, erasure(conversation.id.0), follow, None)
+            .await
+            .unwrap(),
+        None
+    );
     for table in ["segments", "participants", "revisions", "conversation_tags"] {
         assert_eq!(db.number(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
     }

@@ -9,6 +9,7 @@ mod audit;
 mod batches;
 mod caps;
 mod conversations;
+mod erasures;
 mod events;
 mod horizon;
 mod jobs;
@@ -31,7 +32,7 @@ mod tls;
 mod turns;
 
 /// To count the tests that are left out.
-const SOURCES: [&str; 25] = [
+const SOURCES: [&str; 26] = [
     include_str!("accounts.rs"),
     include_str!("analyses.rs"),
     include_str!("archives.rs"),
@@ -39,6 +40,7 @@ const SOURCES: [&str; 25] = [
     include_str!("batches.rs"),
     include_str!("caps.rs"),
     include_str!("conversations.rs"),
+    include_str!("erasures.rs"),
     include_str!("events.rs"),
     include_str!("horizon.rs"),
     include_str!("jobs.rs"),

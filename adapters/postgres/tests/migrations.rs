@@ -5,7 +5,8 @@ use colloquy_postgres::{DatabaseSettings, Postgres};
 
 use crate::support::{Database, fixtures::organization};
 
-const DOWN: [&str; 15] = [
+const DOWN: [&str; 16] = [
+    include_str!("../../../migrations/2026-11-21-000018_erasures/down.sql"),
     include_str!("../../../migrations/2026-11-21-000017_archives/down.sql"),
     include_str!("../../../migrations/2026-11-21-000016_revisions/down.sql"),
     include_str!("../../../migrations/2026-11-21-000015_dispatched_at/down.sql"),

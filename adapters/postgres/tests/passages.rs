@@ -13,7 +13,7 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{LEASE, SCOPE, claim, id, imported_and_claimed, job_of, organization, passages},
+    fixtures::{LEASE, SCOPE, claim, erasure, id, imported_and_claimed, job_of, organization, passages},
 };
 
 #[tokio::test]
@@ -68,7 +68,10 @@ async fn without_the_claim_or_the_current_revision_nothing_is_written() {
     assert_eq!(held, [colloquy_domain::ports::jobs::Lease::Held]);
     replace(job.claim, 1).await.unwrap();
     assert_eq!(replace(job.claim, 1).await.unwrap_err().code(), "CLAIM_LOST");
-    db.store.delete(org.tenant, conversation, None, Follow::default()).await.unwrap();
+    db.store
+        .delete(org.tenant, conversation, None, erasure(conversation.0), Follow::default(), None)
+        .await
+        .unwrap();
     assert_eq!(replace(job.claim, 1).await.unwrap_err().code(), "NOT_FOUND");
 }
 

@@ -22,7 +22,9 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{Org, entry, id, imported, imported_and_claimed, new_edit, now, organization, passages},
+    fixtures::{
+        Org, entry, erasure, id, imported, imported_and_claimed, new_edit, now, organization, passages,
+    },
 };
 
 const DOWN: &str = include_str!("../../../migrations/2026-11-21-000016_revisions/down.sql");
@@ -226,7 +228,8 @@ async fn another_organization_reads_and_writes_no_revision_and_a_deleted_convers
         1
     );
 
-    ConversationStore::delete(store, them, id, None, Follow::default()).await.unwrap().unwrap();
+    let new = erasure(id.0);
+    ConversationStore::delete(store, them, id, None, new, Follow::default(), None).await.unwrap().unwrap();
     for table in ["revisions", "segments", "participants", "participant_history"] {
         let left = format!("SELECT count(*) FROM {table} WHERE conversation_id = '{id}'");
         assert_eq!(db.number(&left).await, 0, "{table}");

@@ -26,7 +26,9 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{Org, SCOPE, claim, entry, id, imported_and_claimed, job_of, now, organization, passages},
+    fixtures::{
+        Org, SCOPE, claim, entry, erasure, id, imported_and_claimed, job_of, now, organization, passages,
+    },
 };
 
 fn search(org: &Org, name: &str) -> SavedSearch {
@@ -232,7 +234,10 @@ async fn matches_go_with_their_conversation_and_with_their_search() {
         .unwrap();
     db.store.record(org.tenant, other, &[matched(&one, &cut_two[0])]).await.unwrap();
     assert_eq!(db.number("SELECT count(*) FROM search_matches").await, 3);
-    ConversationStore::delete(&db.store, org.tenant, conversation, None, Follow::default()).await.unwrap();
+    let new = erasure(conversation.0);
+    ConversationStore::delete(&db.store, org.tenant, conversation, None, new, Follow::default(), None)
+        .await
+        .unwrap();
     let left = db.store.list_matches(org.tenant, one.id, first(10)).await.unwrap();
     let left: BTreeSet<_> = left.into_iter().map(|one| one.found.passage.conversation_id).collect();
     assert_eq!(left, BTreeSet::from([other]));

@@ -22,7 +22,9 @@ use colloquy_domain::{
 
 use crate::support::{
     Database,
-    fixtures::{SCOPE, claim, entry, id, imported_and_claimed, job_of, now, organization, passages, token},
+    fixtures::{
+        SCOPE, claim, entry, erasure, id, imported_and_claimed, job_of, now, organization, passages, token,
+    },
 };
 
 #[tokio::test]
@@ -73,7 +75,13 @@ async fn another_tenants_ids_lead_nowhere() {
     let tag = Tag { id: TagId(id()), organization_id: us.0, name: "ours".into() };
     let remove = ["Salary".to_owned()];
     assert!(store.set_tags(us, conversation, &[tag], &remove, Follow::default()).await.unwrap().is_none());
-    assert!(store.delete(us, conversation, None, Follow::default()).await.unwrap().is_none());
+    assert!(
+        store
+            .delete(us, conversation, None, erasure(conversation.0), Follow::default(), None)
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert!(store.tags(us, &[conversation]).await.unwrap().is_empty());
     assert!(store.list_tags(us, None, 10).await.unwrap().is_empty());
     assert!(store.participants(us, &[conversation]).await.unwrap().is_empty());

@@ -1,10 +1,13 @@
 //! Deleting a conversation: rows at once, then the original bytes and exports, then the engines by jobs. Until those have
-//! run a search may still find a passage; PostgreSQL drops it.
+//! run a search may still find a passage; PostgreSQL drops it. It is written down as an erasure, whose sweeps look again,
+//! and which a restore applies again.
 
 use crate::{
     Error, Result,
     accounts::{Actor, Role, Tenant},
-    conversations::{Conversation, objects::exports_of, update::reindex},
+    audit::{self, NewAuditEntry, Origin},
+    conversations::{Conversation, objects::delete_objects, update::reindex},
+    erasure::{Erasure, ErasureKind, NewErasure, list},
     events::{EventKind, NewEvent},
     ids::ConversationId,
     ports::{
@@ -14,9 +17,25 @@ use crate::{
     },
 };
 
-pub async fn delete(ports: &Ports, actor: &Actor, id: ConversationId) -> Result<Conversation> {
-    actor.require(Role::Member)?;
-    delete_one(ports, actor.tenant(), id, None).await
+/// A conversation that is gone, and its erasure.
+pub struct Deleted {
+    pub conversation: Conversation,
+    pub erasure: Erasure,
+}
+
+pub async fn delete(ports: &Ports, actor: &Actor, origin: &Origin, id: ConversationId) -> Result<Deleted> {
+    let entry = NewAuditEntry::new(ports, actor, origin, "conversations.delete").on(id);
+    let deleted = async {
+        actor.require(Role::Member)?;
+        let new = NewErasure::new(ports, ErasureKind::Conversation, id.0, Some(actor.user_id));
+        let entry = entry.again(ports).with("erasure", Some(new.id.to_string()));
+        let conversation = delete_one(ports, actor.tenant(), id, None, new, Some(entry)).await?;
+        let missing = || Error::not_found("erasure", new.id);
+        let erasure = ports.erasures.find(actor.tenant(), &[new.id]).await?.pop().ok_or_else(missing)?;
+        Ok(Deleted { conversation, erasure })
+    };
+    let deleted = deleted.await;
+    audit::settle(ports, entry, deleted).await
 }
 
 /// For a batch that somebody with the right to it has started. Who was taken out of its filter since is not found.
@@ -26,7 +45,19 @@ pub async fn purge(
     id: ConversationId,
     filter: &ConversationFilter,
 ) -> Result<Conversation> {
-    delete_one(ports, tenant, id, Some(filter)).await
+    let new = NewErasure::new(ports, ErasureKind::Conversation, id.0, None);
+    delete_one(ports, tenant, id, Some(filter), new, None).await
+}
+
+/// It was deleted before, and is back.
+pub(crate) async fn again(
+    ports: &Ports,
+    tenant: Tenant,
+    id: ConversationId,
+    entry: NewAuditEntry,
+) -> Result<()> {
+    let new = NewErasure::new(ports, ErasureKind::Conversation, id.0, None);
+    delete_one(ports, tenant, id, None, new, Some(entry)).await.map(|_was| ())
 }
 
 async fn delete_one(
@@ -34,13 +65,16 @@ async fn delete_one(
     tenant: Tenant,
     id: ConversationId,
     only: Option<&ConversationFilter>,
+    new: NewErasure,
+    entry: Option<NewAuditEntry>,
 ) -> Result<Conversation> {
     let kind = EventKind::ConversationDeleted { conversation_id: id };
     let event = NewEvent { organization_id: tenant.0, kind };
     let follow = Follow { jobs: reindex(ports, tenant, id), events: vec![event] };
-    let deleted = ports.conversations.delete(tenant, id, only, follow).await?;
+    let deleted = ports.conversations.delete(tenant, id, only, new, follow, entry).await?;
     let deleted = deleted.ok_or_else(|| Error::not_found("conversation", id))?;
-    if let Err(error) = delete_objects(ports, tenant, &deleted).await {
+    list::publish(ports, tenant, new).await;
+    if let Err(error) = delete_originals(ports, tenant, &deleted).await {
         tracing::warn!(error = error.chain(), "orphan objects are left to the sweep");
     }
     ports.signals.raise(Signal::Jobs);
@@ -49,7 +83,7 @@ async fn delete_one(
 }
 
 /// An export that is being written at this moment is left to the sweep, too.
-async fn delete_objects(ports: &Ports, tenant: Tenant, deleted: &Conversation) -> Result<()> {
+async fn delete_originals(ports: &Ports, tenant: Tenant, deleted: &Conversation) -> Result<()> {
     ports.objects.delete(&deleted.object_key).await?;
-    ports.objects.delete_below(&exports_of(tenant.0, deleted.id)).await
+    delete_objects(ports, tenant, deleted.id).await
 }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 
 use crate::{
     Result,
-    accounts::SystemScope,
+    accounts::{SystemScope, Tenant},
     ids::{ArchiveImportId, BatchId, ConversationId, OrganizationId},
     ports::Ports,
 };
@@ -53,7 +53,37 @@ fn originals_of(key: &str) -> Vec<String> {
     }
 }
 
-/// Deletes orphans; how many.
+/// The original bytes, as they are kept today, and every export.
+pub(crate) async fn delete_objects(ports: &Ports, tenant: Tenant, id: ConversationId) -> Result<()> {
+    ports.objects.delete(&object_key(tenant.0, id)).await?;
+    ports.objects.delete_below(&exports_of(tenant.0, id)).await
+}
+
+/// The original bytes, and exports that were written at least `age` ago.
+pub(crate) async fn delete_old(
+    ports: &Ports,
+    tenant: Tenant,
+    id: ConversationId,
+    age: Duration,
+) -> Result<()> {
+    ports.objects.delete(&object_key(tenant.0, id)).await?;
+    let folder = format!("{}/", exports_of(tenant.0, id));
+    let mut after = folder.clone();
+    loop {
+        let keys = ports.objects.list(age, Some(&after), PAGE).await?;
+        let exports = keys.into_iter().take_while(|key| key.starts_with(&folder));
+        let exports: Vec<_> = exports.collect();
+        for key in &exports {
+            ports.objects.delete(key).await?;
+        }
+        match exports.last() {
+            Some(last) if exports.len() == PAGE => after.clone_from(last),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Deletes orphans, and original bytes that were to go with somebody who was erased; how many.
 pub async fn sweep(ports: &Ports, scope: SystemScope) -> Result<usize> {
     let mut after: Option<String> = None;
     let mut swept = 0;
@@ -72,8 +102,10 @@ pub async fn sweep(ports: &Ports, scope: SystemScope) -> Result<usize> {
         let originals: Vec<_> = ours.iter().flat_map(|(originals, _)| originals).cloned().collect();
         let known: HashSet<_> =
             ports.conversations.known_objects(scope, &originals).await?.into_iter().collect();
+        let erased: HashSet<_> =
+            ports.conversations.erased_objects(scope, &originals).await?.into_iter().collect();
         for (originals, key) in &ours {
-            if originals.iter().all(|original| !known.contains(original)) {
+            if erased.contains(key) || originals.iter().all(|original| !known.contains(original)) {
                 ports.objects.delete(key).await?;
                 swept += 1;
             }

@@ -165,6 +165,10 @@ pub trait TextIndex: Send + Sync {
     /// has them, with how many of its passages hold each: those of the most first, equals by name. It is bounded work:
     /// among very many, rare words may be missing, and counts be too small.
     async fn words(&self, tenant: Tenant, like: &WordsLike, limit: usize) -> Result<Vec<ValueCount>>;
+
+    /// Writes anew what holds passages that are gone: until then their words may stand in its files, though nobody finds
+    /// them.
+    async fn expunge(&self) -> Result<()>;
 }
 
 #[async_trait]

@@ -7,6 +7,7 @@ pub mod archives;
 pub mod audit;
 pub mod batches;
 pub mod conversations;
+pub mod erasures;
 pub mod events;
 pub mod generations;
 pub mod passages;

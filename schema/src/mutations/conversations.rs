@@ -14,11 +14,12 @@ use crate::{
     cursor::Cursor,
     errors::{UserError, fault, settle},
     global_id,
-    guards::actor,
+    guards::{actor, origin},
     loaders::JobById,
     types::{
         ConversationKind, TranscriptFormat,
         conversation::Conversation,
+        erasure::Erasure,
         import::{ImportPreview, ImportReport},
         job::Job,
         search::language,
@@ -121,6 +122,8 @@ struct DeleteConversationInput {
 struct DeleteConversationPayload {
     /// The id of what is gone.
     deleted_id: Option<ID>,
+    /// What was removed. Stores are looked through again later.
+    erasure: Option<Erasure>,
     user_errors: Vec<UserError>,
 }
 
@@ -192,22 +195,24 @@ impl ConversationMutations {
         ConversationPayload::from(updated.await)
     }
 
-    /// Deletes a conversation with its transcript, analyses and original bytes, for good. Needs MEMBER.
+    /// Deletes a conversation with its transcript, analyses, original bytes and exports, for good, and tags that nothing
+    /// else bears. A restored database has it deleted again. Needs MEMBER.
     async fn delete_conversation(
         &self,
         ctx: &Context<'_>,
         input: DeleteConversationInput,
     ) -> Result<DeleteConversationPayload> {
-        let actor = actor(ctx)?;
+        let (actor, origin) = (actor(ctx)?, origin(ctx));
         let deleted = async {
             let id: ConversationId = global_id::require(&input.id)?;
-            domain::delete::delete(ctx.ports(), actor, id).await
+            domain::delete::delete(ctx.ports(), actor, &origin, id).await
         };
         let (deleted, user_errors) = settle(deleted.await)?;
-        Ok(DeleteConversationPayload {
-            deleted_id: deleted.map(|was| global_id::encode(was.id)),
-            user_errors,
-        })
+        let (deleted_id, erasure) = match deleted {
+            Some(was) => (Some(global_id::encode(was.conversation.id)), Some(Erasure(was.erasure))),
+            None => (None, None),
+        };
+        Ok(DeleteConversationPayload { deleted_id, erasure, user_errors })
     }
 
     /// Adds tags, making those that are new. Needs MEMBER.

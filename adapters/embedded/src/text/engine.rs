@@ -15,7 +15,8 @@ use colloquy_domain::{
 };
 use tantivy::{
     DocSet, Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TERMINATED, TantivyDocument,
-    TantivyError, Term, directory::MmapDirectory, indexer::IndexWriterOptions, schema::IndexRecordOption,
+    TantivyError, Term, directory::MmapDirectory, index::SegmentMeta, indexer::IndexWriterOptions,
+    schema::IndexRecordOption,
 };
 use uuid::Uuid;
 
@@ -25,6 +26,8 @@ use crate::{identity::Stamp, writer::Engine};
 const WRITING: &str = "write to the text index";
 /// What tantivy asks for at the least.
 const LEAST_HEAP_BYTES: usize = 15_000_000;
+/// Looks for segments with deleted passages, of which one is enough unless others merge them too.
+const EXPUNGES: usize = 5;
 /// No replacement is later than a removal.
 const REMOVED: Version = Version::MAX;
 
@@ -47,6 +50,12 @@ pub(crate) struct TextWrite {
 pub(crate) enum Change {
     Replace { version: Version, facets: ConversationFacets, passages: Vec<PassageDocument> },
     Remove,
+}
+
+pub(crate) enum TextJob {
+    Write(TextWrite),
+    /// Writes segments anew that hold passages which are deleted.
+    Expunge,
 }
 
 impl TextEngine {
@@ -187,21 +196,48 @@ impl TextEngine {
         self.reader.reload()
     }
 
+    /// What is merged has the words of its living passages alone. Files of before go once no search reads them.
+    fn expunge(&mut self) -> tantivy::Result<()> {
+        for _ in 0..EXPUNGES {
+            let metas = self.index.searchable_segment_metas()?;
+            let holding = metas.iter().filter(|meta| meta.num_deleted_docs() > 0);
+            let holding: Vec<_> = holding.map(SegmentMeta::id).collect();
+            if holding.is_empty() {
+                break;
+            }
+            let merged = self.writer.as_mut().ok_or_else(gone)?.merge(&holding).wait();
+            // One of them may be merged with others at this moment.
+            if let Err(error) = merged {
+                tracing::debug!(error = %error, "segments could not be merged, and are looked at again");
+            }
+        }
+        self.reader.reload()?;
+        self.writer()?.garbage_collect_files().wait().map(|_removed| ())
+    }
+
     fn writer(&self) -> tantivy::Result<&IndexWriter> {
         self.writer.as_ref().ok_or_else(gone)
     }
 }
 
 impl Engine for TextEngine {
-    type Write = TextWrite;
+    type Write = TextJob;
     const NAME: &'static str = "text";
 
-    fn apply(&mut self, writes: &[&TextWrite]) -> Result<()> {
-        let mut staged = HashMap::with_capacity(writes.len());
-        writes
-            .iter()
-            .try_for_each(|write| self.stage(write, &mut staged))
+    fn apply(&mut self, jobs: &[&TextJob]) -> Result<()> {
+        let mut staged = HashMap::with_capacity(jobs.len());
+        let mut expunge = false;
+        let mut stage = |job: &TextJob| match job {
+            TextJob::Write(write) => self.stage(write, &mut staged),
+            TextJob::Expunge => {
+                expunge = true;
+                Ok(())
+            }
+        };
+        jobs.iter()
+            .try_for_each(|job| stage(job))
             .and_then(|()| if staged.is_empty() { Ok(()) } else { self.commit() })
+            .and_then(|()| if expunge { self.expunge() } else { Ok(()) })
             .map_err(|e| failed(WRITING, e))
     }
 
@@ -245,4 +281,84 @@ fn add_id(document: &mut TantivyDocument, fields: IdFields, id: Uuid) {
     let (high, low) = id.as_u64_pair();
     document.add_u64(fields.high, high);
     document.add_u64(fields.low, low);
+}
+
+#[cfg(test)]
+mod tests {
+    use colloquy_domain::{
+        conversations::ConversationKind,
+        ids::{OrganizationId, PassageId},
+    };
+
+    use super::*;
+    use crate::identity::Identity;
+
+    fn write(number: u128, version: Version, text: &str) -> TextJob {
+        let conversation_id = ConversationId(Uuid::from_u128(number));
+        let facets = ConversationFacets {
+            conversation_id,
+            revision: 1,
+            kind: ConversationKind::Meeting,
+            tags: vec![text.to_owned()],
+            occurred_at: None,
+            language: None,
+        };
+        let passage = PassageDocument {
+            id: PassageId::of(conversation_id, 0),
+            text: text.to_owned(),
+            speakers: vec![text.to_owned()],
+            people: Vec::new(),
+        };
+        let change = Change::Replace { version, facets, passages: vec![passage] };
+        let tenant = Tenant(OrganizationId(Uuid::from_u128(1)));
+        TextJob::Write(TextWrite { tenant, conversation_id, change })
+    }
+
+    /// Whether any dictionary of the index has the word, or any file its bytes.
+    fn holds(engine: &TextEngine, dir: &Path, word: &str) -> bool {
+        let fields = [engine.fields.stemmed, engine.fields.exact, engine.fields.speakers, engine.fields.tags];
+        let searcher = engine.reader.searcher();
+        let mut terms = searcher.segment_readers().iter().flat_map(|segment| {
+            fields.map(|field| {
+                let inverted = segment.inverted_index(field).expect("a field");
+                let mut terms = inverted.terms().stream().expect("its terms");
+                let mut found = false;
+                while terms.advance() {
+                    found |= terms.key().windows(word.len()).any(|part| part == word.as_bytes());
+                }
+                found
+            })
+        });
+        let files = fs::read_dir(dir).expect("a folder").flatten().map(|entry| entry.path());
+        let mut bytes = files.filter(|path| path.is_file()).map(|path| fs::read(path).unwrap_or_default());
+        terms.any(|found| found)
+            || bytes.any(|bytes| bytes.windows(word.len()).any(|part| part == word.as_bytes()))
+    }
+
+    #[test]
+    fn what_is_expunged_is_in_no_dictionary_and_no_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let identity = Identity { generation: 1, log_id: Uuid::nil(), model: "none".to_owned() };
+        let mut engine =
+            TextEngine::create(dir.path(), Stamp::of(&identity, 2), LEAST_HEAP_BYTES).expect("an index");
+        for (number, text) in [(1, "quillonbrax"), (2, "harbour"), (3, "quillonbrax")] {
+            engine.apply(&[&write(number, 1, text)]).expect("a write");
+        }
+        engine.apply(&[&write(4, 1, "frozen"), &write(5, 1, "quillonbrax")]).expect("a write");
+        for number in [1, 3, 5] {
+            engine.apply(&[&write(number, 2, "erased")]).expect("a write");
+        }
+        assert!(holds(&engine, dir.path(), "quillonbrax"), "merely deleted");
+        engine.apply(&[&TextJob::Expunge]).expect("a merge");
+        assert!(!holds(&engine, dir.path(), "quillonbrax"));
+        for word in ["erased", "frozen", "harbour"] {
+            assert!(holds(&engine, dir.path(), word), "{word}");
+        }
+        let stamp = Stamp::of(&identity, 2);
+        drop(engine);
+        assert!(
+            TextEngine::open(dir.path(), stamp, LEAST_HEAP_BYTES).is_ok(),
+            "it is whole, and carries its stamp"
+        );
+    }
 }

@@ -11,7 +11,6 @@ use colloquy_domain::{
     accounts::Tenant,
     ids::{ConversationId, PassageId},
     ports::search::{ConversationFacets, PassageDocument, Version},
-    search::query::fold,
 };
 use hannoy::{ItemId, distances::Cosine};
 use heed::{Env, MdbError, RwTxn, WithoutTls};
@@ -201,7 +200,7 @@ impl VectorEngine {
             let ConversationFacets { conversation_id, revision, .. } = *facets;
             let meaning = Meaning { passage_id: passage.id, conversation_id, revision };
             self.tables.put_item(txn, shard.shard, item, meaning)?;
-            let speakers = passage.speakers.iter().map(|label| fold(label)).collect();
+            let speakers = passage.speakers.iter().map(|label| filter::veiled(label)).collect();
             let people = passage.people.clone();
             items.push(Item { item, passage_id: passage.id, speakers, people });
         }
@@ -244,7 +243,7 @@ pub(crate) fn has_direction(vector: &[f32]) -> bool {
 pub(crate) fn folded(facets: &ConversationFacets) -> Facets {
     Facets {
         kind: facets.kind,
-        tags: facets.tags.iter().map(|tag| fold(tag)).collect(),
+        tags: facets.tags.iter().map(|tag| filter::veiled(tag)).collect(),
         occurred_micros: facets.occurred_at.map(|at| at.timestamp_micros()),
         language: facets.language,
     }

@@ -22,10 +22,9 @@ pub(crate) type Key = [u8; 19];
 #[derive(Debug, Clone, Copy)]
 enum Facet<'a> {
     Kind(&'a str),
-    /// Folded.
-    Tag(&'a str),
-    /// Folded.
-    Speaker(&'a str),
+    /// As [`veiled`] has them.
+    Tag(Uuid),
+    Speaker(Uuid),
     Micros(i64),
     Day(i64),
     Language(&'a str),
@@ -36,8 +35,8 @@ impl Facet<'_> {
     fn key(self, shard: Shard) -> Key {
         let (tag, value) = match self {
             Self::Kind(name) => (0, hashed(name)),
-            Self::Tag(name) => (1, hashed(name)),
-            Self::Speaker(name) => (2, hashed(name)),
+            Self::Tag(veiled) => (1, veiled.into_bytes()),
+            Self::Speaker(veiled) => (2, veiled.into_bytes()),
             Self::Micros(at) => (3, ordered(at)),
             Self::Day(day) => (4, ordered(day)),
             Self::Language(code) => (5, hashed(code)),
@@ -54,6 +53,12 @@ impl Facet<'_> {
 /// Names have any length, keys have not.
 fn hashed(name: &str) -> [u8; 16] {
     Uuid::new_v5(&Uuid::nil(), name.as_bytes()).into_bytes()
+}
+
+/// A label or tag as the tables hold it, whatever its case. What a page of the file has held stays in it until the page is
+/// used again, so that no name may ever stand there.
+pub(crate) fn veiled(name: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::nil(), fold(name).as_bytes())
 }
 
 /// Bytes that sort as the numbers do.
@@ -97,7 +102,7 @@ fn sets(shard: Shard, record: &Record) -> BTreeMap<Key, RoaringBitmap> {
     let mut sets: BTreeMap<Key, RoaringBitmap> = BTreeMap::new();
     let Some(facets) = &record.facets else { return sets };
     let mut shared = vec![Facet::Kind(facets.kind.as_str())];
-    shared.extend(facets.tags.iter().map(|tag| Facet::Tag(tag)));
+    shared.extend(facets.tags.iter().map(|tag| Facet::Tag(*tag)));
     shared.extend(facets.language.as_ref().map(|language| Facet::Language(language.as_str())));
     if let Some(at) = facets.occurred_micros {
         shared.extend([Facet::Micros(at), Facet::Day(at.div_euclid(DAY_MICROS))]);
@@ -108,7 +113,7 @@ fn sets(shard: Shard, record: &Record) -> BTreeMap<Key, RoaringBitmap> {
     }
     for item in &record.items {
         for speaker in &item.speakers {
-            sets.entry(Facet::Speaker(speaker).key(shard)).or_default().insert(item.item);
+            sets.entry(Facet::Speaker(*speaker).key(shard)).or_default().insert(item.item);
         }
         for person in &item.people {
             sets.entry(Facet::Person(*person).key(shard)).or_default().insert(item.item);
@@ -153,10 +158,10 @@ pub(crate) fn candidates(
         narrowed.by(any_of(keys.collect())?);
     }
     if !tags.is_empty() {
-        narrowed.by(any_of(tags.iter().map(|tag| Facet::Tag(&fold(tag)).key(shard)).collect())?);
+        narrowed.by(any_of(tags.iter().map(|tag| Facet::Tag(veiled(tag)).key(shard)).collect())?);
     }
     if !speakers.is_empty() {
-        narrowed.by(any_of(speakers.iter().map(|label| Facet::Speaker(&fold(label)).key(shard)).collect())?);
+        narrowed.by(any_of(speakers.iter().map(|label| Facet::Speaker(veiled(label)).key(shard)).collect())?);
     }
     if !person_ids.is_empty() {
         narrowed.by(any_of(person_ids.iter().map(|id| Facet::Person(*id).key(shard)).collect())?);

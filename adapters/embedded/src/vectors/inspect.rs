@@ -12,7 +12,6 @@ use colloquy_domain::{
         search::{ConversationFacets, Version},
         verify::{Difference, Inspect, Leg, Listed, Wanted},
     },
-    search::query::fold,
 };
 use hannoy::{Reader, distances::Cosine};
 use uuid::Uuid;
@@ -20,6 +19,7 @@ use uuid::Uuid;
 use super::{
     Shelf, Vectors,
     engine::{failed, folded, has_direction},
+    filter::veiled,
     tables::Facets,
 };
 
@@ -31,7 +31,7 @@ const PAGE: usize = 500;
 struct Stored {
     revision: RevisionNumber,
     facets: Option<Facets>,
-    speakers: Vec<String>,
+    speakers: Vec<Uuid>,
     people: Vec<PersonId>,
     vector: Option<Vec<f32>>,
 }
@@ -63,7 +63,7 @@ fn should(wanted: &Wanted) -> HashMap<PassageId, Stored> {
         if vector.as_ref().is_some_and(|vector| !has_direction(vector)) {
             return None;
         }
-        let speakers = passage.speakers.iter().map(|label| fold(label)).collect();
+        let speakers = passage.speakers.iter().map(|label| veiled(label)).collect();
         let (facets, people) = (Some(folded(&wanted.facets)), passage.people.clone());
         Some((passage.id, Stored { revision, facets, speakers, people, vector }))
     };

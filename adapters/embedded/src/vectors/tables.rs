@@ -66,16 +66,16 @@ pub(crate) struct Record {
 pub(crate) struct Item {
     pub(crate) item: ItemId,
     pub(crate) passage_id: PassageId,
-    /// Folded.
-    pub(crate) speakers: Vec<String>,
+    /// Veiled.
+    pub(crate) speakers: Vec<Uuid>,
     pub(crate) people: Vec<PersonId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Facets {
     pub(crate) kind: ConversationKind,
-    /// Folded.
-    pub(crate) tags: Vec<String>,
+    /// Veiled.
+    pub(crate) tags: Vec<Uuid>,
     pub(crate) occurred_micros: Option<i64>,
     pub(crate) language: Option<Language>,
 }

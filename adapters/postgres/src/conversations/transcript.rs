@@ -271,7 +271,7 @@ pub(super) async fn count_segments(
     Ok(found.into_iter().map(|(id, count)| (ConversationId(id), count.unsigned_abs())).collect())
 }
 
-pub(super) async fn talk(conn: &mut Connection, tenant: Tenant, id: ConversationId) -> Step<Option<Talk>> {
+pub(crate) async fn talk(conn: &mut Connection, tenant: Tenant, id: ConversationId) -> Step<Option<Talk>> {
     let revision: Option<i32> = conversations::table
         .filter(conversations::id.eq(id.0))
         .filter(conversations::organization_id.eq(tenant.0.0))

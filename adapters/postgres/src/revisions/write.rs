@@ -5,7 +5,7 @@ use colloquy_domain::{
     accounts::Tenant,
     audit::NewAuditEntry,
     conversations::revisions::RevisionKind,
-    ids::{ConversationId, PersonId},
+    ids::PersonId,
     ports::{
         jobs::Follow,
         store::revisions::{Memory, NewEdit},
@@ -13,7 +13,8 @@ use colloquy_domain::{
 };
 use diesel::{
     ExpressionMethods, QueryDsl, QueryableByName,
-    dsl::now,
+    dsl::{now, sql},
+    expression::SqlLiteral,
     sql_types::{Array, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
@@ -96,6 +97,7 @@ async fn advance(conn: &mut Connection, tenant: Tenant, edit: &NewEdit) -> Step<
         .filter(conversations::id.eq(id.0))
         .filter(conversations::organization_id.eq(tenant.0.0))
         .filter(conversations::revision.eq(edit.number - 1))
+        .filter(unerased())
         .set((
             conversations::revision.eq(edit.number),
             conversations::version.eq(conversations::version + 1),
@@ -105,10 +107,16 @@ async fn advance(conn: &mut Connection, tenant: Tenant, edit: &NewEdit) -> Step<
         ))
         .execute(conn)
         .await?;
-    if moved > 0 { Ok(()) } else { Err(overtaken(conn, tenant, id).await?.into()) }
+    if moved > 0 { Ok(()) } else { Err(overtaken(conn, tenant, edit).await?.into()) }
 }
 
-async fn overtaken(conn: &mut Connection, tenant: Tenant, id: ConversationId) -> Step<Error> {
+/// For a minute after somebody was erased nothing is written that may have been read before.
+fn unerased() -> SqlLiteral<Bool> {
+    sql("(erased_at IS NULL OR erased_at < now() - interval '1 minute')")
+}
+
+async fn overtaken(conn: &mut Connection, tenant: Tenant, edit: &NewEdit) -> Step<Error> {
+    let id = edit.conversation_id;
     let current: Vec<i32> = conversations::table
         .filter(conversations::id.eq(id.0))
         .filter(conversations::organization_id.eq(tenant.0.0))
@@ -117,6 +125,10 @@ async fn overtaken(conn: &mut Connection, tenant: Tenant, id: ConversationId) ->
         .await?;
     Ok(match current.as_slice() {
         [] => Error::not_found("conversation", id),
+        [current, ..] if *current < edit.number => {
+            let message = "somebody was erased from the conversation a moment ago; read it again in a minute";
+            Error::conflict("ERASED_MEANWHILE", message)
+        }
         [current, ..] => {
             Error::conflict("REVISION_CONFLICT", format!("the conversation is at {current} by now"))
         }

@@ -210,6 +210,20 @@ pub(super) async fn delete(
     Ok(deleted > 0)
 }
 
+/// Without a word in the audit log: what they look for is erased.
+pub(crate) async fn drop_all(conn: &mut Connection, tenant: Tenant, ids: &[SavedSearchId]) -> Step<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    diesel::sql_query("DELETE FROM saved_searches WHERE id = ANY($1) AND organization_id = $2")
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind::<SqlUuid, _>(tenant.0.0)
+        .prepared()
+        .execute(conn)
+        .await?;
+    raise(conn, tenant).await
+}
+
 /// One that this release cannot read is left to one that can.
 pub(super) async fn find(
     conn: &mut Connection,

@@ -9,10 +9,11 @@ use colloquy_domain::{
     conversations::{
         ContentHash, Conversation, ConversationKind, Participant, Segment, Tag, revisions::RevisionKind,
     },
+    erasure::{ErasureKind, NewErasure},
     events::{EventKind, NewEvent, Stage},
     ids::{
-        AuditEntryId, ConversationId, JobId, OrganizationId, ParticipantId, SegmentId, SessionId, TagId,
-        UserId,
+        AuditEntryId, ConversationId, ErasureId, JobId, OrganizationId, ParticipantId, SegmentId, SessionId,
+        TagId, UserId,
     },
     jobs::{
         ClaimedJob, Job, JobKind, NewJob, Payload, Queue,
@@ -60,6 +61,11 @@ pub fn now() -> Timestamp {
 pub fn entry(tenant: Tenant) -> NewAuditEntry {
     let entry = NewAuditEntry::of_installation(AuditEntryId(id()), "test");
     NewAuditEntry { organization_id: Some(tenant.0), ..entry }
+}
+
+/// Of a conversation that is deleted, by nobody.
+pub fn erasure(subject_id: Uuid) -> NewErasure {
+    NewErasure { id: ErasureId(id()), kind: ErasureKind::Conversation, subject_id, actor_id: None }
 }
 
 pub fn token() -> [u8; 32] {

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Result,
     accounts::{SystemScope, Tenant},
+    audit::NewAuditEntry,
     conversations::{
         ContentHash, Conversation, ConversationKind, Participant, RevisionNumber, Segment, SpokenSegment,
         Tag, Talk,
     },
+    erasure::NewErasure,
     events::Stage,
     ids::{ConversationId, JobId, OrganizationId, ParticipantId, PersonId, SegmentId},
     jobs::Claim,
@@ -153,13 +155,16 @@ pub trait ConversationStore: Send + Sync {
     ) -> Result<Option<Conversation>>;
 
     /// Deletes the conversation with all that hangs on it; the object is the caller's. Returns what it was. With a
-    /// filter it is left where it does not fit any more.
+    /// filter it is left where it does not fit any more. What its jobs had to say of errors goes too, and vectors and
+    /// tags that nothing else has; the erasure says how much.
     async fn delete(
         &self,
         tenant: Tenant,
         id: ConversationId,
         only: Option<&ConversationFilter>,
+        erasure: NewErasure,
         follow: Follow,
+        audit: Option<NewAuditEntry>,
     ) -> Result<Option<Conversation>>;
 
     /// Makes it the current revision, under the claim, which it completes. A revision that is not the next one
@@ -221,4 +226,7 @@ pub trait ConversationStore: Send + Sync {
 
     /// Those of `keys` that a conversation refers to.
     async fn known_objects(&self, scope: SystemScope, keys: &[String]) -> Result<Vec<String>>;
+
+    /// Those of `keys` that a conversation refers to from which somebody was erased since: they are to be gone.
+    async fn erased_objects(&self, scope: SystemScope, keys: &[String]) -> Result<Vec<String>>;
 }
