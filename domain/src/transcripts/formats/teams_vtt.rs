@@ -161,7 +161,8 @@ fn join(source: &mut Source<'_>, before: usize, joined: &mut Joined) -> bool {
     let [first, part] = &mut source.pieces[before.saturating_sub(1)..] else {
         return false;
     };
-    if first.speaker != part.speaker || first.text.len() + part.text.len() > MAX_TURN_BYTES {
+    let too_long = first.text.len() + part.text.len() > MAX_TURN_BYTES;
+    if first.speaker != part.speaker || part.start < first.start || too_long {
         return false;
     }
     let mut text = std::mem::take(&mut first.text).into_owned();
