@@ -201,7 +201,7 @@ async fn of_two_editors_one_wins_and_the_other_is_shown_what_has_changed() {
     assert_eq!(tied["revision"], json!({ "number": 4, "kind": "TIE", "reason": "Her voice." }));
 
     for (field, more, code) in [
-        ("editSegment", json!({ "segmentId": segments[0], "text": "a\nb" }), "INVALID_TEXT"),
+        ("editSegment", json!({ "segmentId": segments[0], "text": " \n " }), "INVALID_TEXT"),
         ("editSegment", json!({ "segmentId": speakers[0], "text": "x" }), "NOT_FOUND"),
         ("removeSegments", json!({ "segmentIds": segments }), "NOTHING_LEFT"),
         ("removeSegments", json!({ "segmentIds": [] }), "NOTHING_GIVEN"),

@@ -59,8 +59,11 @@ pub(super) fn text<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, 
 fn refuse_known(bytes: &[u8]) -> Result<(), Problem> {
     if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         let name = if *name == ZIP { zip_kind(bytes) } else { name };
-        let message =
-            format!("this is {name}, not a transcript: bring the text as WebVTT, SRT or `Name: text` lines");
+        let hint = match name {
+            ZIP | GZIP => "an archive is brought by `importArchive`, which takes its files one by one",
+            _ => "bring the text as WebVTT, SRT or `Name: text` lines",
+        };
+        let message = format!("this is {name}, not a transcript: {hint}");
         return Err(Problem::new("NOT_TEXT", message).on_line(1));
     }
     if bytes.get(4..8) == Some(b"ftyp") {
@@ -204,6 +207,7 @@ fn not_text(bytes: &[u8], offset: usize, what: &str, hint: &str) -> Problem {
 }
 
 const ZIP: &str = "a ZIP archive";
+const GZIP: &str = "a gzip archive";
 
 /// First bytes of what people mistake for a transcript.
 const MAGIC: [(&[u8], &str); 14] = [
@@ -214,7 +218,7 @@ const MAGIC: [(&[u8], &str); 14] = [
     (b"\x7fELF", "an executable (ELF)"),
     (b"MZ\x90", "an executable (Windows)"),
     (b"\xcf\xfa\xed\xfe", "an executable (macOS)"),
-    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x1f\x8b", GZIP),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"ID3", "an MP3 recording"),

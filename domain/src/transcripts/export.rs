@@ -207,8 +207,8 @@ fn escaped(text: &str, signs: &[char]) -> String {
     escaped
 }
 
-/// Takes the backslashes of [`escaped`] away.
-fn unescaped(text: &str) -> Cow<'_, str> {
+/// Takes the backslashes of [`escaped`] away, and of Markdown.
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }

@@ -144,7 +144,7 @@ impl<'a> Reading<'a, '_> {
                 open.text.push(' ');
             }
             open.text.push_str(&if self.survey.is_markdown() {
-                unescaped(word)
+                export::unescaped(word)
             } else {
                 Cow::Borrowed(word)
             });
@@ -178,21 +178,4 @@ impl<'a> Reading<'a, '_> {
 /// A rule of Markdown or of mail, which nobody says.
 fn is_rule(line: &str) -> bool {
     line.len() >= 3 && ['-', '*', '_', '='].iter().any(|sign| line.chars().all(|c| c == *sign))
-}
-
-/// Markdown's backslash escapes resolved.
-fn unescaped(word: &str) -> Cow<'_, str> {
-    if !word.contains('\\') {
-        return Cow::Borrowed(word);
-    }
-    let mut plain = String::with_capacity(word.len());
-    let mut rest = word.chars().peekable();
-    while let Some(c) = rest.next() {
-        if c == '\\' && rest.peek().is_some_and(char::is_ascii_punctuation) {
-            plain.extend(rest.next());
-        } else {
-            plain.push(c);
-        }
-    }
-    Cow::Owned(plain)
 }
