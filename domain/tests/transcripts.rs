@@ -18,6 +18,8 @@ mod invariants;
 mod json_formats;
 #[path = "transcripts/json_properties.rs"]
 mod json_properties;
+#[path = "transcripts/lengths.rs"]
+mod lengths;
 #[path = "transcripts/properties.rs"]
 mod properties;
 #[path = "transcripts/refusals.rs"]

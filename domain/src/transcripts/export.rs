@@ -147,21 +147,22 @@ impl Own {
 /// How long a cue is shown whose end nobody knows.
 const SHOWN_MS: u64 = 2_000;
 
-/// The times under which a cue is shown. A form of timed cues wants two, so those that are not known are taken
+/// The times under which each cue is shown. A form of timed cues wants two, so those that are not known are taken
 /// from what stands around, and the cue says that they are not its own.
-fn shown(said: &[Said<'_>], at: usize) -> (Millis, Millis, Own) {
-    let one = &said[at];
-    let before =
-        || said[..at].iter().rev().find_map(|before| before.end_ms.or(before.start_ms)).unwrap_or(Millis(0));
-    let next = |start| said[at + 1..].iter().find_map(|later| later.start_ms).filter(|next| *next > start);
-    let start = one.start_ms.unwrap_or_else(|| before().min(one.end_ms.unwrap_or(LATEST)));
-    let after = || Millis(start.0 + SHOWN_MS);
-    let end = match (one.start_ms, one.end_ms) {
-        (_, Some(end)) => end,
-        (Some(start), None) => next(start).unwrap_or_else(after),
-        (None, None) => after(),
-    };
-    (start, end, Own { start: one.start_ms.is_some(), end: one.end_ms.is_some() })
+fn shown(said: &[Said<'_>]) -> impl Iterator<Item = (Millis, Millis, Own)> {
+    let mut before = Millis(0);
+    said.iter().enumerate().map(move |(at, one)| {
+        let start = one.start_ms.unwrap_or_else(|| before.min(one.end_ms.unwrap_or(LATEST)));
+        let next = || said[at + 1..].iter().find_map(|later| later.start_ms).filter(|next| *next > start);
+        let after = Millis(start.0 + SHOWN_MS);
+        let end = match (one.start_ms, one.end_ms) {
+            (_, Some(end)) => end,
+            (Some(_), None) => next().unwrap_or(after),
+            (None, None) => after,
+        };
+        before = one.end_ms.or(one.start_ms).unwrap_or(before);
+        (start, end, Own { start: one.start_ms.is_some(), end: one.end_ms.is_some() })
+    })
 }
 
 /// `HH:MM:SS` with milliseconds after `point`.
@@ -282,11 +283,9 @@ mod tests {
             said(None, None),
             said(None, Some(11)),
         ];
-        let times: Vec<_> =
-            (0..talk.len()).map(|at| shown(&talk, at)).map(|(start, end, _)| (start.0, end.0)).collect();
+        let times: Vec<_> = shown(&talk).map(|(start, end, _)| (start.0, end.0)).collect();
         assert_eq!(times, [(0, 2000), (5, 9), (5, 6), (9, 12), (12, 2012), (11, 11)]);
-        for (at, one) in talk.iter().enumerate() {
-            let (start, end, own) = shown(&talk, at);
+        for (one, (start, end, own)) in talk.iter().zip(shown(&talk)) {
             assert_eq!(own.only(start, end), (one.start_ms, one.end_ms));
         }
     }

@@ -110,8 +110,14 @@ impl<'a> Words<'a> {
         }
         let pause = open.end.zip(word.start).is_some_and(|(end, start)| start.since(end) > MAX_GAP_MS);
         let by_sentence = self.by_sentence || word.speaker.is_none();
-        open.speaker != word.speaker || (by_sentence && (pause || is_finished(&open.text)))
+        open.speaker != word.speaker || (by_sentence && (pause || is_finished(last_of(&open.text))))
     }
+}
+
+/// As much of a text as tells whether its sentence is over: a long one costs each word no more than a short one.
+fn last_of(text: &str) -> &str {
+    const ENOUGH: usize = 64;
+    &text[text.ceil_char_boundary(text.len().saturating_sub(ENOUGH))..]
 }
 
 /// Chinese, Japanese and Thai have no spaces between words.

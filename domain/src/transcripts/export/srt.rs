@@ -19,8 +19,7 @@ const NO_START: usize = 4;
 
 pub(super) fn write(said: &[Said<'_>]) -> String {
     let mut file = String::new();
-    for (at, one) in said.iter().enumerate() {
-        let (start, end, own) = shown(said, at);
+    for ((at, one), (start, end, own)) in said.iter().enumerate().zip(shown(said)) {
         let more = [(one.speaker.is_none(), UNNAMED), (!own.end, NO_END), (!own.start, NO_START)];
         let blanks =
             BLANKS + more.iter().filter(|(holds, _)| *holds).map(|(_, blanks)| blanks).sum::<usize>();

@@ -21,8 +21,7 @@ const NO_TIMES: &str = " (no times)";
 
 pub(super) fn write(title: &str, said: &[Said<'_>]) -> String {
     let mut file = format!("WEBVTT - {}\n\n{NOTE}\n", title.replace("-->", "->"));
-    for (at, one) in said.iter().enumerate() {
-        let (start, end, own) = shown(said, at);
+    for ((at, one), (start, end, own)) in said.iter().enumerate().zip(shown(said)) {
         let mark = match own {
             Own { start: true, end: true } => "",
             Own { start: true, end: false } => NO_END,

@@ -104,7 +104,8 @@ fn number(word: &str) -> Option<f64> {
 
 /// `intervals [3]:`, `points [3]:`, `item [2]:` at the head of a line.
 fn is_head(text: &str) -> bool {
-    let text = text.trim_start_matches([' ', '\t', '\n']);
+    // The other half of a line's end, and no more: labels of empty lines are not run through again at each of them.
+    let text = text.strip_prefix('\n').unwrap_or(text).trim_start_matches([' ', '\t']);
     let rest = ["intervals [", "points [", "item ["].iter().find_map(|word| text.strip_prefix(word));
     rest.map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()))
         .is_some_and(|rest| rest.starts_with("]:"))
