@@ -117,11 +117,16 @@ impl File<'_> {
             _ => SpeakerSource::Labels,
         });
         for (line, said) in self.said {
+            // No export has such a one, but a hand that changed it may have written it.
+            let backwards = said.end_ms.is_some() && said.end_ms < said.start_ms;
+            if backwards {
+                source.log.warning(line, "it ends before it starts: its end was left out");
+            }
             source.push(Piece {
                 speaker: said.speaker,
                 text: said.text,
                 start: said.start_ms,
-                end: said.end_ms,
+                end: said.end_ms.filter(|_| !backwards),
                 place: line.into(),
                 opens: true,
                 turns: true,

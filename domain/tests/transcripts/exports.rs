@@ -225,6 +225,35 @@ fn exports_look_like_what_they_are() {
 }
 
 #[test]
+fn an_export_that_was_changed_by_hand_is_told_about() {
+    let cases = [
+        "WEBVTT - x\n\nNOTE Colloquy transcript 1\n\n1\n00:00:05.000 --> 00:00:04.000\n<v Anna>Hi.</v>\n",
+        "1\n00:00:05,000 --> 00:00:04,000  \nAnna: Hi.\n",
+        "<!-- Colloquy transcript 1 -->\n\n# x\n\n**Anna:** [00:00:05.000 - 00:00:04.000] Hi.\n",
+        "Colloquy transcript 1: x\n\n[00:00:05.000 - 00:00:04.000] Anna: Hi.\n",
+    ];
+    for text in cases {
+        let transcript = parse(text.as_bytes(), None, &Limits::default()).expect("a transcript");
+        assert_eq!(
+            (transcript.turns[0].start_ms, transcript.turns[0].end_ms),
+            (Some(Millis(5_000)), None),
+            "{text}"
+        );
+        assert!(transcript.report.notes[0].reason.contains("ends before it starts"), "{text}");
+    }
+    let json = "{\"format\": \"colloquy-transcript\", \"version\": 1, \"segments\": [{\"text\": \"Hi\\u0007 you.\"}]}";
+    let transcript = parse(json.as_bytes(), None, &Limits::default()).expect("a transcript");
+    assert_eq!(transcript.turns[0].text, "Hi you.");
+    assert_eq!(transcript.report.notes[0].reason, "control characters were left out");
+    let crowded = format!(
+        "{{\"format\": \"colloquy-transcript\", \"version\": 1, \"segments\": [{}]}}",
+        vec!["{\"text\": \"Hi.\"}"; 4].join(",")
+    );
+    let limits = Limits { max_cues: 3, ..Limits::default() };
+    assert_eq!(parse(crowded.as_bytes(), None, &limits).expect_err("refused").code, "TOO_MANY_CUES");
+}
+
+#[test]
 fn times_that_nobody_knows_make_no_cues() {
     let talk: Vec<Line> = vec![(None, "Hello.".to_owned(), None, None)];
     for form in [TextForm::WebVtt, TextForm::Srt] {

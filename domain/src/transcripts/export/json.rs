@@ -117,8 +117,9 @@ impl FormatReader for ColloquyJson {
             );
             return Err(Problem::new("MALFORMED", message));
         }
-        let mut file = File { title: document.title, said: Vec::with_capacity(document.segments.len()) };
-        for (at, segment) in document.segments.into_iter().enumerate() {
+        let mut file = File { title: document.title, said: Vec::new() };
+        // One more than there may be is enough to be refused.
+        for (at, segment) in document.segments.into_iter().enumerate().take(limits.max_cues + 1) {
             file.said.push((1, checked(at, segment, limits)?));
         }
         file.transcript(Format::ColloquyJson, limits)
@@ -158,8 +159,7 @@ fn checked<'a>(at: usize, segment: Segment<'a>, limits: &Limits) -> Result<Said<
         );
         return Err(Problem::new("LINE_TOO_LONG", message));
     }
-    let text = normal(text);
-    if text.is_empty() {
+    if normal(Cow::Borrowed(&text)).is_empty() {
         return Err(wrong("has no text"));
     }
     if start_ms.max(end_ms) > Some(LATEST) || (end_ms.is_some() && end_ms < start_ms) {
