@@ -136,11 +136,21 @@ fn message(line: &str) -> Option<Entry<'_>> {
     let (of_day, time, rest) = time_of_day(line)?;
     let rest = rest.trim_start();
     let rest = rest.strip_prefix("From ").or_else(|| rest.strip_prefix("from "))?;
-    let (head, said) = rest.split_once(" : ").or_else(|| rest.split_once(':'))?;
-    let (name, to) = head.split_once(" to ").unwrap_or((head, ""));
+    let (name, to, said) = addressed(rest)?;
     let to_some = !matches!(to.trim(), "" | "Everyone" | "everyone");
     let name = Some(name.trim()).filter(|name| !name.is_empty());
     Some(Entry { name, time, of_day: Some(of_day), said, to_some })
+}
+
+/// Who says something, to whom, and what. Older messages name nobody whom they are for, and have a blank before their
+/// colon, so that a name may hold another one.
+fn addressed(text: &str) -> Option<(&str, &str, &str)> {
+    let (head, said) = text.split_once(':')?;
+    if let Some((name, to)) = head.split_once(" to ").or_else(|| head.split_once(" To ")) {
+        return Some((name, to, said));
+    }
+    let (name, said) = text.split_once(" : ").unwrap_or((head, said));
+    Some((name, "", said))
 }
 
 /// `14:03:05`, `2:03:05 PM`: milliseconds of the day, the time as written, what follows it.
@@ -200,6 +210,9 @@ mod tests {
             ("[Anna [Host]] 14:03:05", "Anna [Host]", ""),
             ("14:03:05 From Anna Lee : Hi: you", "Anna Lee", "Hi: you"),
             ("14:03:05\t From  Anna Lee to Everyone: Hi", "Anna Lee", " Hi"),
+            ("14:03:05 From Anna Lee to Everyone: the score is 3 : 1", "Anna Lee", " the score is 3 : 1"),
+            ("14:03:05 From Anna Lee To Everyone : we said : no", "Anna Lee", " we said : no"),
+            ("14:03:05 From Team 2: Anna : Hi", "Team 2: Anna", "Hi"),
         ] {
             let found = entry(line).unwrap_or_else(|| panic!("{line}"));
             assert_eq!((found.name, found.said), (Some(name), said), "{line}");
