@@ -106,7 +106,8 @@ impl Text {
         match name {
             "t" => self.writing += 1,
             "tabs" => self.tab_stops += 1,
-            "Fallback" if self.fallback.is_none() => self.fallback = Some(self.depth),
+            // What was moved elsewhere stands there, too.
+            "Fallback" | "moveFrom" if self.fallback.is_none() => self.fallback = Some(self.depth),
             _ => self.mark(name),
         }
         Ok(())
@@ -222,9 +223,10 @@ mod tests {
             "<w:p><w:pPr><w:tabs><w:tab/></w:tabs></w:pPr><w:r><w:t>Anna &amp; Ben</w:t><w:br/><w:t>0:03</w:t></w:r></w:p>\n\
              <w:p><w:r><w:t xml:space=\"preserve\"> a</w:t><w:tab/><w:t>b&#233;\nc</w:t><w:delText>gone</w:delText>\
              <w:instrText>PAGE</w:instrText></w:r></w:p><w:p><mc:AlternateContent><mc:Choice><w:r><w:t>once</w:t></w:r>\
-             </mc:Choice><mc:Fallback><w:r><w:t>once</w:t></w:r></mc:Fallback></mc:AlternateContent></w:p><w:p/>",
+             </mc:Choice><mc:Fallback><w:r><w:t>once</w:t></w:r></mc:Fallback></mc:AlternateContent><w:moveFrom><w:r>\
+             <w:t>moved</w:t></w:r></w:moveFrom><w:moveTo><w:r><w:t>, moved</w:t></w:r></w:moveTo></w:p><w:p/>",
         );
-        assert_eq!(found.expect("text"), "Anna & Ben\n0:03\n a\tbé c\nonce\n");
+        assert_eq!(found.expect("text"), "Anna & Ben\n0:03\n a\tbé c\nonce, moved\n");
         let second = packed("word/document2.xml", b"<d><p><t>Hi</t></p></d>");
         assert_eq!(text(&second, &Limits::default()).expect("text"), "Hi\n");
     }
