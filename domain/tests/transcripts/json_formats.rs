@@ -368,6 +368,39 @@ fn another_reading_of_the_same_speech_is_passed_over_and_told() {
     let transcript = read(text);
     assert_eq!(turns(&transcript), ["|-|One."]);
     assert_eq!(notes(&transcript), ["3 aside it is another reading of the same speech"]);
+    let third = text.replace("]}]}}", ",\n{\"transcript\": \"Wan.\"}]}]}}");
+    assert_eq!(read(&third).report.notes[0].end_line, Some(4), "{third}");
+    let text = "{\"results\": {\"items\": [\n{\"type\": \"pronunciation\", \"alternatives\": [{\"content\": \"One\"}, \
+                {\"content\": \"Won\"}]}],\n\"segments\": [{\"alternatives\": [{\"transcript\": \"Wan\"}]}]}}";
+    let transcript = read(text);
+    assert_eq!(turns(&transcript), ["|-|One"]);
+    assert_eq!(
+        notes(&transcript),
+        ["2 warned other readings of the word were left out", "3 aside other readings of the same speech"]
+    );
+}
+
+#[test]
+fn numbers_of_speakers_are_no_names_in_words_either() {
+    let text = "{\"task\": \"transcribe\", \"text\": \"\", \"words\": [{\"word\": \"Yes.\", \"start\": 0, \"end\": 1, \
+                \"speaker\": 0}, {\"word\": \"No.\", \"start\": 1, \"end\": 2, \"speaker\": \"A\\ud800\"}]}";
+    let transcript = read(text);
+    assert_eq!(turns(&transcript), ["Speaker 0|0-1000|Yes.", "A\u{fffd}|1000-2000|No."]);
+    assert_eq!(notes(&transcript), ["1 warned an escape in the speaker's label stands for no character"]);
+}
+
+#[test]
+fn a_wall_clock_of_a_thousand_digits_is_no_origin() {
+    let entry =
+        |start: &str| format!("{{\"participant\": \"p\", \"text\": \"One.\", \"startTime\": \"{start}\"}}");
+    let text = format!("[{}]", entry(&format!("2025-03-04T09:00:01.{}Z", "1".repeat(1_000))));
+    let transcript = read(&text);
+    assert_eq!(
+        (turns(&transcript), transcript.report.clock),
+        (vec!["p|-|One.".to_owned()], Some(Clock::None))
+    );
+    let transcript = read(&format!("[{}]", entry("  2025-03-04T09:00:01Z ")));
+    assert_eq!(transcript.report.clock, Some(Clock::Wall { origin: "2025-03-04T09:00:01Z".to_owned() }));
 }
 
 #[test]

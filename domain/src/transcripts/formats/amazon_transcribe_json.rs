@@ -62,8 +62,8 @@ impl FormatReader for AmazonTranscribeJson {
         let mut reading = Reading::new(&document, Format::AmazonTranscribeJson, limits);
         let document = document.only()?;
         let results = document.get("results").unwrap_or(document);
-        let keys = ["items", "audio_segments", "speaker_labels", "channel_labels", "transcripts"];
-        let [items, segments, speakers, channels, transcripts] = reading.pick(results, keys);
+        let keys = ["items", "audio_segments", "speaker_labels", "channel_labels", "transcripts", "segments"];
+        let [items, segments, speakers, channels, transcripts, others] = reading.pick(results, keys);
         let channels = channels.and_then(|labels| labels.get("channels")).and_then(Value::filled);
         if channels.is_some() {
             reading.source.speaker_source = Some(SpeakerSource::Channels);
@@ -72,6 +72,10 @@ impl FormatReader for AmazonTranscribeJson {
             channels.is_some_and(|channels| channels.items().any(|channel| list(channel).is_some()));
         let named = speakers.or(channels).is_some();
         let segments = segments.and_then(Value::filled).filter(|segments| !named || are_named(*segments));
+        if let Some(others) = others.and_then(Value::filled) {
+            let place = reading.place(others);
+            reading.source.log.aside(place, "other readings of the same speech");
+        }
         let turns = Turns::of(&mut reading, speakers)?;
         if let Some(segments) = segments {
             segments.items().try_for_each(|element| segment(&mut reading, element))?;
@@ -177,8 +181,11 @@ impl<'a> Turns<'a> {
             let keys = ["alternatives", "type", "speaker_label", "channel_label", "start_time", "end_time"];
             let [alternatives, kind, speaker, of, start, end] = reading.pick(item, keys);
             let place = reading.place(item);
-            let content =
-                alternatives.and_then(|list| list.items().next()).and_then(|first| first.get("content"));
+            let mut readings = alternatives.into_iter().flat_map(Value::items);
+            let content = readings.next().and_then(|first| first.get("content"));
+            if readings.next().is_some() {
+                reading.source.log.warning(place, "other readings of the word were left out");
+            }
             let Some(text) = reading.text(place, content)? else {
                 continue;
             };

@@ -8,7 +8,7 @@ use super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
         json::{Document, Kind, Reading, Said, Unit, Value, numbered},
-        report::{Format, SpeakerSource},
+        report::{Format, Place, SpeakerSource},
         words::Words,
     },
     FormatReader,
@@ -103,9 +103,8 @@ impl Channel {
         let Some(alternative) = alternatives.next() else {
             return Ok(());
         };
-        if let Some(second) = alternatives.next() {
-            let place = reading.place(second);
-            reading.source.log.aside(place, "it is another reading of the same speech");
+        if let Some(others) = alternatives.map(|other| reading.place(other)).reduce(Place::to) {
+            reading.source.log.aside(others, "it is another reading of the same speech");
         }
         let [paragraphs, words, all] = reading.pick(alternative, ["paragraphs", "words", "transcript"]);
         let paragraphs = paragraphs.map(|paragraphs| paragraphs.get("paragraphs").unwrap_or(paragraphs));

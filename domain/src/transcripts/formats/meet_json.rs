@@ -144,7 +144,8 @@ impl<'a> Found<'a> {
         let earliest = starts.iter().copied().find(|start| near(&Millis(*start))).unwrap_or(middle);
         for (piece, written) in reading.source.pieces.iter_mut().zip(&self.starts) {
             if piece.start == Some(Millis(earliest)) && reading.source.wall_origin.is_none() {
-                reading.source.wall_origin = written.and_then(|start| Some(start.text()?.text.into_owned()));
+                reading.source.wall_origin =
+                    written.and_then(|start| Some(start.text()?.text.trim().to_owned()));
             }
             let was = (piece.start.is_some(), piece.end.is_some());
             let since = |time: Millis| Some(Millis(time.0.checked_sub(earliest)?));
@@ -158,8 +159,11 @@ impl<'a> Found<'a> {
 }
 
 fn wall(reading: &mut Reading<'_>, place: Place, value: Option<Value<'_>>) -> Option<Millis> {
-    let text = value?.text();
-    let time = text.and_then(|text| DateTime::parse_from_rfc3339(text.text.trim()).ok());
+    /// A time may have any number of digits, and the report keeps one as it is written.
+    const MAX_BYTES: usize = 64;
+    let text = value?.text().map(|text| text.text);
+    let text = text.as_deref().map(str::trim).filter(|text| text.len() <= MAX_BYTES);
+    let time = text.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     let time = time.and_then(|time| u64::try_from(time.timestamp_millis()).ok());
     if time.is_none() {
         reading.source.log.warning(place, "a time cannot be read: it was left out");

@@ -7,7 +7,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Document, Kind, Reading, Said, Unit},
+        json::{Document, Kind, Reading, Said, Unit, numbered},
         report::Format,
         words::Words,
     },
@@ -84,7 +84,8 @@ pub(super) fn read(text: &str, format: Format, limits: &Limits) -> Result<Transc
             segments::read(&mut reading, element)?;
         }
     } else if let Some(words) = words {
-        Words::new(false).read(&mut reading, words, ["word", "text"], Unit::Seconds, |label| label)?;
+        Words::new(false)
+            .read(&mut reading, words, ["word", "text"], Unit::Seconds, |label| label.map(numbered))?;
     } else if let Some(all) = all.filter(|all| all.text().is_none_or(|all| !all.text.trim().is_empty())) {
         let (text, unit) = (Some(all), Unit::Seconds);
         reading.say(Said {

@@ -149,7 +149,15 @@ impl<'a> Reading<'a> {
     ) -> Option<Cow<'a, str>> {
         let value = value?;
         let label = match value.kind() {
-            Kind::Text => squeezed(value.text()?.text),
+            Kind::Text => {
+                let text = value.text()?;
+                if text.mended {
+                    self.source
+                        .log
+                        .warning(place, "an escape in the speaker's label stands for no character");
+                }
+                squeezed(text.text)
+            }
             Kind::Scalar => Cow::Borrowed(value.raw()),
             _ => {
                 self.source.log.warning(place, "the speaker cannot be read and was left out");
