@@ -162,6 +162,24 @@ fn a_word_document_is_read_as_its_text_is() {
 }
 
 #[test]
+fn an_end_is_kept_where_the_start_is_not_known() {
+    let table = read("start,end,speaker,text\nsoon,2,Anna,Hi.\n3,4,Ben,Ho.\n");
+    let grid = read(
+        "File type = \"ooTextFile\"\nObject class = \"TextGrid\"\n0 9 <exists> 1 \"IntervalTier\" \"Anna\" 0 9 2\n\
+         -1 2 \"Hi.\"\n3 4 \"Ho.\"\n",
+    );
+    for transcript in [table, grid] {
+        let times: Vec<_> = transcript
+            .turns
+            .iter()
+            .map(|turn| [turn.start_ms, turn.end_ms].map(|time| time.map(|time| time.0)))
+            .collect();
+        assert_eq!(times, [[None, Some(2_000)], [Some(3_000), Some(4_000)]]);
+        assert_eq!(transcript.report.notes.len(), 1, "{:?}", transcript.report.notes);
+    }
+}
+
+#[test]
 fn a_paragraph_may_hold_the_heading_and_the_text() {
     let turn = |name: &str, time: &str, said: &str| {
         format!("<w:p><w:r><w:drawing/><w:br/><w:t>{name}   {time}</w:t><w:br/><w:t>{said}</w:t></w:r></w:p>")

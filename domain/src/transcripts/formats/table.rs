@@ -197,7 +197,7 @@ impl<'a> Reading<'a> {
         if end.is_some() && end < start {
             self.source.log.warning(place, "the row ends before it starts: its end was left out");
         }
-        (start, end.filter(|end| start.is_some_and(|start| start <= *end)))
+        (start, end.filter(|end| start.is_none_or(|start| start <= *end)))
     }
 
     fn time(&mut self, time: Option<Time>, place: Place, fields: &[Field<'_>]) -> Option<Millis> {

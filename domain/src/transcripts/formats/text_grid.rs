@@ -191,7 +191,7 @@ impl<'a> Reading<'a> {
         if !closed {
             self.source.log.warning(place, "the label has no closing quote");
         }
-        let end = end.filter(|end| start.is_some_and(|start| start <= *end));
+        let end = end.filter(|end| start.is_none_or(|start| start <= *end));
         self.source.push(Piece { speaker, text, start, end, place, opens: true, turns: false })
     }
 
