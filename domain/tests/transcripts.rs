@@ -1,5 +1,7 @@
 //! Transcripts as people bring them: tables of wild shapes, properties, and ninety real ones.
 
+#[path = "transcripts/archive_invariants.rs"]
+mod archive_invariants;
 #[path = "transcripts/bad_input.rs"]
 mod bad_input;
 #[path = "transcripts/changelog.rs"]

@@ -1,10 +1,11 @@
-//! What fuzzing begins with and what it has found stays read: each file of the corpora, as the format of its folder.
+//! What fuzzing begins with and what it has found stays read: each file of the corpora, as the format of its folder or
+//! as an archive.
 
 use std::{fs, path::Path};
 
 use colloquy_domain::transcripts::{formats, report::Format};
 
-use crate::{data, invariants::check_bytes};
+use crate::{archive_invariants::check_archive, data, invariants};
 
 #[test]
 fn every_input_that_fuzzing_knows_is_read_or_refused() {
@@ -13,16 +14,19 @@ fn every_input_that_fuzzing_knows_is_read_or_refused() {
     for folder in fs::read_dir(&corpora).expect("the corpora").map(|entry| entry.expect("an entry").path()) {
         let target = folder.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
         formats.retain(|format| *format != target);
-        let format = match target.as_str() {
-            "any" => None,
-            // The reader of archives has tests of its own.
-            "archive" => continue,
+        let check: &dyn Fn(&[u8]) = match target.as_str() {
+            "any" => &|bytes| invariants::check_bytes(bytes, None),
+            "archive" => &check_archive,
             name => {
-                Some(Format::from_name(&name.to_uppercase()).unwrap_or_else(|| panic!("no format is {name}")))
+                let format =
+                    Format::from_name(&name.to_uppercase()).unwrap_or_else(|| panic!("no format is {name}"));
+                &move |bytes| invariants::check_bytes(bytes, Some(format))
             }
         };
-        for file in data::files_of(&folder) {
-            check_bytes(&fs::read(&file).expect("a file"), format);
+        let files = data::files_of(&folder);
+        assert!(!files.is_empty(), "{target} has no inputs");
+        for file in files {
+            check(&fs::read(&file).expect("a file"));
         }
     }
     assert!(formats.is_empty(), "without a corpus: {formats:?}");
