@@ -269,6 +269,65 @@ fn what_asks_for_a_password_or_another_method_says_so() {
     assert_eq!(told(&archive), pairs(&[("a.txt", "UNSUPPORTED_COMPRESSION"), ("b.txt", "FILE")]));
 }
 
+/// `Ann: ` and 997 more of its blank, as Deflate64 alone packs it: one copy is longer than Deflate knows any.
+fn packed_by_deflate64() -> Vec<u8> {
+    let (mut bytes, mut at) = (Vec::new(), 0);
+    let mut put = |bits: u32, count: u32, backwards: bool| {
+        for bit in 0..count {
+            let bit = if backwards { count - 1 - bit } else { bit };
+            if at % 8 == 0 {
+                bytes.push(0_u8);
+            }
+            *bytes.last_mut().unwrap() |= ((bits >> bit & 1) as u8) << (at % 8);
+            at += 1;
+        }
+    };
+    // The last block, of fixed codes.
+    put(0b011, 3, false);
+    for byte in b"Ann: " {
+        put(0x30 + u32::from(*byte), 8, true);
+    }
+    // Code 285 has sixteen more bits, and counts from three.
+    put(0b1100_0101, 8, true);
+    put(997 - 3, 16, false);
+    put(0, 5, true);
+    put(0, 7, true);
+    bytes
+}
+
+#[test]
+fn what_windows_packs_by_deflate64_is_read() {
+    let (plain, packed) = (format!("Ann: {}", " ".repeat(997)), packed_by_deflate64());
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    archive.start_file("a.txt", stored).unwrap();
+    archive.write_all(&packed).unwrap();
+    let mut archive = archive.finish().unwrap().into_inner();
+    let mut crc = flate2::Crc::new();
+    crc.update(plain.as_bytes());
+    // Method, sum and length, in the header of the file and in that of the directory.
+    for (method, sum, length) in [(8, 14, 22), (10, 16, 24)].map(|(method, sum, length)| {
+        let header = if method == 8 { 0 } else { directory(&archive) };
+        (header + method, header + sum, header + length)
+    }) {
+        archive[method] = 9;
+        archive[sum..sum + 4].copy_from_slice(&crc.sum().to_le_bytes());
+        archive[length..length + 4].copy_from_slice(&(plain.len() as u32).to_le_bytes());
+    }
+    let (entries, ended) = walk_all(&archive, &LIMITS);
+    assert_eq!((entries[0].content.clone(), ended), (Content::File(plain.into()), Ok(())));
+    // What ends the block is no loss.
+    for cut in 0..packed.len() - 1 {
+        let mut damaged = archive.clone();
+        damaged[35 + cut] ^= 0xff;
+        assert_ne!(
+            walk_all(&damaged, &LIMITS).0.first().map(|entry| code(&entry.content)),
+            Some("FILE"),
+            "{cut}"
+        );
+    }
+}
+
 #[test]
 fn names_that_come_twice_in_a_zip_are_two_files() {
     let mut archive = zip(&[("a.txt", TALK), ("b.txt", b"Cleo: Once more.\n")]);

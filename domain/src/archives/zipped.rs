@@ -103,7 +103,12 @@ fn read<S: Read + Seek>(
     limits: &ArchiveLimits,
 ) -> Result<Content, Broken> {
     let (packed, method) = (file.compressed_size(), file.compression());
-    if !matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
+    // Windows packs large folders by Deflate64.
+    let is_read = matches!(
+        method,
+        CompressionMethod::Stored | CompressionMethod::Deflated | CompressionMethod::Deflate64
+    );
+    if !is_read {
         let message = format!(
             "it is compressed by {method}, and only stored and deflated files are read; pack it again as an ordinary zip"
         );
