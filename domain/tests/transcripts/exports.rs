@@ -247,7 +247,7 @@ fn an_export_that_was_changed_by_hand_is_told_about() {
     assert_eq!(transcript.report.notes[0].reason, "control characters were left out");
     let crowded = format!(
         "{{\"format\": \"colloquy-transcript\", \"version\": 1, \"segments\": [{}]}}",
-        vec!["{\"text\": \"Hi.\"}"; 4].join(",")
+        ["{\"text\": \"Hi.\"}"; 4].join(",")
     );
     let limits = Limits { max_cues: 3, ..Limits::default() };
     assert_eq!(parse(crowded.as_bytes(), None, &limits).expect_err("refused").code, "TOO_MANY_CUES");
