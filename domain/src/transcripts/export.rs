@@ -171,7 +171,7 @@ fn shown(said: &[Said<'_>]) -> impl Iterator<Item = (Millis, Millis, Own)> {
 }
 
 /// `HH:MM:SS` with milliseconds after `point`.
-fn stamp(time: Millis, point: char) -> String {
+pub(super) fn stamp(time: Millis, point: char) -> String {
     let seconds = time.0 / 1000;
     format!("{:02}:{:02}:{:02}{point}{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, time.0 % 1000)
 }

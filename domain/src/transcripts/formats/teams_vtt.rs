@@ -1,5 +1,8 @@
 //! WebVTT of Microsoft Teams: a cue's identifier is `GUID/n-k`, where all `k` of one `n` are parts of one turn.
-//! The cues may stand out of order and are put in the order of their times.
+//! The cues may stand out of order and are put in the order of their times. What Microsoft Graph answers has no
+//! identifiers, and forms of its own; see [`graph`].
+
+mod graph;
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -7,8 +10,8 @@ use super::{
     super::{
         Limits, Transcript, assemble,
         detect::{Confidence, Sample},
-        report::{Format, Place},
-        spoken::{self, Source},
+        report::{Format, Place, SpeakerSource},
+        spoken::{self, Piece, Source},
     },
     FormatReader,
     webvtt::{
@@ -31,20 +34,30 @@ impl FormatReader for TeamsVtt {
     }
 
     fn looks_like(&self) -> &'static str {
-        "it is WebVTT, and the identifiers of its cues are like 6b4d…/12-0"
+        "it is WebVTT, and the identifiers of its cues are like 6b4d…/12-0, or its times as short as 0:0:5.3"
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Confidence {
-        let mut cues = Cues::new(sample.head).into_iter().flatten().flatten().take(8).peekable();
-        if cues.peek().is_some() && cues.all(|cue| part(cue.id).is_some()) {
+        let head = graph::with_long_times(sample.head);
+        let cues: Vec<_> = Cues::new(&head).into_iter().flatten().flatten().take(8).collect();
+        let all = |is_so: fn(&Cue<'_>) -> bool| !cues.is_empty() && cues.iter().all(is_so);
+        let voiced = cues.iter().any(|cue| cue.payload.contains("<v "));
+        if all(|cue| part(cue.id).is_some()) {
             return Confidence::new(100, "WebVTT whose cues have the identifiers of Teams");
+        }
+        if all(|cue| graph::is_metadata(cue.payload)) {
+            return Confidence::new(100, "WebVTT whose cues are metadata of Microsoft Graph");
+        }
+        if voiced && graph::has_short_times(sample.head) {
+            return Confidence::new(100, "WebVTT with voices, and with times as Microsoft Graph writes them");
         }
         Confidence::new(0, "it is no WebVTT whose cues have the identifiers of Teams")
     }
 
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
-        let Some(found) = Cues::new(text) else {
-            return WebVtt.parse(text, limits);
+        let text = graph::with_long_times(text);
+        let Some(found) = Cues::new(&text) else {
+            return WebVtt.parse(&text, limits);
         };
         let mut source = Source::new(Format::TeamsVtt, limits);
         let mut cues = Vec::new();
@@ -62,7 +75,7 @@ impl FormatReader for TeamsVtt {
         for at in in_order(&cues, &mut source) {
             let (cue, before) = (&cues[at], source.pieces.len());
             let part = part(cue.id);
-            add(cue, &mut source)?;
+            add(cue, &mut source, limits)?;
             let continues =
                 last.zip(part).is_some_and(|(last, part)| last.turn == part.turn && last.k < part.k);
             let is_joined = continues && join(&mut source, before, &mut joined);
@@ -121,9 +134,12 @@ fn in_order(cues: &[Cue<'_>], source: &mut Source<'_>) -> Vec<usize> {
     order
 }
 
-fn add<'a>(cue: &Cue<'a>, source: &mut Source<'a>) -> Result<(), Problem> {
+fn add<'a>(cue: &Cue<'a>, source: &mut Source<'a>, limits: &Limits) -> Result<(), Problem> {
     if let Some(odd) = cue.odd {
         source.log.warning(cue.line, odd);
+    }
+    if let Some((speaker, text)) = graph::said(cue.payload, limits) {
+        return told(cue, source, speaker, text);
     }
     source.add(spoken::Cue {
         start: cue.start,
@@ -132,6 +148,26 @@ fn add<'a>(cue: &Cue<'a>, source: &mut Source<'a>) -> Result<(), Problem> {
         text_line: cue.payload_line,
         payload: cue.payload,
     })
+}
+
+/// Takes a cue whose text says who says what.
+fn told(
+    cue: &Cue<'_>,
+    source: &mut Source<'_>,
+    speaker: Option<String>,
+    text: String,
+) -> Result<(), Problem> {
+    if text.trim().is_empty() {
+        return source.skip(cue.line, "the cue has no text");
+    }
+    source.speaker_source = Some(SpeakerSource::Fields);
+    let end = (cue.end >= cue.start).then_some(cue.end);
+    if end.is_none() {
+        source.log.warning(cue.line, "the cue ends before it starts: its end was left out");
+    }
+    let (speaker, text) = (speaker.map(Cow::Owned), Cow::Owned(squeeze(&text).into_owned()));
+    let (start, place) = (Some(cue.start), cue.payload_line.into());
+    source.push(Piece { speaker, text, start, end, place, opens: true, turns: false })
 }
 
 /// The parts that were joined to the piece before them.
