@@ -362,6 +362,37 @@ fn wild_deepgram_channels_are_speakers_merged_by_time() {
 }
 
 #[test]
+fn a_stream_of_deepgram_says_what_is_final_in_it() {
+    let text = fixture("deepgram-stream.json");
+    let listed = format!("[{}]", text.trim().replace('\n', ","));
+    for text in [&text, &listed] {
+        let transcript = read(text);
+        assert_eq!(transcript.report.format, Format::DeepgramJson);
+        assert_eq!(
+            turns(&transcript),
+            ["Speaker 0|300-1400|Is the mill open?", "Speaker 1|4200-5000|On Mondays."]
+        );
+    }
+    assert_eq!(
+        notes(&read(&text)),
+        [
+            "2 aside results that were not final, which later ones replace",
+            "8 dropped the stream ends before this was final",
+        ]
+    );
+    let two: String = text.lines().filter(|line| line.contains("true")).collect();
+    let two = two.replacen("[0, 1]", "[1, 2]", 1).replace("[0, 1]", "[0, 2]");
+    assert_eq!(
+        turns(&read(&two)),
+        ["Channel 2 Speaker 0|300-1400|Is the mill open?", "Channel 1 Speaker 1|4200-5000|On Mondays."]
+    );
+    assert_eq!(read(&two).report.speaker_source, Some(SpeakerSource::Channels));
+    let interim = "{\"is_final\": false, \"channel\": {\"alternatives\": [{\"transcript\": \"Hm\"}]}}";
+    let problem = parse(interim.as_bytes(), None, &Limits::default()).expect_err("refused");
+    assert!(problem.message.contains("before this was final"), "{problem:?}");
+}
+
+#[test]
 fn another_reading_of_the_same_speech_is_passed_over_and_told() {
     let text = "{\"results\": {\"channels\": [{\"alternatives\": [\n{\"transcript\": \"One.\", \"words\": []},\n\
                 {\"transcript\": \"Won.\", \"words\": []}]}]}}";

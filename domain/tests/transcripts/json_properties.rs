@@ -21,13 +21,14 @@ enum Shape {
     Deepgram,
     DeepgramParagraphs,
     DeepgramWords,
+    DeepgramStream,
     AmazonItems,
     AmazonSegments,
 }
 
 use Shape::*;
 
-const SHAPES: [(Shape, Format); 15] = [
+const SHAPES: [(Shape, Format); 16] = [
     (Whisper, Format::WhisperJson),
     (Diarized, Format::WhisperJson),
     (WhisperWords, Format::WhisperJson),
@@ -41,6 +42,7 @@ const SHAPES: [(Shape, Format); 15] = [
     (Deepgram, Format::DeepgramJson),
     (DeepgramParagraphs, Format::DeepgramJson),
     (DeepgramWords, Format::DeepgramJson),
+    (DeepgramStream, Format::DeepgramJson),
     (AmazonItems, Format::AmazonTranscribeJson),
     (AmazonSegments, Format::AmazonTranscribeJson),
 ];
@@ -55,7 +57,9 @@ impl Shape {
         Some(match self {
             Whisper | WhisperWords => return None,
             Diarized => ["A", "agent", "Zoë O’Neil"][speaker].to_owned(),
-            WhisperCpp | Deepgram | DeepgramParagraphs | DeepgramWords => format!("Speaker {speaker}"),
+            WhisperCpp | Deepgram | DeepgramParagraphs | DeepgramWords | DeepgramStream => {
+                format!("Speaker {speaker}")
+            }
             WhisperX => format!("SPEAKER_0{speaker}"),
             Fireflies | FirefliesExport => ["Anna Lee", "Ben", "Dr. Zoë \"O\""][speaker].to_owned(),
             Meet => format!("conferenceRecords/a/participants/{speaker}"),
@@ -122,6 +126,11 @@ impl Shape {
             DeepgramWords => {
                 format!("{{{}\"start\": {start}, \"end\": {end}, \"speaker\": {speaker}}}", field("word"))
             }
+            DeepgramStream => format!(
+                "{{\"is_final\": true, \"channel\": {{\"alternatives\": [{{\"transcript\": \"x\", \"words\": \
+                 [{{{}\"start\": {start}, \"end\": {end}, \"speaker\": {speaker}}}]}}]}}}}",
+                field("punctuated_word")
+            ),
             AmazonItems => format!(
                 "{{\"start_time\": {start}, \"end_time\": {end}, \"alternatives\": [{{{}\"confidence\": \"1\"}}], \
                  \"speaker_label\": {label}, \"type\": \"pronunciation\"}}",
@@ -142,7 +151,7 @@ impl Shape {
             WhisperCpp => format!("{{\"transcription\": {list}}}"),
             WhisperX => format!("{{\"segments\": {list}, \"word_segments\": []}}"),
             Fireflies => format!("{{\"data\": {{\"transcript\": {{\"sentences\": {list}}}}}}}"),
-            FirefliesExport => list,
+            FirefliesExport | DeepgramStream => list,
             Meet => format!("{{\"transcriptEntries\": {list}}}"),
             AssemblyAi => {
                 format!("{{\"audio_url\": \"x\", \"status\": \"completed\", \"utterances\": {list}}}")

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::invariants::{self, check};
 
-const SAMPLES: [&str; 26] = [
+const SAMPLES: [&str; 29] = [
     "WEBVTT\n\nNOTE x\n\n1\n00:00.000 --> 00:02.000 align:start\n<v Anna Lee>Hi &amp; <i>you</i>.</v>\n<v Ben>Ho.\n\n00:02.000 --> 00:03.000\nand\n",
     "1\r\n00:00:01,000 --> 00:00:02,000\r\n- Anna: {\\an8}Hi.\r\n- Ben: Ho.\r\n\r\n2\r\n00:00:02,000 --> 00:00:03,000\r\n42\r\n",
     "Title\n\n**Anna Lee:** \\[00:03\\] Hi.\n\nMore.\n\n\\[04:14\\] And.\n\n**Ben:** Ho.\n",
@@ -14,6 +14,8 @@ const SAMPLES: [&str; 26] = [
     include_str!("fixtures/text_grid/long.TextGrid"),
     include_str!("fixtures/text_grid/short.TextGrid"),
     include_str!("fixtures/teams_vtt/shuffled.vtt"),
+    include_str!("fixtures/teams_vtt/graph.vtt"),
+    include_str!("fixtures/teams_vtt/metadata.vtt"),
     include_str!("fixtures/zoom_vtt/once.vtt"),
     include_str!("fixtures/teams_docx/old.txt"),
     include_str!("fixtures/teams_docx/new.txt"),
@@ -31,6 +33,7 @@ const SAMPLES: [&str; 26] = [
     include_str!("fixtures/meet-wild.json"),
     include_str!("fixtures/assemblyai-wild.json"),
     include_str!("fixtures/deepgram-wild.json"),
+    include_str!("fixtures/deepgram-stream.json"),
     include_str!("fixtures/amazon-wild.json"),
 ];
 

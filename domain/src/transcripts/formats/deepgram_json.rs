@@ -1,5 +1,8 @@
 //! JSON of Deepgram, with times in seconds: utterances; without them the sentences of each channel's paragraphs, or its
-//! words, which are joined to turns, or its text alone. Several channels are as many speakers, merged by time.
+//! words, which are joined to turns, or its text alone. Several channels are as many speakers, merged by time. Messages
+//! of a stream are read, too; see [`stream`].
+
+mod stream;
 
 use std::borrow::Cow;
 
@@ -27,7 +30,7 @@ impl FormatReader for DeepgramJson {
     }
 
     fn looks_like(&self) -> &'static str {
-        "its results have channels with alternatives"
+        "its results have channels with alternatives, also one by one as they were streamed"
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Confidence {
@@ -37,8 +40,14 @@ impl FormatReader for DeepgramJson {
         let utterances =
             |path: &&str| outline.has_all(path, &["utterances[].transcript", "utterances[].start"]);
         let words = |path: &&str| outline.has(&format!("{path}channels[].alternatives[].words[].word"));
+        let streams = ["", "[]."];
+        let messages = |path: &&str| {
+            outline.has(&format!("{path}channel.alternatives[].transcript"))
+                && outline.has_any(path, &["is_final", "channel_index"])
+        };
         outline.judge(
             &[
+                (streams.iter().any(messages), 97, "it is a stream of results of channels"),
                 (results.iter().any(channels), 98, "its results have channels with alternatives"),
                 (results.iter().any(utterances), 96, "its results have utterances with a transcript"),
                 (results.iter().any(words), 96, "its results have channels with words"),
@@ -54,6 +63,10 @@ impl FormatReader for DeepgramJson {
     fn parse(&self, text: &str, limits: &Limits) -> Result<Transcript, Problem> {
         let document = Document::read(text, limits)?;
         let mut reading = Reading::new(&document, Format::DeepgramJson, limits);
+        if stream::is_one(&document) {
+            stream::read(&mut reading, &document)?;
+            return reading.transcript();
+        }
         let document = document.only()?;
         let document = document.get("result").unwrap_or(document);
         let results = document.get("results").unwrap_or(document);
