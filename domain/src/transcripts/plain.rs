@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use super::formats::webvtt::squeeze;
+
 /// The text in that form; borrowed where it has it already. Line ends within a paragraph are blanks.
 pub fn normal(text: Cow<'_, str>) -> Cow<'_, str> {
     if is_normal(&text) {
@@ -31,6 +33,14 @@ pub fn normal(text: Cow<'_, str>) -> Cow<'_, str> {
         blank_line = false;
     }
     Cow::Owned(normal)
+}
+
+/// In one line, without runs of white space.
+pub(super) fn squeezed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => squeeze(text),
+        Cow::Owned(text) => Cow::Owned(squeeze(&text).into_owned()),
+    }
 }
 
 /// Longer labels are cut.

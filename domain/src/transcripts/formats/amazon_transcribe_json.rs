@@ -84,7 +84,8 @@ impl FormatReader for AmazonTranscribeJson {
         } else if let Some(items) = items.and_then(Value::filled) {
             turns.join(&mut reading, items, None, channels.is_some())?;
         } else if let Some(transcripts) = transcripts.filter(|list| list.kind() == Kind::List) {
-            transcripts.items().try_for_each(|transcript| whole(&mut reading, transcript))?;
+            let mut texts = transcripts.items().filter_map(|transcript| transcript.get("transcript"));
+            texts.try_for_each(|text| reading.say_alone(text, None))?;
         } else if items.is_none() {
             return Err(reading.lacks("`results.items`"));
         }
@@ -113,17 +114,6 @@ fn segment<'a>(reading: &mut Reading<'a>, element: Value<'a>) -> Result<(), Prob
     let [speaker, channel] = [speaker, channel].map(|label| reading.label(place, label));
     let (speaker, unit) = (both(channel, speaker), Unit::Seconds);
     reading.say(Said { element, text, speaker, start, end, unit, turns: false }).map(drop)
-}
-
-/// The text alone, without times.
-fn whole<'a>(reading: &mut Reading<'a>, transcript: Value<'a>) -> Result<(), Problem> {
-    let Some(all) = transcript.get("transcript").filter(|all| all.raw() != "\"\"") else {
-        return Ok(());
-    };
-    let (text, unit) = (Some(all), Unit::Seconds);
-    reading
-        .say(Said { element: all, text, speaker: None, start: None, end: None, unit, turns: false })
-        .map(drop)
 }
 
 /// Speakers are numbered anew in each channel.

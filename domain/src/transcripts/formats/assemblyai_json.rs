@@ -77,18 +77,9 @@ impl FormatReader for AssemblyAiJson {
         } else if let Some(words) = words.and_then(Value::filled) {
             Words::new(false)
                 .read(&mut reading, words, ["text", "word"], Unit::Millis, |label| label.map(named))?;
-        } else if let Some(all) = all.filter(|all| all.raw() != "\"\"") {
-            let (text, unit) = (Some(all), Unit::Millis);
-            reading.say(Said {
-                element: all,
-                text,
-                speaker: None,
-                start: None,
-                end: None,
-                unit,
-                turns: false,
-            })?;
-        } else if utterances.or(words).or(all).is_none() {
+        } else if let Some(all) = all {
+            reading.say_alone(all, None)?;
+        } else if utterances.or(words).is_none() {
             return Err(reading.lacks("`utterances`"));
         }
         reading.transcript()

@@ -129,13 +129,7 @@ impl Channel {
             let keys = ["punctuated_word", "word"];
             return words.read(reading, list, keys, Unit::Seconds, |label| self.label(label));
         }
-        let Some(all) = all.filter(|all| all.raw() != "\"\"") else {
-            return Ok(());
-        };
-        let (text, speaker, unit) = (Some(all), self.label(None), Unit::Seconds);
-        reading
-            .say(Said { element: all, text, speaker, start: None, end: None, unit, turns: false })
-            .map(drop)
+        all.map_or(Ok(()), |all| reading.say_alone(all, self.label(None)))
     }
 
     fn paragraph<'a>(self, reading: &mut Reading<'a>, paragraph: Value<'a>) -> Result<(), Problem> {

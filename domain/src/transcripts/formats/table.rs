@@ -15,12 +15,12 @@ use super::{
     super::{
         Limits, Transcript, assemble,
         detect::{Confidence, Sample},
+        plain::squeezed,
         report::{Format, Place, SpeakerSource},
         spoken::{Piece, Source},
         times,
     },
     FormatReader,
-    webvtt::squeeze,
 };
 use crate::{error::Problem, time::Millis};
 
@@ -141,7 +141,7 @@ impl<'a> Reading<'a> {
             };
             return self.source.skip(row.place, reason);
         };
-        let text = if self.columns.speaker.is_some() { flat(text) } else { text };
+        let text = if self.columns.speaker.is_some() { squeezed(text) } else { text };
         if text.trim().is_empty() {
             return self.source.skip(row.place, "the row has no text");
         }
@@ -150,7 +150,7 @@ impl<'a> Reading<'a> {
             .speaker
             .and_then(|at| fields.get_mut(at))
             .map(|field| std::mem::take(&mut field.text));
-        let speaker = speaker.map(flat).filter(|label| !label.is_empty());
+        let speaker = speaker.map(squeezed).filter(|label| !label.is_empty());
         let (start, end) = self.times(row.place, fields);
         self.source.push(Piece { speaker, text, start, end, place: row.place, opens: true, turns: false })
     }
@@ -233,13 +233,6 @@ fn millis(field: &str, unit: Unit) -> Option<Option<Millis>> {
 
 /// Ten years; more is a date.
 const MAX_MILLIS: f64 = 3.2e11;
-
-fn flat(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => squeeze(text),
-        Cow::Owned(text) => Cow::Owned(squeeze(&text).into_owned()),
-    }
-}
 
 #[cfg(test)]
 mod tests {

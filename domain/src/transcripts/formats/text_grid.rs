@@ -10,11 +10,11 @@ use super::{
     super::{
         Limits, Transcript, assemble,
         detect::{Confidence, Sample},
+        plain::squeezed,
         report::{Format, Place, SpeakerSource},
         spoken::{Piece, Source},
     },
     FormatReader,
-    webvtt::squeeze,
 };
 use crate::{error::Problem, time::Millis};
 
@@ -125,7 +125,7 @@ impl<'a> Reading<'a> {
     }
 
     fn label(&mut self, text: Cow<'a, str>, place: Place, closed: bool) -> Result<(), Problem> {
-        let text = flat(text);
+        let text = squeezed(text);
         let class = matches!(&*text, "IntervalTier" | "TextTier");
         match self.expect {
             Expect::Class if class => self.begin_tier(&text, place),
@@ -213,10 +213,3 @@ impl<'a> Reading<'a> {
 
 /// Three hundred years.
 const MAX_SECONDS: f64 = 1e10;
-
-fn flat(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => squeeze(text),
-        Cow::Owned(text) => Cow::Owned(squeeze(&text).into_owned()),
-    }
-}

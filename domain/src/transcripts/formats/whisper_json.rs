@@ -7,7 +7,7 @@ use super::{
     super::{
         Limits, Transcript,
         detect::{Confidence, Sample},
-        json::{Document, Kind, Reading, Said, Unit, numbered},
+        json::{Document, Kind, Reading, Unit, numbered},
         report::Format,
         words::Words,
     },
@@ -86,18 +86,9 @@ pub(super) fn read(text: &str, format: Format, limits: &Limits) -> Result<Transc
     } else if let Some(words) = words {
         Words::new(false)
             .read(&mut reading, words, ["word", "text"], Unit::Seconds, |label| label.map(numbered))?;
-    } else if let Some(all) = all.filter(|all| all.text().is_none_or(|all| !all.text.trim().is_empty())) {
-        let (text, unit) = (Some(all), Unit::Seconds);
-        reading.say(Said {
-            element: all,
-            text,
-            speaker: None,
-            start: None,
-            end: None,
-            unit,
-            turns: false,
-        })?;
-    } else if list.is_none() && all.is_none() {
+    } else if let Some(all) = all {
+        reading.say_alone(all, None)?;
+    } else if list.is_none() {
         return Err(reading.lacks("`segments`"));
     }
     reading.transcript()

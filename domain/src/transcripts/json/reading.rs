@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use super::{
     super::{
         Limits, Transcript, assemble,
-        formats::webvtt::squeeze,
         lines::breaks,
+        plain::squeezed,
         report::{ByteRange, Format, Place, SpeakerSource},
         spoken::{Piece, Source},
         times,
@@ -105,6 +105,19 @@ impl<'a> Reading<'a> {
         let turns = said.turns;
         self.source.push(Piece { speaker: said.speaker, text, start, end, place, opens: true, turns })?;
         Ok(true)
+    }
+
+    /// Takes a text that is all there is: nobody says when anything of it was said. Nothing was, where it is empty.
+    pub(in crate::transcripts) fn say_alone(
+        &mut self,
+        text: Value<'a>,
+        speaker: Option<Cow<'a, str>>,
+    ) -> Result<(), Problem> {
+        if text.text().is_some_and(|text| text.text.trim().is_empty()) {
+            return Ok(());
+        }
+        let (start, end, unit) = (None, None, Unit::Seconds);
+        self.say(Said { element: text, text: Some(text), speaker, start, end, unit, turns: false }).map(drop)
     }
 
     /// What is said, in one line. `None` where there is nothing of it, and the element at `place` is dropped.
@@ -239,13 +252,6 @@ impl<'a> Reading<'a> {
         }
         let line = self.line(element.start());
         self.source.check_room(taken, line)
-    }
-}
-
-fn squeezed(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => squeeze(text),
-        Cow::Owned(text) => Cow::Owned(squeeze(&text).into_owned()),
     }
 }
 
