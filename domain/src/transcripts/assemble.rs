@@ -7,10 +7,11 @@ mod rolling;
 
 use std::collections::HashMap;
 
+use self::{cue_labels::Labels, doubts::Doubts};
 use super::{
-    Transcript, Turn, plain,
+    Limits, Transcript, Turn, plain,
     report::{Clock, Found, Log, Place, SpeakerSource},
-    spoken::{LONG_LABEL, Piece, Source},
+    spoken::{LONG_LABEL, Piece, Source, check_room},
 };
 use crate::{error::Problem, language};
 
@@ -23,21 +24,12 @@ const MAX_MERGED_CHARS: usize = 600;
 pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> {
     if source.speaker_source.is_none() {
         rolling::unroll(&mut source);
-        cue_labels::resolve(&mut source)?;
+        source.assembler.labels = Some(Labels::of(&source));
     }
-    if !source.exact {
-        doubts::tell(&source.pieces, &mut source.log);
-    }
-    normalise(&mut source);
-    let Source { format, log, pieces, voiced, speaker_source, wall_origin, exact, title, .. } = source;
-    let mut assembler = Assembler { exact, turns: Vec::new(), speakers: Speakers::default(), run: None, log };
-    let mut previous: &[Piece<'_>] = &[];
-    for cue in pieces.chunk_by(|_, next| !next.opens) {
-        assembler.cue(cue, previous);
-        previous = cue;
-    }
-    assembler.end_run();
-    let Assembler { turns, speakers, log, .. } = assembler;
+    join(&mut source)?;
+    let Source { format, mut log, mut assembler, voiced, speaker_source, wall_origin, title, .. } = source;
+    assembler.end(&mut log);
+    let Assembler { turns, speakers, .. } = assembler;
     if turns.is_empty() {
         return Err(nothing_said(&log));
     }
@@ -57,50 +49,18 @@ pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> 
     Ok(Transcript { title, turns, report })
 }
 
-/// Brings texts and labels into their one form. Control characters go: no store or screen can do anything with
-/// them.
-fn normalise(source: &mut Source<'_>) {
-    let Source { pieces, log, .. } = source;
-    for piece in pieces.iter_mut() {
-        if let Some(label) = piece.speaker.take() {
-            let (label, is_cut) = plain::label(label);
-            if is_cut {
-                log.warning(piece.place, LONG_LABEL);
-            }
-            piece.speaker = Some(label).filter(|label| !label.is_empty());
-        }
-        let text = std::mem::take(&mut piece.text);
-        let hidden = !plain::is_normal(&text) && text.contains(plain::is_hidden);
-        piece.text = plain::normal(text);
-        if hidden {
-            log.warning(piece.place, "control characters were left out");
+/// Makes turns of the pieces that are there, which end with a whole cue.
+pub(super) fn join(source: &mut Source<'_>) -> Result<(), Problem> {
+    let Source { pieces, assembler, log, exact, limits, .. } = source;
+    let mut pieces = pieces.drain(..).peekable();
+    while let Some(piece) = pieces.next() {
+        assembler.cue.push(piece);
+        if pieces.peek().is_none_or(|next| next.opens) {
+            assembler.cue(*exact, limits, log)?;
         }
     }
-    if pieces.iter().all(|piece| !piece.text.is_empty()) {
-        return;
-    }
-    let mut unsaid = None;
-    let mut kept: Vec<Piece<'_>> = Vec::with_capacity(pieces.len());
-    for mut piece in pieces.drain(..) {
-        if piece.opens
-            && let Some(place) = unsaid.take()
-        {
-            log.dropped(place, UNSAID);
-        }
-        if !piece.text.is_empty() {
-            piece.opens |= unsaid.take().is_some();
-            kept.push(piece);
-        } else if piece.opens {
-            unsaid = Some(piece.place);
-        }
-    }
-    if let Some(place) = unsaid {
-        log.dropped(place, UNSAID);
-    }
-    *pieces = kept;
+    Ok(())
 }
-
-const UNSAID: &str = "there is nothing but control characters";
 
 fn nothing_said(log: &Log) -> Problem {
     match log.first_drop() {
@@ -116,13 +76,21 @@ fn nothing_said(log: &Log) -> Problem {
     }
 }
 
-struct Assembler {
-    exact: bool,
+/// Makes turns, a cue at a time.
+#[derive(Default)]
+pub(super) struct Assembler<'a> {
+    /// Where speakers may stand in the text of cues.
+    labels: Option<Labels>,
+    doubts: Doubts,
     turns: Vec<Turn>,
     speakers: Speakers,
     /// Cues that were merged into the last turn.
     run: Option<Run>,
-    log: Log,
+    /// The cue that is taken now, and the one before it.
+    cue: Vec<Piece<'a>>,
+    previous: Vec<Piece<'a>>,
+    /// Voices of all cues so far.
+    voices: usize,
 }
 
 struct Run {
@@ -130,39 +98,72 @@ struct Run {
     count: u32,
 }
 
-impl Assembler {
-    fn cue(&mut self, cue: &[Piece<'_>], previous: &[Piece<'_>]) {
-        if !self.exact && is_repeat(cue, previous) {
-            self.log.dropped(cue[0].place, "the cue repeats the one before it");
-            return;
+impl Assembler<'_> {
+    fn cue(&mut self, exact: bool, limits: &Limits, log: &mut Log) -> Result<(), Problem> {
+        let place = self.cue[0].place;
+        if let Some(labels) = &mut self.labels {
+            labels.resolve(&mut self.cue, log);
         }
-        self.log.cues_split += cue.len() as u32 - 1;
-        for piece in cue {
-            let speaker = piece.speaker.as_deref().map(|label| self.speakers.number(label));
-            match self.turns.last_mut() {
-                Some(turn) if turn.speaker == speaker && continues(turn, piece) => {
-                    turn.text.push(' ');
-                    turn.text.push_str(&piece.text);
-                    turn.end_ms = turn.end_ms.max(piece.end);
-                    let run = self.run.get_or_insert(Run { place: piece.place, count: 0 });
-                    run.place = run.place.to(piece.place);
-                    run.count += 1;
-                }
-                _ => {
-                    self.end_run();
-                    self.turns.push(Turn {
-                        speaker,
-                        text: piece.text.clone().into_owned(),
-                        start_ms: piece.start,
-                        end_ms: piece.end,
-                        line: piece.place.line,
-                    });
-                }
+        self.voices += self.cue.len();
+        check_room(limits, self.voices.saturating_sub(1), place.line)?;
+        if self.cue.is_empty() {
+            log.dropped(place, "nothing is said after the label");
+            return Ok(());
+        }
+        if !exact {
+            self.cue.iter().for_each(|piece| self.doubts.hear(piece, log));
+        }
+        self.cue.iter_mut().for_each(|piece| normalise(piece, log));
+        self.cue.retain(|piece| !piece.text.is_empty());
+        if self.cue.is_empty() {
+            log.dropped(place, "there is nothing but control characters");
+        } else if !exact && is_repeat(&self.cue, &self.previous) {
+            log.dropped(place, "the cue repeats the one before it");
+        } else {
+            log.cues_split += self.cue.len() as u32 - 1;
+            for at in 0..self.cue.len() {
+                self.piece(at, log);
+            }
+        }
+        std::mem::swap(&mut self.cue, &mut self.previous);
+        self.cue.clear();
+        Ok(())
+    }
+
+    /// Goes on with the last turn or begins one.
+    fn piece(&mut self, at: usize, log: &mut Log) {
+        let piece = &self.cue[at];
+        let speaker = piece.speaker.as_deref().map(|label| self.speakers.number(label));
+        match self.turns.last_mut() {
+            Some(turn) if turn.speaker == speaker && continues(turn, piece) => {
+                turn.text.reserve_exact(1 + piece.text.len());
+                turn.text.push(' ');
+                turn.text.push_str(&piece.text);
+                turn.end_ms = turn.end_ms.max(piece.end);
+                let run = self.run.get_or_insert(Run { place: piece.place, count: 0 });
+                run.place = run.place.to(piece.place);
+                run.count += 1;
+            }
+            _ => {
+                let turn = Turn {
+                    speaker,
+                    text: piece.text.clone().into_owned(),
+                    start_ms: piece.start,
+                    end_ms: piece.end,
+                    line: piece.place.line,
+                };
+                self.end_run(log);
+                self.turns.push(turn);
             }
         }
     }
 
-    fn end_run(&mut self) {
+    fn end(&mut self, log: &mut Log) {
+        self.doubts.end(log);
+        self.end_run(log);
+    }
+
+    fn end_run(&mut self, log: &mut Log) {
         let (Some(run), Some(turn)) = (self.run.take(), self.turns.last()) else {
             return;
         };
@@ -173,7 +174,27 @@ impl Assembler {
                 run.place.end_line, turn.line
             ),
         };
-        self.log.merged(run.place, run.count, reason);
+        log.merged(run.place, run.count, reason);
+    }
+}
+
+/// Brings text and label into their one form. Control characters go: no store or screen can do anything with them.
+fn normalise(piece: &mut Piece<'_>, log: &mut Log) {
+    if let Some(label) = piece.speaker.take() {
+        let (label, is_cut) = plain::label(label);
+        if is_cut {
+            log.warning(piece.place, LONG_LABEL);
+        }
+        piece.speaker = Some(label).filter(|label| !label.is_empty());
+    }
+    if plain::is_normal(&piece.text) {
+        return;
+    }
+    let text = std::mem::take(&mut piece.text);
+    let hidden = text.contains(plain::is_hidden);
+    piece.text = plain::normal(text);
+    if hidden {
+        log.warning(piece.place, "control characters were left out");
     }
 }
 
@@ -182,10 +203,21 @@ impl Assembler {
 struct Speakers {
     labels: Vec<String>,
     numbers: HashMap<String, usize>,
+    /// Who spoke last, and mostly speaks on.
+    last: Option<usize>,
 }
 
 impl Speakers {
     fn number(&mut self, label: &str) -> usize {
+        if let Some(last) = self.last.filter(|last| self.labels[*last] == label) {
+            return last;
+        }
+        let number = self.numbered(label);
+        self.last = Some(number);
+        number
+    }
+
+    fn numbered(&mut self, label: &str) -> usize {
         if let Some(number) = self.numbers.get(label) {
             return *number;
         }

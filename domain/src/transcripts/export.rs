@@ -108,14 +108,13 @@ struct File<'a> {
 
 impl File<'_> {
     fn transcript(self, format: Format, limits: &Limits) -> Result<Transcript, Problem> {
-        let mut source = Source::new(format, limits);
-        source.exact = true;
-        source.title = self.title;
-        source.speaker_source = Some(match format {
+        let found = match format {
             Format::WebVtt => SpeakerSource::VoiceTags,
             Format::ColloquyJson => SpeakerSource::Fields,
             _ => SpeakerSource::Labels,
-        });
+        };
+        let mut source = Source::in_order(format, limits, found);
+        (source.exact, source.title) = (true, self.title);
         for (line, said) in self.said {
             // No export has such a one, but a hand that changed it may have written it.
             let backwards = said.end_ms.is_some() && said.end_ms < said.start_ms;

@@ -1,7 +1,7 @@
 //! What an import made of a source: every cue that was dropped or merged is named with its line and reason.
 //! Notes never repeat what was said or who said it, so that erasing a conversation need not touch them.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
@@ -220,7 +220,8 @@ pub(super) struct Place {
     pub(super) line: u32,
     /// Not before `line`.
     pub(super) end_line: u32,
-    pub(super) bytes: Option<ByteRange>,
+    /// Small, as there is one for each piece of a source.
+    bytes: Option<(u32, NonZeroU32)>,
 }
 
 impl From<u32> for Place {
@@ -234,10 +235,19 @@ impl Place {
         Self { line, end_line: end_line.max(line), bytes: None }
     }
 
+    /// Without them where the offsets are beyond 4 GiB.
+    pub(super) fn with_bytes(self, start: usize, end: usize) -> Self {
+        let end = u32::try_from(end).ok().and_then(NonZeroU32::new);
+        Self { bytes: u32::try_from(start).ok().zip(end), ..self }
+    }
+
+    fn byte_range(self) -> Option<ByteRange> {
+        self.bytes.map(|(start, end)| ByteRange { start: start.into(), end: end.get().into() })
+    }
+
     /// From the beginning of this to the end of `other`.
     pub(super) fn to(self, other: Self) -> Self {
-        let bytes =
-            self.bytes.zip(other.bytes).map(|(first, last)| ByteRange { start: first.start, end: last.end });
+        let bytes = self.bytes.zip(other.bytes).map(|((start, _), (_, end))| (start, end));
         Self { line: self.line, end_line: self.end_line.max(other.end_line), bytes }
     }
 }
@@ -324,7 +334,7 @@ impl Log {
         }
         let end_line = (place.end_line > place.line).then_some(place.end_line);
         let reason = reason.into_owned();
-        self.notes.push(ReportNote { line: place.line, end_line, bytes: place.bytes, action, reason });
+        self.notes.push(ReportNote { line: place.line, end_line, bytes: place.byte_range(), action, reason });
     }
 
     /// The report, once `segments` segments are made.

@@ -1,9 +1,10 @@
-//! What is said in a source, piece by piece, on its way from a reader to [`assemble`](super::assemble).
+//! What is said in a source, piece by piece, on its way from a reader to [`assemble`].
 
 use std::borrow::Cow;
 
 use super::{
     Limits,
+    assemble::{self, Assembler},
     formats::webvtt::text::{Voice, voices},
     report::{Format, Log, Place, SpeakerSource},
 };
@@ -50,9 +51,14 @@ pub(super) struct Source<'a> {
     /// An export of ours, which is read to the letter: nothing is joined, dropped or guessed.
     pub(super) exact: bool,
     pub(super) title: Option<String>,
-    limits: Limits,
+    pub(super) limits: Limits,
+    pub(super) assembler: Assembler<'a>,
+    in_order: bool,
     voices: Vec<Voice<'a>>,
 }
+
+/// So many pieces of a reader that never looks back are kept before turns are made of them.
+const BATCH: usize = 1_024;
 
 impl<'a> Source<'a> {
     pub(super) fn new(format: Format, limits: &Limits) -> Self {
@@ -66,8 +72,16 @@ impl<'a> Source<'a> {
             exact: false,
             title: None,
             limits: limits.clone(),
+            assembler: Assembler::default(),
+            in_order: false,
             voices: Vec::new(),
         }
+    }
+
+    /// Of a reader that knows where speakers are named and never looks back at what it has pushed, so that turns can be
+    /// made of it meanwhile.
+    pub(super) fn in_order(format: Format, limits: &Limits, found: SpeakerSource) -> Self {
+        Self { speaker_source: Some(found), in_order: true, ..Self::new(format, limits) }
     }
 
     /// Takes a cue's text apart into its voices.
@@ -122,6 +136,9 @@ impl<'a> Source<'a> {
     pub(super) fn push(&mut self, piece: Piece<'a>) -> Result<(), Problem> {
         self.count(piece.place.line)?;
         self.pieces.push(piece);
+        if self.in_order && self.pieces.len() >= BATCH {
+            assemble::join(self)?;
+        }
         Ok(())
     }
 
@@ -145,13 +162,17 @@ impl<'a> Source<'a> {
 
     /// Whether one more cue or voice can be taken beside `taken`.
     pub(super) fn check_room(&self, taken: usize, line: u32) -> Result<(), Problem> {
-        if taken < self.limits.max_cues {
-            return Ok(());
-        }
-        let message = format!(
-            "line {line}: there are more than {} cues or voices, which is the most that is taken: split the transcript",
-            self.limits.max_cues
-        );
-        Err(Problem::new("TOO_MANY_CUES", message).on_line(line))
+        check_room(&self.limits, taken, line)
     }
+}
+
+pub(super) fn check_room(limits: &Limits, taken: usize, line: u32) -> Result<(), Problem> {
+    if taken < limits.max_cues {
+        return Ok(());
+    }
+    let message = format!(
+        "line {line}: there are more than {} cues or voices, which is the most that is taken: split the transcript",
+        limits.max_cues
+    );
+    Err(Problem::new("TOO_MANY_CUES", message).on_line(line))
 }

@@ -11,63 +11,72 @@ use super::{
         formats::webvtt::squeeze,
         labels,
         lines::Lines,
-        report::Place,
+        report::Log,
         spoken::{Piece, Source},
     },
     is_aside,
 };
-use crate::error::Problem;
+/// What a source's labels are, and whose word it is.
+pub(super) struct Labels {
+    /// None where the source has voices.
+    speakers: HashSet<String>,
+    /// Whom the last label named.
+    last: Option<String>,
+}
 
-/// Gives every piece its final text and, where the source has no voices, the speaker its text names.
-pub(super) fn resolve(source: &mut Source<'_>) -> Result<(), Problem> {
-    let speakers = if source.voiced { HashSet::new() } else { recurring_labels(&source.pieces) };
-    let pieces = std::mem::take(&mut source.pieces);
-    let mut found = Vec::with_capacity(pieces.len());
-    let mut cue = None;
-    for piece in pieces {
-        if piece.opens {
-            drop_unsaid(cue.replace(piece.place), source);
-        }
-        let (before, line) = (found.len(), piece.place.line);
-        if !has_dashes(&piece.text) && (speakers.is_empty() || !piece.text.contains(COLONS)) {
-            found.push(Piece { text: flat(piece.text), opens: false, ..piece });
+impl Labels {
+    pub(super) fn of(source: &Source<'_>) -> Self {
+        let speakers = if source.voiced { HashSet::new() } else { recurring_labels(&source.pieces) };
+        Self { speakers, last: None }
+    }
+
+    /// Gives each piece of a cue its final text and, where the source has no voices, the speaker its text names.
+    /// Where nothing is left, the cue holds nothing but labels.
+    pub(super) fn resolve<'a>(&mut self, cue: &mut Vec<Piece<'a>>, log: &mut Log) {
+        if !cue.iter().any(|piece| self.parts(&piece.text)) {
+            for piece in cue.iter_mut() {
+                piece.text = flat(std::mem::take(&mut piece.text));
+            }
         } else {
-            split_lines(&piece, &speakers, &mut found);
+            let mut found = Vec::new();
+            for mut piece in cue.drain(..) {
+                if self.parts(&piece.text) {
+                    split_lines(piece, &self.speakers, &mut found);
+                } else {
+                    piece.text = flat(std::mem::take(&mut piece.text));
+                    found.push(piece);
+                }
+            }
+            *cue = found;
         }
-        source.check_room(found.len().saturating_sub(1), line)?;
-        if let Some(first) = found.get_mut(before) {
-            first.opens = cue.take().is_some();
+        if !self.speakers.is_empty() {
+            self.carry_over(cue, log);
         }
     }
-    drop_unsaid(cue, source);
-    if !speakers.is_empty() {
-        carry_over(&mut found, source);
+
+    /// Whether a text may be of several speakers, or of one whom it names.
+    fn parts(&self, text: &str) -> bool {
+        has_dashes(text) || (!self.speakers.is_empty() && text.contains(COLONS))
     }
-    source.pieces = found;
-    Ok(())
+
+    /// Where labels stand only at a change of speaker, the cues between belong to the last one named.
+    fn carry_over(&mut self, cue: &mut [Piece<'_>], log: &mut Log) {
+        for piece in cue {
+            if piece.speaker.is_some() || piece.turns {
+                if self.last.as_deref() != piece.speaker.as_deref() {
+                    self.last = piece.speaker.as_deref().map(str::to_owned);
+                }
+            } else if let Some(last) = &self.last
+                && !is_aside(&piece.text)
+            {
+                piece.speaker = Some(Cow::Owned(last.clone()));
+                log.warning(piece.place, "a cue without a label was given to the speaker named before it");
+            }
+        }
+    }
 }
 
 const COLONS: [char; 2] = [':', '：'];
-
-/// The cue at `place`, if there is one, turned out to hold nothing but labels.
-fn drop_unsaid(place: Option<Place>, source: &mut Source<'_>) {
-    if let Some(place) = place {
-        source.log.dropped(place, "nothing is said after the label");
-    }
-}
-
-/// Where labels stand only at a change of speaker, the cues between belong to the last one named.
-fn carry_over(pieces: &mut [Piece<'_>], source: &mut Source<'_>) {
-    let mut last = None;
-    for piece in pieces {
-        if piece.speaker.is_some() || piece.turns {
-            last.clone_from(&piece.speaker);
-        } else if !is_aside(&piece.text) && last.is_some() {
-            piece.speaker.clone_from(&last);
-            source.log.warning(piece.place, "a cue without a label was given to the speaker named before it");
-        }
-    }
-}
 
 /// Labels that are the source's way of naming speakers; none where they are rare or look like prose.
 fn recurring_labels(pieces: &[Piece<'_>]) -> HashSet<String> {
@@ -97,39 +106,59 @@ fn recurring_labels(pieces: &[Piece<'_>]) -> HashSet<String> {
 }
 
 /// Cuts a piece where a line names a speaker or begins with a dialogue dash. Labels without text go.
-fn split_lines<'a>(piece: &Piece<'a>, speakers: &HashSet<String>, found: &mut Vec<Piece<'a>>) {
-    let dashes = has_dashes(&piece.text);
-    let mut part = Piece { text: Cow::Borrowed(""), opens: false, ..piece.clone() };
-    let mut text = String::new();
-    let mut finish = |part: Piece<'a>, text: &mut String| {
-        let said = squeeze(text).into_owned();
-        text.clear();
+fn split_lines<'a>(mut piece: Piece<'a>, speakers: &HashSet<String>, found: &mut Vec<Piece<'a>>) {
+    match std::mem::take(&mut piece.text) {
+        Cow::Borrowed(text) => split(&piece, text, speakers, found, |part| part),
+        Cow::Owned(text) => split(&piece, &text, speakers, found, |part| Cow::Owned(part.into_owned())),
+    }
+}
+
+fn split<'a, 't>(
+    piece: &Piece<'a>,
+    text: &'t str,
+    speakers: &HashSet<String>,
+    found: &mut Vec<Piece<'a>>,
+    own: impl Fn(Cow<'t, str>) -> Cow<'a, str>,
+) {
+    let dashes = has_dashes(text);
+    let mut part = piece.clone();
+    let mut said = Cow::Borrowed("");
+    let mut finish = |part: Piece<'a>, said: Cow<'t, str>| {
         if !said.is_empty() {
-            found.push(Piece { text: Cow::Owned(said), ..part });
+            found.push(Piece { text: own(said), ..part });
         }
     };
-    for line in Lines::new(&piece.text).filter(|line| !line.is_blank()) {
+    for line in Lines::new(text).filter(|line| !line.is_blank()) {
         let label = labels::split(line.text).filter(|labelled| speakers.contains(labelled.label));
         let dash = undashed(line.text).filter(|_| dashes);
-        let said = match (label, dash) {
+        let rest = match (label, dash) {
             (Some(labelled), _) => labelled.text,
             (None, Some(said)) => said,
             (None, None) => line.text,
         };
         if label.is_some() || dash.is_some() {
-            let speaker = label.map(|labelled| Cow::Owned(labelled.label.to_owned()));
+            let speaker = label.map(|labelled| own(Cow::Borrowed(labelled.label)));
             let next = Piece {
                 speaker: speaker.or_else(|| piece.speaker.clone()),
                 place: (piece.place.line + line.number - 1).into(),
                 turns: true,
-                ..part.clone()
+                ..piece.clone()
             };
-            finish(std::mem::replace(&mut part, next), &mut text);
+            finish(std::mem::replace(&mut part, next), std::mem::take(&mut said));
         }
-        text.push(' ');
-        text.push_str(said);
+        append(&mut said, squeeze(rest));
     }
-    finish(part, &mut text);
+    finish(part, said);
+}
+
+fn append<'t>(said: &mut Cow<'t, str>, more: Cow<'t, str>) {
+    if said.is_empty() {
+        *said = more;
+    } else if !more.is_empty() {
+        let said = said.to_mut();
+        said.push(' ');
+        said.push_str(&more);
+    }
 }
 
 /// Two lines or more that begin with a dash are two people's.

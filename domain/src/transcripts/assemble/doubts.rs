@@ -1,6 +1,8 @@
 //! What nobody is likely to have said: phrases that speech recognition invents in silence, and loops in which it
 //! is caught. They are kept, and told.
 
+use memchr::memchr_iter;
+
 use super::super::{
     report::{Log, Place},
     spoken::Piece,
@@ -45,54 +47,82 @@ pub(super) const PHRASE: &str = "likely hallucinated: a phrase that speech recog
 pub(super) const SAME: &str = "likely hallucinated: the same words in many cues, one after the other";
 pub(super) const LOOP: &str = "likely hallucinated: the same words again and again";
 
-/// Looks through cues that a machine may have heard: those with times.
-pub(super) fn tell(pieces: &[Piece<'_>], log: &mut Log) {
-    let mut run: Option<(String, Place, usize)> = None;
-    let end = |run: Option<(String, Place, usize)>, log: &mut Log| {
-        if let Some((words, place, count)) = run
-            && count >= SAME_CUES
-            && count * words.split(' ').count() >= SAME_CUES_WORDS
-        {
-            log.warning(place, SAME);
-        }
-    };
-    for piece in pieces.iter().filter(|piece| piece.start.is_some()) {
-        let words = plain(&piece.text);
-        if PHRASES.contains(&words.as_str()) {
-            log.warning(piece.place, PHRASE);
-        } else if loops(&words) {
-            log.warning(piece.place, LOOP);
-        }
-        match &mut run {
-            Some((same, place, count)) if *same == words => {
-                (*place, *count) = (place.to(piece.place), *count + 1)
-            }
-            _ => end(run.replace((words, piece.place, 1)), log),
-        }
-    }
-    end(run, log);
+/// Hears one piece after another, of cues that a machine may have heard: those with times.
+#[derive(Default)]
+pub(super) struct Doubts {
+    run: Option<Run>,
+    /// Of the piece that is heard; kept for its room, as `starts` is.
+    words: String,
+    starts: Vec<usize>,
 }
 
-/// Words in small letters, without what is no letter or digit.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
+/// Cues in a row that say the same.
+struct Run {
+    words: String,
+    place: Place,
+    count: usize,
+}
+
+impl Doubts {
+    pub(super) fn hear(&mut self, piece: &Piece<'_>, log: &mut Log) {
+        if piece.start.is_none() {
+            return;
+        }
+        plain(&piece.text, &mut self.words);
+        if PHRASES.contains(&self.words.as_str()) {
+            log.warning(piece.place, PHRASE);
+        } else if loops(&self.words, &mut self.starts) {
+            log.warning(piece.place, LOOP);
+        }
+        match &mut self.run {
+            Some(run) if run.words == self.words => {
+                (run.place, run.count) = (run.place.to(piece.place), run.count + 1);
+            }
+            _ => {
+                let words = self.end(log).unwrap_or_default();
+                let words = std::mem::replace(&mut self.words, words);
+                self.run = Some(Run { words, place: piece.place, count: 1 });
+            }
+        }
+    }
+
+    /// Ends a row of cues; gives its room.
+    pub(super) fn end(&mut self, log: &mut Log) -> Option<String> {
+        let Run { words, place, count } = self.run.take()?;
+        if count >= SAME_CUES && count * words.split(' ').count() >= SAME_CUES_WORDS {
+            log.warning(place, SAME);
+        }
+        Some(words)
+    }
+}
+
+/// Writes the words of `text` in small letters, without what is no letter or digit.
+fn plain(text: &str, plain: &mut String) {
+    plain.clear();
     for c in text.chars() {
-        if c.is_alphanumeric() {
+        if c.is_ascii_alphanumeric() {
+            plain.push(c.to_ascii_lowercase());
+        } else if c.is_alphanumeric() {
             plain.extend(c.to_lowercase());
         } else if (c.is_whitespace() || c == '-') && !plain.is_empty() && !plain.ends_with(' ') {
             plain.push(' ');
         }
     }
     plain.truncate(plain.trim_end().len());
-    plain
 }
 
-fn loops(words: &str) -> bool {
-    let words: Vec<_> = words.split(' ').collect();
-    (1..=LONGEST.min(words.len() / SAME_WORDS)).any(|length| {
+/// Whether the same words stand again and again; `starts` lends its room.
+fn loops(text: &str, starts: &mut Vec<usize>) -> bool {
+    starts.clear();
+    starts.push(0);
+    starts.extend(memchr_iter(b' ', text.as_bytes()).map(|blank| blank + 1));
+    let count = starts.len();
+    starts.push(text.len() + 1);
+    let word = |at: usize| &text[starts[at]..starts[at + 1] - 1];
+    (1..=LONGEST.min(count / SAME_WORDS)).any(|length| {
         let mut same = 0;
-        (length..words.len()).any(|at| {
-            same = if words[at] == words[at - length] { same + 1 } else { 0 };
+        (length..count).any(|at| {
+            same = if word(at) == word(at - length) { same + 1 } else { 0 };
             same >= length * (SAME_WORDS - 1)
         })
     })
@@ -102,12 +132,19 @@ fn loops(words: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn words(text: &str) -> String {
+        let mut words = String::new();
+        plain(text, &mut words);
+        words
+    }
+
     #[test]
     fn loops_are_heard_and_emphasis_is_not() {
-        assert!(loops(&plain("I think ".repeat(8).trim())));
-        assert!(loops(&plain("well then no no no no no no no no")));
-        assert!(!loops(&plain("no no no no no no no")));
-        assert!(!loops(&plain("we will see how we will see what we will see")));
+        let loops = |text: &str| loops(&words(text), &mut Vec::new());
+        assert!(loops("I think ".repeat(8).trim()));
+        assert!(loops("well then no no no no no no no no"));
+        assert!(!loops("no no no no no no no"));
+        assert!(!loops("we will see how we will see what we will see"));
         assert!(!loops(""));
     }
 
@@ -116,7 +153,7 @@ mod tests {
         for said in
             ["Thanks for watching!", "Untertitel der Amara.org-Community", "ご視聴ありがとうございました。"]
         {
-            assert!(PHRASES.contains(&plain(said).as_str()), "{said}: {}", plain(said));
+            assert!(PHRASES.contains(&words(said).as_str()), "{said}: {}", words(said));
         }
     }
 }

@@ -18,46 +18,61 @@ const GAP_MS: u64 = 100;
 
 /// Takes the repeated lines out of a source of rolling captions, and leaves any other as it is.
 pub(super) fn unroll(source: &mut Source<'_>) {
-    let lines: Vec<Vec<Cow<'_, str>>> = source.pieces.iter().map(|piece| lines(&piece.text)).collect();
-    let repeated: Vec<usize> = (0..lines.len())
-        .map(|at| match at.checked_sub(1) {
-            Some(before) if follows(&source.pieces[before], &source.pieces[at..]) => {
-                overlap(&lines[before], &lines[at])
-            }
-            _ => 0,
-        })
-        .collect();
-    let rolling =
-        repeated.iter().zip(&lines).filter(|(repeated, lines)| **repeated > 0 && **repeated < lines.len());
-    let rolling = rolling.count();
-    if rolling < FEWEST || rolling * 100 < lines.len() * SHARE {
+    let repeats = repeats(&source.pieces);
+    let rolling = repeats.iter().filter(|repeat| repeat.lines < repeat.of).count();
+    if rolling < FEWEST || rolling * 100 < source.pieces.len() * SHARE {
         return;
     }
-    let kept: Vec<Option<String>> = lines
-        .iter()
-        .zip(&repeated)
-        .map(|(lines, repeated)| (*repeated > 0).then(|| lines[*repeated..].join("\n")))
-        .collect();
-    drop(lines);
+    let mut repeats = repeats.into_iter().peekable();
     let pieces = std::mem::take(&mut source.pieces);
-    for (piece, kept) in pieces.into_iter().zip(kept) {
-        let Some(text) = kept else {
+    for (at, piece) in pieces.into_iter().enumerate() {
+        let Some(repeat) = repeats.next_if(|repeat| repeat.at == at) else {
             source.pieces.push(piece);
             continue;
         };
-        if text.is_empty() {
+        if repeat.lines == repeat.of {
             source.log.dropped(piece.place, "the cue shows the one before it again (rolling captions)");
         } else {
             source.log.warning(piece.place, REPEATED);
-            source.pieces.push(Piece { text: Cow::Owned(text), ..piece });
+            let new: Vec<_> = lines(&piece.text).skip(repeat.lines).collect();
+            source.pieces.push(Piece { text: Cow::Owned(new.join("\n")), ..piece });
         }
     }
 }
 
+/// A piece that shows lines of the one before it.
+struct Repeat {
+    /// Its number.
+    at: usize,
+    /// How many of its lines those are.
+    lines: usize,
+    /// Its lines.
+    of: usize,
+}
+
+fn repeats(pieces: &[Piece<'_>]) -> Vec<Repeat> {
+    let repeat = |at: usize| {
+        let (before, now) = (&pieces[at - 1], &pieces[at..]);
+        let may_repeat = follows(before, now) && shares_a_line(&before.text, &now[0].text);
+        let before: Vec<_> = may_repeat.then(|| lines(&before.text).collect())?;
+        let now: Vec<_> = lines(&now[0].text).collect();
+        Some(Repeat { at, lines: overlap(&before, &now), of: now.len() }).filter(|repeat| repeat.lines > 0)
+    };
+    (1..pieces.len()).filter_map(repeat).collect()
+}
+
+/// Whether the first line of `now` stands in `before`; it looks no further than it must.
+fn shares_a_line(before: &str, now: &str) -> bool {
+    let said = |text| Lines::new(text).filter(|line| !line.is_blank()).map(|line| line.text);
+    said(now)
+        .next()
+        .is_some_and(|first| said(before).any(|line| line.split_whitespace().eq(first.split_whitespace())))
+}
+
 const REPEATED: &str = "lines that show the cue before it again were left out (rolling captions)";
 
-fn lines(text: &str) -> Vec<Cow<'_, str>> {
-    Lines::new(text).filter(|line| !line.is_blank()).map(|line| squeeze(line.text)).collect()
+fn lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    Lines::new(text).filter(|line| !line.is_blank()).map(|line| squeeze(line.text))
 }
 
 /// Whether the first of `now` is a cue of one voice that comes right after `before`.

@@ -45,9 +45,8 @@ impl FormatReader for NamedLines {
             return read;
         }
         let survey = Survey::of(text);
-        let mut reading =
-            Reading { source: Source::new(Format::NamedLines, limits), survey: &survey, turn: None };
-        reading.source.speaker_source = Some(SpeakerSource::Labels);
+        let source = Source::in_order(Format::NamedLines, limits, SpeakerSource::Labels);
+        let mut reading = Reading { source, survey: &survey, turn: None };
         let (mut blank, mut finished) = (true, true);
         let mut leading: Option<u32> = None;
         for line in Lines::new(text) {

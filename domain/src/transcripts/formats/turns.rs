@@ -33,8 +33,7 @@ struct Open<'a> {
 
 impl<'a> Turns<'a> {
     pub(super) fn new(format: Format, limits: &Limits, found: SpeakerSource) -> Self {
-        let mut source = Source::new(format, limits);
-        source.speaker_source = Some(found);
+        let source = Source::in_order(format, limits, found);
         Self { source, open: None, stray: None, last_speaker: None, begun: false, blank: true }
     }
 

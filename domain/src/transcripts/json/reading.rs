@@ -8,7 +8,7 @@ use super::{
         Limits, Transcript, assemble,
         lines::breaks,
         plain::squeezed,
-        report::{ByteRange, Format, Place, SpeakerSource},
+        report::{Format, Place, SpeakerSource},
         spoken::{Piece, Source},
         times,
     },
@@ -75,8 +75,8 @@ impl<'a> Reading<'a> {
 
     pub(in crate::transcripts) fn place(&mut self, value: Value<'_>) -> Place {
         let (start, end) = (value.start(), value.end());
-        let bytes = Some(ByteRange { start: start as u64, end: end as u64 });
-        Place { line: self.line(start), end_line: self.line(end), bytes }
+        let line = self.line(start);
+        Place::lines(line, self.line(end)).with_bytes(start, end)
     }
 
     /// Values of an element, which is told where it holds one of the keys twice.

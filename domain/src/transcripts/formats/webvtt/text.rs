@@ -39,7 +39,7 @@ pub fn voices<'a>(payload: &'a str, found: &mut Vec<Voice<'a>>) -> Oddities {
     Tokenizer {
         found,
         open: Vec::new(),
-        text: String::new(),
+        text: Cow::Borrowed(""),
         lines: 0,
         text_line: 0,
         odd: Oddities::default(),
@@ -51,7 +51,8 @@ struct Tokenizer<'a, 'f> {
     found: &'f mut Vec<Voice<'a>>,
     /// The voices that are open, the innermost last.
     open: Vec<Option<Cow<'a, str>>>,
-    text: String,
+    /// Borrowed as long as no markup stands within it.
+    text: Cow<'a, str>,
     lines: u32,
     text_line: u32,
     odd: Oddities,
@@ -71,13 +72,22 @@ impl<'a> Tokenizer<'a, '_> {
         self.odd
     }
 
-    fn push(&mut self, text: &str) {
+    fn push(&mut self, text: &'a str) {
         if self.text.is_empty() {
             self.text_line = self.lines;
-            self.text.reserve(text.len());
+            self.text = Cow::Borrowed(text);
+        } else if !text.is_empty() {
+            self.text.to_mut().push_str(text);
         }
         self.lines += breaks(text);
-        self.text.push_str(text);
+    }
+
+    /// A character that was written by a reference, which ends no line of the source.
+    fn push_char(&mut self, c: char) {
+        if self.text.is_empty() {
+            self.text_line = self.lines;
+        }
+        self.text.to_mut().push(c);
     }
 
     /// Ends what the present voice says.
@@ -87,14 +97,14 @@ impl<'a> Tokenizer<'a, '_> {
             let blank = text.len() - text.trim_start().len();
             let lines = breaks(&text[..blank]);
             let speaker = self.open.last().cloned().flatten();
-            self.found.push(Voice { speaker, text: Cow::Owned(text), lines_before: self.text_line + lines });
+            self.found.push(Voice { speaker, text, lines_before: self.text_line + lines });
         }
     }
 
     fn reference(&mut self, rest: &str) -> usize {
         match reference(&rest[1..]) {
             Some((decoded, length)) => {
-                self.push(decoded.encode_utf8(&mut [0; 4]));
+                self.push_char(decoded);
                 length + 1
             }
             None => {
