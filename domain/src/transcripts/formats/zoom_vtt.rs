@@ -43,7 +43,7 @@ impl FormatReader for ZoomVtt {
                 return Confidence::new(0, "its cues are not plain and numbered from 1");
             }
             cues += 1;
-            labelled += usize::from(label(cue.payload).is_some_and(labels::is_name_like));
+            labelled += usize::from(label(cue.payload).is_some_and(|label| labels::is_name_like(label.name)));
         }
         match labelled {
             2.. if labelled * 2 >= cues => {
@@ -59,10 +59,12 @@ impl FormatReader for ZoomVtt {
         };
         let mut uses: HashMap<&str, usize> = HashMap::new();
         for label in cues.clone().flatten().filter_map(|cue| label(cue.payload)) {
-            *uses.entry(label).or_default() += 1;
+            *uses.entry(label.name).or_default() += 1;
         }
-        let is_speaker =
-            |label: &str| labels::is_name_like(label) || uses.get(label).is_some_and(|uses| *uses > 1);
+        let is_speaker = |label: &Label<'_>| {
+            let again = uses.get(label.name).is_some_and(|uses| *uses > 1);
+            again || (labels::is_name_like(label.name) && !label.is_wild)
+        };
         let mut source = Source::new(Format::ZoomVtt, limits);
         source.speaker_source = Some(SpeakerSource::Labels);
         for cue in cues {
@@ -75,15 +77,37 @@ impl FormatReader for ZoomVtt {
     }
 }
 
+struct Label<'a> {
+    name: &'a str,
+    /// It has signs or words that labels elsewhere do not have: people call themselves here as they like.
+    is_wild: bool,
+}
+
 /// The label of a cue's first line; without times and bullets, which Zoom does not write.
-fn label(payload: &str) -> Option<&str> {
-    labels::split(payload.lines().next()?)
-        .filter(|found| !found.marked && found.mark.is_none())
-        .map(|found| found.label)
+fn label(payload: &str) -> Option<Label<'_>> {
+    let line = payload.lines().next()?;
+    match labels::split(line) {
+        Some(found) if found.marked || found.mark.is_some() => None,
+        Some(found) => Some(Label { name: found.label, is_wild: false }),
+        None => wild(line).map(|name| Label { name, is_wild: true }),
+    }
+}
+
+/// `Lee, Anna [Guest]: text`, `Anna 🌻 – Acme: text`
+fn wild(line: &str) -> Option<&str> {
+    const MAX_CHARS: usize = 100;
+    let (name, _) = line.split_once(": ")?;
+    let begins = name.starts_with(|first: char| first.is_alphanumeric() && !first.is_lowercase());
+    let is_prose = name.contains(['?', '!', ';']) || name.contains(". ");
+    (begins && !is_prose && name.chars().nth(MAX_CHARS).is_none()).then_some(name)
 }
 
 /// Takes a cue and the name from its text.
-fn add<'a>(cue: &Cue<'a>, source: &mut Source<'a>, is_speaker: impl Fn(&str) -> bool) -> Result<(), Problem> {
+fn add<'a>(
+    cue: &Cue<'a>,
+    source: &mut Source<'a>,
+    is_speaker: impl Fn(&Label<'_>) -> bool,
+) -> Result<(), Problem> {
     if let Some(odd) = cue.odd {
         source.log.warning(cue.line, odd);
     }
@@ -107,7 +131,7 @@ fn add<'a>(cue: &Cue<'a>, source: &mut Source<'a>, is_speaker: impl Fn(&str) -> 
 }
 
 /// Takes the name from the text of a piece and puts the rest on one line.
-fn name(piece: &mut Piece<'_>, is_speaker: impl Fn(&str) -> bool) {
+fn name(piece: &mut Piece<'_>, is_speaker: impl Fn(&Label<'_>) -> bool) {
     let (speaker, said) = match std::mem::take(&mut piece.text) {
         Cow::Borrowed(text) => {
             let (speaker, said) = named(text, is_speaker);
@@ -124,8 +148,8 @@ fn name(piece: &mut Piece<'_>, is_speaker: impl Fn(&str) -> bool) {
     }
 }
 
-fn named(text: &str, is_speaker: impl Fn(&str) -> bool) -> (Option<&str>, &str) {
-    let speaker = label(text.trim_start()).filter(|label| is_speaker(label));
+fn named(text: &str, is_speaker: impl Fn(&Label<'_>) -> bool) -> (Option<&str>, &str) {
+    let speaker = label(text.trim_start()).filter(|label| is_speaker(label)).map(|label| label.name);
     match speaker.and_then(|name| Some((name, text.split_once(name)?.1.trim_start()))) {
         Some((name, said)) => (Some(name), said.strip_prefix([':', '：']).unwrap_or(said)),
         None => (None, text),
