@@ -37,6 +37,7 @@ macro_rules! text_suite {
     ($open:path) => {
         $crate::suite!(text, $open:
             words_match_in_any_form,
+            a_long_query_is_answered,
             any_word_will_do_and_more_rank_higher,
             no_word_is_too_common,
             words_of_several_terms_stand_together,
@@ -89,7 +90,7 @@ macro_rules! text_suite {
 }
 
 /// How many tests [`text_suite`] makes, for whoever leaves them out.
-pub const TEXT_TESTS: usize = 44;
+pub const TEXT_TESTS: usize = 45;
 
 /// The tests of a vector engine.
 #[macro_export]

@@ -43,6 +43,14 @@ async fn found(index: Index<'_>, world: &World, query: &str) -> Vec<(u32, u32)> 
     places
 }
 
+/// As many different words as a query can hold, with those that stand there among them.
+pub async fn a_long_query_is_answered(index: Index<'_>, world: &World) {
+    put(index, world, 0, &["She negotiated her remuneration.", "nothing"]).await;
+    let letters = |first: char| ('b'..='k').map(move |second| format!("{first}{second}x "));
+    let query: String = ('b'..='x').flat_map(letters).collect();
+    assert_eq!(find(index, world, &format!("{query}remuneration")).await, [(0, 0)]);
+}
+
 pub async fn words_match_in_any_form(index: Index<'_>, world: &World) {
     put(
         index,

@@ -1,6 +1,8 @@
 //! The domain's query and filter in the server's notation. It is built clause by clause: nothing a user types is ever
 //! read as the server's own syntax, and no clause is one that scans terms.
 
+use std::cmp::Reverse;
+
 use colloquy_domain::{
     accounts::Tenant,
     search::{
@@ -17,6 +19,8 @@ use crate::{
 
 /// How much more a word weighs that stands there in the very form that was typed.
 pub(crate) const EXACT_BOOST: f32 = 0.25;
+/// Terms of one query: servers refuse more than 1,024.
+const MOST_TERMS: usize = 1_000;
 /// In characters; a keyword of the server ends at 32,766 bytes. What is longer is compared by its beginning.
 const LONGEST_LABEL: usize = 8_000;
 
@@ -32,10 +36,13 @@ pub(crate) fn build(
         query.clauses.iter().partition(|clause| !matches!(clause, Clause::Phrase(_)));
     let mut must: Vec<Option<Value>> =
         counted(phrases).into_iter().map(|one| wanted(one, statistics)).collect();
+    let certain = query.clauses.iter().filter(|clause| matches!(clause, Clause::Phrase(_))).chain(&query.not);
+    let mut room = MOST_TERMS.saturating_sub(certain.map(terms).sum());
     let groups = query.either.iter().map(|group| group.iter().collect());
     for group in groups.chain([words]).filter(|group: &Vec<&Clause>| !group.is_empty()) {
         // What has no term stands nowhere; another of the group may.
-        let any: Vec<Value> = counted(group).into_iter().filter_map(|one| wanted(one, statistics)).collect();
+        let group = fitting(counted(group), &mut room);
+        let any: Vec<Value> = group.into_iter().filter_map(|one| wanted(one, statistics)).collect();
         must.push((!any.is_empty()).then(|| json!({ "bool": { "should": any, "minimum_should_match": 1 } })));
     }
     let must: Vec<Value> = must.into_iter().collect::<Option<_>>()?;
@@ -53,6 +60,33 @@ fn counted(clauses: Vec<&Clause>) -> Vec<(&Clause, f32)> {
         }
     }
     counted
+}
+
+/// Those that there is room for, and one at the least: the longest, as what is common is short.
+fn fitting<'a>(mut clauses: Vec<(&'a Clause, f32)>, room: &mut usize) -> Vec<(&'a Clause, f32)> {
+    let all: usize = clauses.iter().map(|(clause, _)| terms(clause)).sum();
+    if all > *room {
+        clauses.sort_by_key(|(clause, _)| Reverse(clause.text().chars().count()));
+        let mut taken = 0;
+        let fits = |(clause, _): &&(&Clause, f32)| {
+            taken += terms(clause);
+            taken <= *room
+        };
+        let count = clauses.iter().take_while(fits).count();
+        clauses.truncate(count.max(1));
+    }
+    *room = room.saturating_sub(clauses.iter().map(|(clause, _)| terms(clause)).sum());
+    clauses
+}
+
+/// How many terms the server has to look for.
+fn terms(clause: &Clause) -> usize {
+    let exact = analysis::exact(clause.text()).len();
+    match clause {
+        Clause::Word(text) => exact + analysis::readings(text).iter().map(Vec::len).sum::<usize>(),
+        Clause::Phrase(_) => exact,
+        Clause::Alike(names) => names.iter().map(terms).sum(),
+    }
 }
 
 fn wanted((clause, times): (&Clause, f32), statistics: Option<&Statistics>) -> Option<Value> {
@@ -178,5 +212,16 @@ mod tests {
         let words = query["bool"]["must"][0]["bool"]["should"].as_array().unwrap();
         assert_eq!(words.len(), 1);
         assert_eq!(words[0]["bool"]["should"][1]["term"]["stemmed"]["boost"], 300.0);
+    }
+
+    #[test]
+    fn no_more_terms_are_asked_than_a_server_takes() {
+        let letters = |first: char| ('b'..='k').map(move |second| format!(" {first}{second}x"));
+        let words: String = ('b'..='x').flat_map(letters).collect();
+        let query = built(&format!("pay{words} remuneration \"at it\"")).unwrap();
+        let words = query["bool"]["must"][1]["bool"]["should"].as_array().unwrap();
+        let asked: usize = words.iter().map(|word| word["bool"]["should"].as_array().unwrap().len()).sum();
+        assert!((900..=MOST_TERMS).contains(&asked), "{asked}");
+        assert_eq!(words[0]["bool"]["should"][0]["term"]["exact"]["value"], "remuneration");
     }
 }

@@ -201,7 +201,12 @@ fn narrow(filter: &mut SearchFilter, name: &str, value: &str) -> Result<(), Stri
             filter.occurred_from = Some(filter.occurred_from.map_or(at, |other| other.max(at)));
         }
     }
-    Ok(())
+    match (filter.occurred_from, filter.occurred_before) {
+        (Some(from), Some(before)) if before <= from => {
+            Err("nothing is both after and before these; write the earlier one after `after:`".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn kind(value: &str) -> Result<ConversationKind, String> {
@@ -298,6 +303,7 @@ mod tests {
     #[test]
     fn what_is_malformed_is_refused_where_it_stands() {
         assert_eq!(refused("é pay after:soon"), ("INVALID_FIELD", Some(13)));
+        assert_eq!(refused("pay after:2026-02-01 before:2026-01-01"), ("INVALID_FIELD", Some(29)));
         assert_eq!(refused("pay kind:party"), ("INVALID_FIELD", Some(10)));
         assert_eq!(refused("pay lang:german"), ("INVALID_FIELD", Some(10)));
         assert_eq!(refused("pay tag: x"), ("INVALID_FIELD", Some(9)));

@@ -19,6 +19,8 @@ use crate::{error::Problem, language};
 pub(super) const MAX_GAP_MS: u64 = 2_000;
 /// A merged turn has at most this many characters.
 const MAX_MERGED_CHARS: usize = 600;
+/// The room of so many pieces is given back at a time.
+const GIVEN_BACK: usize = 1 << 16;
 
 /// The transcript of what a reader gathered; MALFORMED or EMPTY_TRANSCRIPT where nothing is said in it.
 pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> {
@@ -49,14 +51,18 @@ pub(super) fn transcript(mut source: Source<'_>) -> Result<Transcript, Problem> 
     Ok(Transcript { title, turns, report })
 }
 
-/// Makes turns of the pieces that are there, which end with a whole cue.
+/// Makes turns of the pieces that are there, which end with a whole cue. They are taken from the end of the list turned
+/// round, so that its room goes back while the turns take theirs.
 pub(super) fn join(source: &mut Source<'_>) -> Result<(), Problem> {
     let Source { pieces, assembler, log, exact, limits, .. } = source;
-    let mut pieces = pieces.drain(..).peekable();
-    while let Some(piece) = pieces.next() {
+    pieces.reverse();
+    while let Some(piece) = pieces.pop() {
         assembler.cue.push(piece);
-        if pieces.peek().is_none_or(|next| next.opens) {
+        if pieces.last().is_none_or(|next| next.opens) {
             assembler.cue(*exact, limits, log)?;
+        }
+        if pieces.len() >= GIVEN_BACK && pieces.len().is_multiple_of(GIVEN_BACK) {
+            pieces.shrink_to_fit();
         }
     }
     Ok(())
@@ -167,14 +173,15 @@ impl Assembler<'_> {
         let (Some(run), Some(turn)) = (self.run.take(), self.turns.last()) else {
             return;
         };
-        let reason = match run.count {
-            1 => format!("continues the sentence that begins on line {}", turn.line),
-            n => format!(
-                "{n} cues up to line {} continue what begins on line {}",
-                run.place.end_line, turn.line
+        let (begun, last) = (turn.line, run.place.end_line);
+        match run.count {
+            1 => log.merged(run.place, 1, format_args!("continues the sentence that begins on line {begun}")),
+            count => log.merged(
+                run.place,
+                count,
+                format_args!("{count} cues up to line {last} continue what begins on line {begun}"),
             ),
-        };
-        log.merged(run.place, run.count, reason);
+        }
     }
 }
 

@@ -41,6 +41,30 @@ pub(super) fn split(line: &str) -> Option<Labelled<'_>> {
     valid.then_some(Labelled { label, text, marked, mark: before.or(within).or(after) })
 }
 
+/// [`split`] where the plain label of the line before is likely to stand again, which is seen sooner.
+pub(super) fn split_after<'a>(last: Option<&str>, line: &'a str) -> Option<Labelled<'a>> {
+    let again = last.and_then(|last| {
+        let text = line.strip_prefix(last)?.strip_prefix(": ")?.trim();
+        let begins_with_a_letter = last.starts_with(|first: char| first.is_ascii_alphabetic());
+        let may_hold_a_time = text.starts_with(['[', '(', '{', '\\']);
+        let label = &line[..last.len()];
+        (begins_with_a_letter && !may_hold_a_time).then_some(Labelled {
+            label,
+            text,
+            marked: false,
+            mark: None,
+        })
+    });
+    again.or_else(|| split(line))
+}
+
+impl<'a> Labelled<'a> {
+    /// For [`split_after`].
+    pub(super) fn plain(&self) -> Option<&'a str> {
+        (!self.marked).then_some(self.label)
+    }
+}
+
 /// Every word is written like a part of a name, and there are few.
 pub(super) fn is_name_like(label: &str) -> bool {
     label.split_whitespace().count() <= 4 && words_are_capitalised(label)
@@ -48,13 +72,27 @@ pub(super) fn is_name_like(label: &str) -> bool {
 
 /// What people set before a turn in lists, quotations and captions.
 pub(super) fn strip_bullet(line: &str) -> &str {
-    const BULLETS: [&str; 9] = ["- ", "* ", "> ", "• ", "– ", "— ", ">> ", ">>", "-"];
-    let bullet = BULLETS.iter().find_map(|bullet| line.strip_prefix(bullet));
-    bullet.filter(|rest| !rest.starts_with(['-', '>'])).map_or(line, str::trim_start)
+    let mut after = line.chars();
+    let bullet = after.next();
+    let rest = after.as_str();
+    let blank = rest.strip_prefix(' ');
+    let said = match bullet {
+        Some('-') => Some(blank.unwrap_or(rest)),
+        Some('>') => match rest.strip_prefix('>') {
+            Some(rest) => Some(rest.strip_prefix(' ').unwrap_or(rest)),
+            None => blank,
+        },
+        Some('*' | '•' | '–' | '—') => blank,
+        _ => None,
+    };
+    said.filter(|said| !said.starts_with(['-', '>'])).map_or(line, str::trim_start)
 }
 
 /// `**Name:** text`, `**Name**: text`, and the same with `__`, `*` or `_`.
 fn emphasised(line: &str) -> Option<(&str, &str)> {
+    if !line.starts_with(['*', '_']) {
+        return None;
+    }
     for sign in ["**", "__", "*", "_"] {
         let Some(inner) = line.strip_prefix(sign) else {
             continue;
@@ -115,11 +153,33 @@ fn may_be_label(label: &str) -> bool {
     label.chars().count() <= MAX_CHARS
         && label.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '@' | '#' | '+'))
         && label.contains(char::is_alphabetic)
-        && label.chars().all(|c| c.is_alphanumeric() || " _-.'’,&/()#@+|·\u{a0}".contains(c) || is_mark(c))
+        && label.chars().all(|c| c.is_alphanumeric() || may_stand_in_label(c) || is_mark(c))
         && dots_abbreviate(label)
         && words <= MAX_WORDS
         && (words <= 2 || words_are_capitalised(label))
         && !SCHEMES.contains(&label)
+}
+
+fn may_stand_in_label(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | '_'
+            | '-'
+            | '.'
+            | '\''
+            | '’'
+            | ','
+            | '&'
+            | '/'
+            | '('
+            | ')'
+            | '#'
+            | '@'
+            | '+'
+            | '|'
+            | '·'
+            | '\u{a0}'
+    )
 }
 
 /// A full stop in a label ends an initial or an abbreviation: `B.`, `Dr.`, `Psy.D`.
@@ -154,6 +214,27 @@ fn is_mark(c: char) -> bool {
 mod tests {
     use super::*;
     use crate::time::Millis;
+
+    #[test]
+    fn a_label_that_stands_again_is_read_alike() {
+        let lines = [
+            "Anna Lee: Hi.",
+            "Anna Lee:  Hi. ",
+            "Anna Lee: [00:03] Hi",
+            "Anna Lee: (laughs) Hi",
+            "Anna Lee:Hi.",
+            "Anna Lee:",
+            "Anna Lee: ",
+            "Anna Lee (00:03): Hi",
+            "Anna Leeds: Hi",
+            "**Anna Lee:** Hi",
+        ];
+        for line in lines {
+            for last in [None, Some("Anna Lee"), Some("Anna"), Some("")] {
+                assert_eq!(split_after(last, line), split(line), "{last:?} {line}");
+            }
+        }
+    }
 
     #[test]
     fn labels_are_found_in_all_their_shapes() {

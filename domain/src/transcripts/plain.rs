@@ -69,7 +69,7 @@ pub(super) fn is_normal(text: &str) -> bool {
         (*byte > b' ' && *byte < 0x7f) || (*byte == b' ' && *next > b' ' && *next < 0x7f)
     });
     if plain {
-        return !text.starts_with(' ');
+        return bytes.first() != Some(&b' ');
     }
     text.split("\n\n").all(|paragraph| {
         !paragraph.is_empty()

@@ -1,7 +1,7 @@
 //! What an import made of a source: every cue that was dropped or merged is named with its line and reason.
 //! Notes never repeat what was said or who said it, so that erasing a conversation need not touch them.
 
-use std::{borrow::Cow, collections::HashMap, num::NonZeroU32};
+use std::{borrow::Cow, collections::HashMap, fmt, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
@@ -283,6 +283,8 @@ pub(super) struct Log {
     pub(super) cues_merged: u32,
     pub(super) cues_split: u32,
     notes: Vec<ReportNote>,
+    /// Nothing less than this is among the notes, once there are as many as may be.
+    least: Option<NoteAction>,
     omitted: u32,
     warned: HashMap<&'static str, u32>,
 }
@@ -290,18 +292,13 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn dropped(&mut self, place: impl Into<Place>, reason: impl Into<Cow<'static, str>>) {
         self.cues_dropped += 1;
-        self.note(place.into(), NoteAction::Dropped, reason.into());
+        self.note(place.into(), NoteAction::Dropped, format_args!("{}", reason.into()));
     }
 
     /// `count` cues were merged, which stand at `place`.
-    pub(super) fn merged(
-        &mut self,
-        place: impl Into<Place>,
-        count: u32,
-        reason: impl Into<Cow<'static, str>>,
-    ) {
+    pub(super) fn merged(&mut self, place: impl Into<Place>, count: u32, reason: fmt::Arguments<'_>) {
         self.cues_merged += count;
-        self.note(place.into(), NoteAction::Merged, reason.into());
+        self.note(place.into(), NoteAction::Merged, reason);
     }
 
     pub(super) fn warning(&mut self, place: impl Into<Place>, reason: &'static str) {
@@ -309,13 +306,13 @@ impl Log {
         *times += 1;
         match *times > MAX_SAME_WARNINGS {
             true => self.omitted += 1,
-            false => self.note(place.into(), NoteAction::Warning, reason.into()),
+            false => self.note(place.into(), NoteAction::Warning, format_args!("{reason}")),
         }
     }
 
     /// What stands at `place` is no speech, and nobody would look for it in the transcript: a heading, a footer.
     pub(super) fn aside(&mut self, place: impl Into<Place>, reason: impl Into<Cow<'static, str>>) {
-        self.note(place.into(), NoteAction::Aside, reason.into());
+        self.note(place.into(), NoteAction::Aside, format_args!("{}", reason.into()));
     }
 
     /// Where the first cue was dropped, and why.
@@ -323,18 +320,23 @@ impl Log {
         self.notes.iter().filter(|note| note.action == NoteAction::Dropped).min_by_key(|note| note.line)
     }
 
-    fn note(&mut self, place: Place, action: NoteAction, reason: Cow<'static, str>) {
+    /// The reason is written where the note is kept alone: of a long source most are not.
+    fn note(&mut self, place: Place, action: NoteAction, reason: fmt::Arguments<'_>) {
         if self.notes.len() >= MAX_NOTES {
             self.omitted += 1;
-            let least = self.notes.iter().enumerate().rev().min_by_key(|(_, note)| note.action);
-            match least {
-                Some((at, note)) if note.action < action => drop(self.notes.remove(at)),
-                _ => return,
+            if self.least.is_some_and(|least| action <= least) {
+                return;
+            }
+            let least = self.notes.iter().map(|note| note.action).min();
+            self.least = least;
+            match self.notes.iter().rposition(|note| Some(note.action) == least && note.action < action) {
+                Some(at) => drop(self.notes.remove(at)),
+                None => return,
             }
         }
         let end_line = (place.end_line > place.line).then_some(place.end_line);
-        let reason = reason.into_owned();
-        self.notes.push(ReportNote { line: place.line, end_line, bytes: place.byte_range(), action, reason });
+        let (bytes, reason) = (place.byte_range(), reason.to_string());
+        self.notes.push(ReportNote { line: place.line, end_line, bytes, action, reason });
     }
 
     /// The report, once `segments` segments are made.
@@ -369,10 +371,10 @@ mod tests {
     fn a_full_report_gives_up_what_matters_least() {
         let mut log = Log::default();
         for line in 1..=MAX_NOTES as u32 {
-            log.merged(line, 1, "merged");
+            log.merged(line, 1, format_args!("merged"));
         }
         log.dropped(500, "dropped");
-        log.merged(501, 1, "merged");
+        log.merged(501, 1, format_args!("merged"));
         for line in 600..620 {
             log.warning(line, "odd");
         }

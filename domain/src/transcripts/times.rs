@@ -1,6 +1,8 @@
 //! Times as transcripts write them. [`strict`] is WebVTT's grammar; [`lenient`] takes what SRT files and
 //! people write. Both read a prefix and return what follows it.
 
+use memchr::memchr_iter;
+
 use crate::time::Millis;
 
 /// The separator of a subtitle's times.
@@ -21,6 +23,12 @@ pub struct Span<'a> {
 
 pub const COMMA: &str = "the time has a comma where WebVTT wants a full stop";
 pub const LONG_MINUTES: &str = "the time has two parts and the first is above 59: read as hours and minutes";
+
+/// Looks for the rarest character of the arrow first.
+pub fn has_arrow(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    memchr_iter(b'>', bytes).any(|at| bytes[..at].ends_with(b"--"))
+}
 
 /// A WebVTT timing line; a comma before the milliseconds is taken too, and said.
 pub fn strict_span(line: &str) -> Option<Span<'_>> {

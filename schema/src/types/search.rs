@@ -55,7 +55,8 @@ const MAX_VALUES: usize = 100;
 impl SearchFilter {
     pub(crate) fn read(self) -> Result<query::SearchFilter> {
         let ids = self.conversation_ids.unwrap_or_default();
-        let ids: colloquy_domain::Result<Vec<ConversationId>> = ids.iter().map(global_id::require).collect();
+        let ids: colloquy_domain::Result<Vec<ConversationId>> =
+            ids.iter().take(MAX_VALUES + 1).map(global_id::require).collect();
         let people = self.person_ids.unwrap_or_default();
         let people: colloquy_domain::Result<Vec<PersonId>> =
             people.iter().take(MAX_VALUES + 1).map(global_id::require).collect();
@@ -75,11 +76,14 @@ impl SearchFilter {
             people: Vec::new(),
         };
         let longest = filter.tags.len().max(filter.speakers.len()).max(filter.conversation_ids.len());
-        let longest = longest.max(filter.languages.len()).max(filter.person_ids.len());
+        let longest = longest.max(filter.languages.len()).max(filter.person_ids.len()).max(filter.kinds.len());
         if longest > MAX_VALUES {
             return Err(refuse(format!(
                 "a list of a filter has at most {MAX_VALUES} values; this one has {longest}"
             )));
+        }
+        if filter.occurred_from.zip(filter.occurred_before).is_some_and(|(from, before)| before <= from) {
+            return Err(refuse("`occurredBefore` must be later than `occurredFrom`: nothing lies between these"));
         }
         Ok(filter)
     }

@@ -22,12 +22,14 @@ pub(super) struct Labels {
     speakers: HashSet<String>,
     /// Whom the last label named.
     last: Option<String>,
+    /// The last plain label, which is likely to stand again.
+    plain: String,
 }
 
 impl Labels {
     pub(super) fn of(source: &Source<'_>) -> Self {
         let speakers = if source.voiced { HashSet::new() } else { recurring_labels(&source.pieces) };
-        Self { speakers, last: None }
+        Self { speakers, last: None, plain: String::new() }
     }
 
     /// Gives each piece of a cue its final text and, where the source has no voices, the speaker its text names.
@@ -41,7 +43,7 @@ impl Labels {
             let mut found = Vec::new();
             for mut piece in cue.drain(..) {
                 if self.parts(&piece.text) {
-                    split_lines(piece, &self.speakers, &mut found);
+                    self.split_lines(piece, &mut found);
                 } else {
                     piece.text = flat(std::mem::take(&mut piece.text));
                     found.push(piece);
@@ -56,7 +58,59 @@ impl Labels {
 
     /// Whether a text may be of several speakers, or of one whom it names.
     fn parts(&self, text: &str) -> bool {
-        has_dashes(text) || (!self.speakers.is_empty() && text.contains(COLONS))
+        has_dashes(text) || (!self.speakers.is_empty() && has_colon(text))
+    }
+
+    /// Cuts a piece where a line names a speaker or begins with a dialogue dash. Labels without text go.
+    fn split_lines<'a>(&mut self, mut piece: Piece<'a>, found: &mut Vec<Piece<'a>>) {
+        match std::mem::take(&mut piece.text) {
+            Cow::Borrowed(text) => self.split(&piece, text, found, |part| part),
+            Cow::Owned(text) => self.split(&piece, &text, found, |part| Cow::Owned(part.into_owned())),
+        }
+    }
+
+    fn split<'a, 't>(
+        &mut self,
+        piece: &Piece<'a>,
+        text: &'t str,
+        found: &mut Vec<Piece<'a>>,
+        own: impl Fn(Cow<'t, str>) -> Cow<'a, str>,
+    ) {
+        let dashes = has_dashes(text);
+        let mut part = piece.clone();
+        let mut said = Cow::Borrowed("");
+        let mut finish = |part: Piece<'a>, said: Cow<'t, str>| {
+            if !said.is_empty() {
+                found.push(Piece { text: own(said), ..part });
+            }
+        };
+        for line in Lines::new(text).filter(|line| !line.is_blank()) {
+            let label = labels::split_after(Some(&self.plain), line.text)
+                .filter(|labelled| self.speakers.contains(labelled.label));
+            if let Some(plain) =
+                label.and_then(|labelled| labelled.plain()).filter(|label| *label != self.plain)
+            {
+                plain.clone_into(&mut self.plain);
+            }
+            let dash = undashed(line.text).filter(|_| dashes);
+            let rest = match (label, dash) {
+                (Some(labelled), _) => labelled.text,
+                (None, Some(said)) => said,
+                (None, None) => line.text,
+            };
+            if label.is_some() || dash.is_some() {
+                let speaker = label.map(|labelled| own(Cow::Borrowed(labelled.label)));
+                let next = Piece {
+                    speaker: speaker.or_else(|| piece.speaker.clone()),
+                    place: (piece.place.line + line.number - 1).into(),
+                    turns: true,
+                    ..piece.clone()
+                };
+                finish(std::mem::replace(&mut part, next), std::mem::take(&mut said));
+            }
+            append(&mut said, squeeze(rest));
+        }
+        finish(part, said);
     }
 
     /// Where labels stand only at a change of speaker, the cues between belong to the last one named.
@@ -76,17 +130,21 @@ impl Labels {
     }
 }
 
-const COLONS: [char; 2] = [':', '：'];
+fn has_colon(text: &str) -> bool {
+    text.contains(':') || text.contains('：')
+}
 
 /// Labels that are the source's way of naming speakers; none where they are rare or look like prose.
 fn recurring_labels(pieces: &[Piece<'_>]) -> HashSet<String> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
-    let mut labelled_pieces = 0;
-    for piece in pieces.iter().filter(|piece| piece.text.contains(COLONS)) {
+    let (mut labelled_pieces, mut last) = (0, None);
+    for piece in pieces.iter().filter(|piece| has_colon(&piece.text)) {
         let mut labelled = false;
-        for found in Lines::new(&piece.text).filter_map(|line| labels::split(line.text)) {
+        for line in Lines::new(&piece.text) {
+            let Some(found) = labels::split_after(last, line.text) else { continue };
             *counts.entry(found.label).or_default() += 1;
             labelled = true;
+            last = found.plain();
         }
         labelled_pieces += usize::from(labelled);
     }
@@ -105,52 +163,6 @@ fn recurring_labels(pieces: &[Piece<'_>]) -> HashSet<String> {
     accepted.map(|(label, _)| (*label).to_owned()).collect()
 }
 
-/// Cuts a piece where a line names a speaker or begins with a dialogue dash. Labels without text go.
-fn split_lines<'a>(mut piece: Piece<'a>, speakers: &HashSet<String>, found: &mut Vec<Piece<'a>>) {
-    match std::mem::take(&mut piece.text) {
-        Cow::Borrowed(text) => split(&piece, text, speakers, found, |part| part),
-        Cow::Owned(text) => split(&piece, &text, speakers, found, |part| Cow::Owned(part.into_owned())),
-    }
-}
-
-fn split<'a, 't>(
-    piece: &Piece<'a>,
-    text: &'t str,
-    speakers: &HashSet<String>,
-    found: &mut Vec<Piece<'a>>,
-    own: impl Fn(Cow<'t, str>) -> Cow<'a, str>,
-) {
-    let dashes = has_dashes(text);
-    let mut part = piece.clone();
-    let mut said = Cow::Borrowed("");
-    let mut finish = |part: Piece<'a>, said: Cow<'t, str>| {
-        if !said.is_empty() {
-            found.push(Piece { text: own(said), ..part });
-        }
-    };
-    for line in Lines::new(text).filter(|line| !line.is_blank()) {
-        let label = labels::split(line.text).filter(|labelled| speakers.contains(labelled.label));
-        let dash = undashed(line.text).filter(|_| dashes);
-        let rest = match (label, dash) {
-            (Some(labelled), _) => labelled.text,
-            (None, Some(said)) => said,
-            (None, None) => line.text,
-        };
-        if label.is_some() || dash.is_some() {
-            let speaker = label.map(|labelled| own(Cow::Borrowed(labelled.label)));
-            let next = Piece {
-                speaker: speaker.or_else(|| piece.speaker.clone()),
-                place: (piece.place.line + line.number - 1).into(),
-                turns: true,
-                ..piece.clone()
-            };
-            finish(std::mem::replace(&mut part, next), std::mem::take(&mut said));
-        }
-        append(&mut said, squeeze(rest));
-    }
-    finish(part, said);
-}
-
 fn append<'t>(said: &mut Cow<'t, str>, more: Cow<'t, str>) {
     if said.is_empty() {
         *said = more;
@@ -163,8 +175,7 @@ fn append<'t>(said: &mut Cow<'t, str>, more: Cow<'t, str>) {
 
 /// Two lines or more that begin with a dash are two people's.
 fn has_dashes(text: &str) -> bool {
-    text.contains(['\n', '\r'])
-        && text.trim_start().starts_with(['-', '–', '—'])
+    text.trim_start().starts_with(['-', '–', '—'])
         && Lines::new(text).filter(|line| undashed(line.text).is_some()).nth(1).is_some()
 }
 

@@ -1,8 +1,6 @@
 //! What nobody is likely to have said: phrases that speech recognition invents in silence, and loops in which it
 //! is caught. They are kept, and told.
 
-use memchr::memchr_iter;
-
 use super::super::{
     report::{Log, Place},
     spoken::Piece,
@@ -51,14 +49,14 @@ pub(super) const LOOP: &str = "likely hallucinated: the same words again and aga
 #[derive(Default)]
 pub(super) struct Doubts {
     run: Option<Run>,
-    /// Of the piece that is heard; kept for its room, as `starts` is.
-    words: String,
-    starts: Vec<usize>,
+    /// Of the piece that is heard.
+    words: Words,
 }
 
 /// Cues in a row that say the same.
 struct Run {
-    words: String,
+    text: Vec<u8>,
+    words: usize,
     place: Place,
     count: usize,
 }
@@ -68,81 +66,111 @@ impl Doubts {
         if piece.start.is_none() {
             return;
         }
-        plain(&piece.text, &mut self.words);
-        if PHRASES.contains(&self.words.as_str()) {
+        self.words.read(&piece.text);
+        if self.words.is_phrase() {
             log.warning(piece.place, PHRASE);
-        } else if loops(&self.words, &mut self.starts) {
+        } else if self.words.loop_on() {
             log.warning(piece.place, LOOP);
         }
         match &mut self.run {
-            Some(run) if run.words == self.words => {
+            Some(run) if run.text == self.words.text => {
                 (run.place, run.count) = (run.place.to(piece.place), run.count + 1);
             }
             _ => {
-                let words = self.end(log).unwrap_or_default();
-                let words = std::mem::replace(&mut self.words, words);
-                self.run = Some(Run { words, place: piece.place, count: 1 });
+                let room = self.end(log).unwrap_or_default();
+                let text = std::mem::replace(&mut self.words.text, room);
+                self.run = Some(Run { text, words: self.words.starts.len(), place: piece.place, count: 1 });
             }
         }
     }
 
     /// Ends a row of cues; gives its room.
-    pub(super) fn end(&mut self, log: &mut Log) -> Option<String> {
-        let Run { words, place, count } = self.run.take()?;
-        if count >= SAME_CUES && count * words.split(' ').count() >= SAME_CUES_WORDS {
+    pub(super) fn end(&mut self, log: &mut Log) -> Option<Vec<u8>> {
+        let Run { text, words, place, count } = self.run.take()?;
+        if count >= SAME_CUES && count * words >= SAME_CUES_WORDS {
             log.warning(place, SAME);
         }
-        Some(words)
+        Some(text)
     }
 }
 
-/// Writes the words of `text` in small letters, without what is no letter or digit.
-fn plain(text: &str, plain: &mut String) {
-    plain.clear();
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() {
-            plain.push(c.to_ascii_lowercase());
-        } else if c.is_alphanumeric() {
-            plain.extend(c.to_lowercase());
-        } else if (c.is_whitespace() || c == '-') && !plain.is_empty() && !plain.ends_with(' ') {
-            plain.push(' ');
+/// The words of a text in small letters, without what is no letter or digit, and with one blank between them.
+#[derive(Default)]
+struct Words {
+    text: Vec<u8>,
+    /// Where each begins.
+    starts: Vec<usize>,
+}
+
+impl Words {
+    /// Takes the place of what was there, in the same room.
+    fn read(&mut self, text: &str) {
+        self.text.clear();
+        self.starts.clear();
+        let mut within = false;
+        for c in text.chars() {
+            if !c.is_alphanumeric() {
+                within &= !(c.is_whitespace() || c == '-');
+                continue;
+            }
+            if !std::mem::replace(&mut within, true) {
+                if !self.text.is_empty() {
+                    self.text.push(b' ');
+                }
+                self.starts.push(self.text.len());
+            }
+            match u8::try_from(c) {
+                Ok(byte) if byte.is_ascii() => self.text.push(byte.to_ascii_lowercase()),
+                _ => c.to_lowercase().for_each(|c| self.text.extend(c.encode_utf8(&mut [0; 4]).bytes())),
+            }
         }
     }
-    plain.truncate(plain.trim_end().len());
-}
 
-/// Whether the same words stand again and again; `starts` lends its room.
-fn loops(text: &str, starts: &mut Vec<usize>) -> bool {
-    starts.clear();
-    starts.push(0);
-    starts.extend(memchr_iter(b' ', text.as_bytes()).map(|blank| blank + 1));
-    let count = starts.len();
-    starts.push(text.len() + 1);
-    let word = |at: usize| &text[starts[at]..starts[at + 1] - 1];
-    (1..=LONGEST.min(count / SAME_WORDS)).any(|length| {
-        let mut same = 0;
-        (length..count).any(|at| {
-            same = if word(at) == word(at - length) { same + 1 } else { 0 };
-            same >= length * (SAME_WORDS - 1)
+    fn word(&self, at: usize) -> &[u8] {
+        let end = self.starts.get(at + 1).copied().unwrap_or(self.text.len());
+        self.text[self.starts[at]..end].trim_ascii_end()
+    }
+
+    fn is_phrase(&self) -> bool {
+        PHRASES.iter().any(|phrase| phrase.as_bytes() == self.text)
+    }
+
+    /// Whether the same words stand again and again.
+    fn loop_on(&self) -> bool {
+        let count = self.starts.len();
+        (1..=LONGEST.min(count / SAME_WORDS)).any(|length| {
+            let again = |at: &usize| self.word(*at) == self.word(at - length);
+            let run = length * (SAME_WORDS - 1);
+            // Words again in so long a run that one of every `run` is in it.
+            (length + run - 1..count).step_by(run).filter(again).any(|at| {
+                let before = (length..at).rev().take_while(again).count();
+                before + 1 + (at + 1..count).take_while(again).count() >= run
+            })
         })
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn words(text: &str) -> String {
-        let mut words = String::new();
-        plain(text, &mut words);
+    fn words(text: &str) -> Words {
+        let mut words = Words::default();
+        words.read(text);
         words
     }
 
     #[test]
     fn loops_are_heard_and_emphasis_is_not() {
-        let loops = |text: &str| loops(&words(text), &mut Vec::new());
+        let loops = |text: &str| words(text).loop_on();
         assert!(loops("I think ".repeat(8).trim()));
         assert!(loops("well then no no no no no no no no"));
+        for before in 0..40 {
+            assert!(loops(&format!("{}{}", "word and ".repeat(before % 4), "a b c ".repeat(8))), "{before}");
+            let words: String = (0..before).map(|word| format!("w{word} ")).collect();
+            assert!(loops(&format!("{words}{}end of it", "so it is ".repeat(8))), "{before}");
+            assert!(!loops(&format!("{words}{}end of it", "so it is ".repeat(7))), "{before}");
+        }
         assert!(!loops("no no no no no no no"));
         assert!(!loops("we will see how we will see what we will see"));
         assert!(!loops(""));
@@ -153,7 +181,7 @@ mod tests {
         for said in
             ["Thanks for watching!", "Untertitel der Amara.org-Community", "ご視聴ありがとうございました。"]
         {
-            assert!(PHRASES.contains(&words(said).as_str()), "{said}: {}", words(said));
+            assert!(words(said).is_phrase(), "{said}");
         }
     }
 }

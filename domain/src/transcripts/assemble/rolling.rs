@@ -63,10 +63,12 @@ fn repeats(pieces: &[Piece<'_>]) -> Vec<Repeat> {
 
 /// Whether the first line of `now` stands in `before`; it looks no further than it must.
 fn shares_a_line(before: &str, now: &str) -> bool {
-    let said = |text| Lines::new(text).filter(|line| !line.is_blank()).map(|line| line.text);
-    said(now)
-        .next()
-        .is_some_and(|first| said(before).any(|line| line.split_whitespace().eq(first.split_whitespace())))
+    let said = |text| Lines::new(text).map(|line| line.text.trim_start()).filter(|line| !line.is_empty());
+    said(now).next().is_some_and(|first| {
+        said(before).any(|line| {
+            line.as_bytes()[0] == first.as_bytes()[0] && line.split_whitespace().eq(first.split_whitespace())
+        })
+    })
 }
 
 const REPEATED: &str = "lines that show the cue before it again were left out (rolling captions)";

@@ -18,6 +18,7 @@ use super::{
         spoken::{Piece, Source},
     },
     FormatReader,
+    webvtt::squeeze,
 };
 use crate::error::Problem;
 
@@ -138,15 +139,15 @@ impl<'a> Reading<'a, '_> {
         if !open.text.is_empty() {
             open.text.push_str(if paragraph { "\n\n" } else { " " });
         }
+        open.text.reserve_exact(said.len());
+        if !(self.survey.is_markdown() && said.contains('\\')) {
+            return open.text.push_str(&squeeze(said));
+        }
         for (at, word) in said.split_whitespace().enumerate() {
             if at > 0 {
                 open.text.push(' ');
             }
-            open.text.push_str(&if self.survey.is_markdown() {
-                export::unescaped(word)
-            } else {
-                Cow::Borrowed(word)
-            });
+            open.text.push_str(&export::unescaped(word));
         }
     }
 

@@ -176,7 +176,7 @@ impl Timing<'_> {
 
 /// `Some(None)` is a line that ought to be times and cannot be read.
 fn timing(line: &str) -> Option<Option<Timing<'_>>> {
-    if !line.contains(ARROW) {
+    if !times::has_arrow(line) {
         return None;
     }
     if let Some(span) = times::lenient_span(line) {

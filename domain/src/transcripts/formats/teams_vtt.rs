@@ -183,7 +183,7 @@ impl Joined {
             source.log.merged(
                 place,
                 std::mem::take(&mut self.count),
-                "parts of the turn that begins before them",
+                format_args!("parts of the turn that begins before them"),
             );
         }
     }

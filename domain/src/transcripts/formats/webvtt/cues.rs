@@ -2,13 +2,11 @@
 //! The W3C's "WebVTT parser algorithm" with two choices of its own: a block whose timing line cannot be read
 //! is left out to its blank line (and told), and a comma before the milliseconds is taken (and told).
 
-use memchr::memchr_iter;
-
 use super::{
     super::super::{
         lines::{Line, Lines},
         report::Place,
-        times::{self, Span},
+        times::{self, Span, has_arrow},
     },
     after_signature,
 };
@@ -148,12 +146,6 @@ fn is_aside(first: &str) -> bool {
     ["NOTE", "STYLE", "REGION"].iter().any(|word| {
         first.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
     })
-}
-
-/// Looks for the rarest character of `-->` first.
-fn has_arrow(line: &str) -> bool {
-    let bytes = line.as_bytes();
-    memchr_iter(b'>', bytes).any(|at| bytes[..at].ends_with(b"--"))
 }
 
 #[cfg(test)]
