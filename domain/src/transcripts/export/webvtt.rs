@@ -66,7 +66,10 @@ pub(super) fn read(text: &str) -> Option<File<'_>> {
     let mut file = File { title, said: Vec::new() };
     let mut found = Vec::new();
     for cue in Cues::new(text)? {
-        let cue = cue.ok()?;
+        let cue = match cue {
+            Err(skipped) if skipped.is_aside => continue,
+            cue => cue.ok()?,
+        };
         let timeless = cue.id.ends_with(NO_TIMES);
         let own = Own {
             start: !timeless && !cue.id.ends_with(NO_START),

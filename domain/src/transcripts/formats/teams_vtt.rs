@@ -67,7 +67,7 @@ impl FormatReader for TeamsVtt {
                     source.check_room(cues.len(), cue.line)?;
                     cues.push(cue);
                 }
-                Err(skipped) => source.skip(skipped.place(), skipped.reason)?,
+                Err(skipped) => skipped.tell(&mut source)?,
             }
         }
         let mut last: Option<Part<'_>> = None;

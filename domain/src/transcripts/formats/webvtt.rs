@@ -70,7 +70,7 @@ impl FormatReader for WebVtt {
                     };
                     source.add(spoken)?;
                 }
-                Err(skipped) => source.skip(skipped.place(), skipped.reason)?,
+                Err(skipped) => skipped.tell(&mut source)?,
             }
         }
         assemble::transcript(source)

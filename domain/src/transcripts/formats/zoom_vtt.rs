@@ -70,7 +70,7 @@ impl FormatReader for ZoomVtt {
         for cue in cues {
             match cue {
                 Ok(cue) => add(&cue, &mut source, is_speaker)?,
-                Err(skipped) => source.skip(skipped.place(), skipped.reason)?,
+                Err(skipped) => skipped.tell(&mut source)?,
             }
         }
         assemble::transcript(source)

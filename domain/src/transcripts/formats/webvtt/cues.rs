@@ -6,11 +6,12 @@ use super::{
     super::super::{
         lines::{Line, Lines},
         report::Place,
+        spoken::Source,
         times::{self, Span, has_arrow},
     },
     after_signature,
 };
-use crate::time::Millis;
+use crate::{error::Problem, time::Millis};
 
 /// A cue as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,18 +32,25 @@ pub struct Cue<'a> {
     pub odd: Option<&'static str>,
 }
 
-/// A block that is no cue and no comment, style or region.
+/// A block that is no cue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     pub line: u32,
     /// Of the block's last line.
     pub end_line: u32,
     pub reason: &'static str,
+    /// Nobody would say it: the head of the file, a comment, a style, a region.
+    pub is_aside: bool,
 }
 
 impl Skipped {
-    pub(in crate::transcripts) fn place(&self) -> Place {
-        Place::lines(self.line, self.end_line)
+    pub(in crate::transcripts) fn tell(&self, source: &mut Source<'_>) -> Result<(), Problem> {
+        let place = Place::lines(self.line, self.end_line);
+        if self.is_aside {
+            source.log.aside(place, self.reason);
+            return Ok(());
+        }
+        source.skip(place, self.reason)
     }
 }
 
@@ -52,14 +60,17 @@ pub struct Cues<'a> {
     lines: Lines<'a>,
     /// A line that was read and belongs to the next block.
     pending: Option<Line<'a>>,
+    /// What stands with the signature and below it, up to the first blank line.
+    head: Option<Skipped>,
 }
 
 impl<'a> Cues<'a> {
     /// `None` where `text` does not begin as a WebVTT file does. A byte order mark may stand before it.
     pub fn new(text: &'a str) -> Option<Self> {
-        after_signature(text)?;
-        let mut cues = Self { lines: Lines::new(text), pending: None };
+        let rest = after_signature(text)?;
+        let mut cues = Self { lines: Lines::new(text), pending: None, head: None };
         cues.lines.next();
+        let (titled, mut end_line) = (!Lines::new(rest).next().is_none_or(|line| line.is_blank()), 1);
         for line in cues.lines.by_ref() {
             if line.text.is_empty() {
                 break;
@@ -68,6 +79,11 @@ impl<'a> Cues<'a> {
                 cues.pending = Some(line);
                 break;
             }
+            end_line = line.number;
+        }
+        if titled || end_line > 1 {
+            let line = if titled { 1 } else { 2 };
+            cues.head = Some(Skipped { line, end_line, reason: "the head of the file", is_aside: true });
         }
         Some(cues)
     }
@@ -86,7 +102,8 @@ impl<'a> Cues<'a> {
         let Some(Span { start, end, rest: settings, odd }) = times::strict_span(timing.text) else {
             let last = std::iter::from_fn(|| self.line_of_block()).last();
             let end_line = last.map_or(timing.number, |last| last.number);
-            return Err(Skipped { line: timing.number, end_line, reason: "the times cannot be read" });
+            let line = timing.number;
+            return Err(Skipped { line, end_line, reason: "the times cannot be read", is_aside: false });
         };
         let mut payload: Option<(Line<'a>, usize)> = None;
         while let Some(line) = self.line_of_block() {
@@ -118,34 +135,42 @@ impl<'a> Iterator for Cues<'a> {
     type Item = Result<Cue<'a>, Skipped>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(head) = self.head.take() {
+            return Some(Err(head));
+        }
         loop {
             let first = self.line()?;
             if first.text.is_empty() {
                 continue;
             }
             if has_arrow(first.text) {
-                match self.cue("", first) {
-                    Err(_) if is_aside(first.text) => continue,
-                    cue => return Some(cue),
-                }
+                let aside = |skipped: Skipped| match aside(first.text) {
+                    Some(reason) => Skipped { reason, is_aside: true, ..skipped },
+                    None => skipped,
+                };
+                return Some(self.cue("", first).map_err(aside));
             }
             let end_line = match self.line_of_block() {
                 Some(second) if has_arrow(second.text) => return Some(self.cue(first.text, second)),
                 Some(second) => self.rest_of_text(second.number),
                 None => first.number,
             };
-            if !is_aside(first.text) && !first.is_blank() {
-                return Some(Err(Skipped { line: first.number, end_line, reason: "text without times" }));
+            if !first.is_blank() {
+                let aside = aside(first.text);
+                let (reason, is_aside) = (aside.unwrap_or("text without times"), aside.is_some());
+                return Some(Err(Skipped { line: first.number, end_line, reason, is_aside }));
             }
         }
     }
 }
 
-/// Comments, styles and regions say nothing.
-fn is_aside(first: &str) -> bool {
-    ["NOTE", "STYLE", "REGION"].iter().any(|word| {
+/// What a block is that says nothing, by its first line.
+fn aside(first: &str) -> Option<&'static str> {
+    const KINDS: [(&str, &str); 3] = [("NOTE", "a comment"), ("STYLE", "a style"), ("REGION", "a region")];
+    let is_one = |word: &str| {
         first.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
-    })
+    };
+    KINDS.into_iter().find(|(word, _)| is_one(word)).map(|(_, reason)| reason)
 }
 
 #[cfg(test)]
@@ -169,16 +194,17 @@ mod tests {
             payload_line: 6,
             odd: None,
         };
-        assert_eq!(cues(text), [Ok(expected)]);
+        let head = Skipped { line: 1, end_line: 2, reason: "the head of the file", is_aside: true };
+        assert_eq!(cues(text), [Err(head), Ok(expected)]);
     }
 
     #[test]
-    fn asides_are_passed_over_and_lost_text_is_told() {
+    fn asides_and_lost_text_are_told() {
         let text = "WEBVTT\n\nNOTE a --> b\n\nSTYLE\n::cue {}\n\nstray\ntext\n\nNOTES\n\n00:01 --> 00:02.000\nbad\n\n00:01.000 --> 00:02.000\ngood";
         let found = cues(text);
-        let skipped: Vec<_> =
-            found.iter().filter_map(|cue| cue.as_ref().err()).map(|skipped| skipped.line).collect();
-        assert_eq!(skipped, [8, 11, 13]);
+        let skipped = found.iter().filter_map(|cue| cue.as_ref().err());
+        let skipped: Vec<_> = skipped.map(|skipped| (skipped.line, skipped.is_aside)).collect();
+        assert_eq!(skipped, [(3, true), (5, true), (8, false), (11, false), (13, false)]);
         assert_eq!(found.iter().flatten().map(|cue| cue.payload).collect::<Vec<_>>(), ["good"]);
     }
 }
