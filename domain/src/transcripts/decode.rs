@@ -8,7 +8,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::{Limits, docx};
+use super::{Limits, docx, lines::breaks};
 use crate::error::Problem;
 
 const BOM: char = '\u{feff}';
@@ -57,7 +57,13 @@ pub(super) fn text<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, 
 
 /// Refuses what its first bytes tell to be something else.
 fn refuse_known(bytes: &[u8]) -> Result<(), Problem> {
-    if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+    // A word is one only before what no text has: somebody may be called RIFF.
+    let is_meant = |magic: &[u8]| {
+        let mut after = bytes[magic.len()..].iter().take(8);
+        !magic.iter().all(u8::is_ascii_alphanumeric) || after.any(|byte| *byte < b'\t')
+    };
+    let known = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic) && is_meant(magic));
+    if let Some((_, name)) = known {
         let name = if *name == ZIP { zip_kind(bytes) } else { name };
         let hint = match name {
             ZIP | GZIP => "an archive is brought by `importArchive`, which takes its files one by one",
@@ -130,7 +136,7 @@ fn mostly_utf8(bytes: &[u8]) -> Option<(String, Vec<(u32, &'static str)>)> {
     let mut odd: Vec<(u32, &'static str)> = Vec::new();
     let mut line = 1;
     for chunk in bytes.utf8_chunks() {
-        line += memchr_iter(b'\n', chunk.valid().as_bytes()).count() as u32;
+        line += breaks(chunk.valid());
         text.push_str(chunk.valid());
         if chunk.invalid().is_empty() {
             continue;
@@ -198,7 +204,9 @@ fn utf16<'a>(bytes: &[u8], encoding: &'static Encoding) -> Result<Decoded<'a>, P
 }
 
 fn line_of(bytes: &[u8], offset: usize) -> u32 {
-    1 + memchr_iter(b'\n', &bytes[..offset]).count() as u32
+    let is_lone = |at: &usize| bytes.get(at + 1) != Some(&b'\n');
+    let returns = memchr_iter(b'\r', &bytes[..offset]).filter(is_lone).count();
+    1 + (memchr_iter(b'\n', &bytes[..offset]).count() + returns) as u32
 }
 
 fn not_text(bytes: &[u8], offset: usize, what: &str, hint: &str) -> Problem {
@@ -302,6 +310,12 @@ mod tests {
         assert_eq!((encoding, lines.len()), ("UTF-8", 0), "{found}");
         let mixed = b"Zo\xc3\xab: na\xc3\xafve\nBen: caf\xe9 \x93so\x94\nZo\xc3\xab: \xc3\xa7a";
         assert_eq!(read(mixed), ("Zoë: naïve\nBen: café “so”\nZoë: ça".to_owned(), "UTF-8", vec![2]));
+        let mixed = b"Zo\xc3\xab: na\xc3\xafve\rBen: caf\xe9\r\nZo\xc3\xab: \xc3\xa7a";
+        assert_eq!(read(mixed).2, [2]);
+        assert_eq!(
+            read(b"RIFF: hi\rBen: ho\rZo\xc3"),
+            ("RIFF: hi\rBen: ho\rZo".to_owned(), "UTF-8", vec![3])
+        );
         assert_eq!(read(b"Ben: hi\nZo\xc3"), ("Ben: hi\nZo".to_owned(), "UTF-8", vec![2]));
         assert_eq!(read(b"\xff\xfeA\0B"), ("A".to_owned(), "UTF-16LE", vec![1]));
     }

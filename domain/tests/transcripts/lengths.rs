@@ -32,6 +32,16 @@ fn a_label_of_many_lines_is_read_once() {
 }
 
 #[test]
+fn cues_of_many_lines_and_footers_before_blanks_are_read_once() {
+    let (lines, half) = ("a\n".repeat(400_000), "a\n".repeat(200_000));
+    let cues = format!("00:00.000 --> 00:01.000\n{lines}\n00:01.000 --> 00:02.000\n{half}b\n{half}");
+    read(&format!("WEBVTT\n\n{cues}"), Format::WebVtt);
+    let footers = "Transcribed by https://otter.ai\n".repeat(20_000);
+    let text = format!("1\n00:00:00,000 --> 00:00:01,000\nHi.\n\n{footers}{}", " \n".repeat(1 << 20));
+    read(&text, Format::Srt);
+}
+
+#[test]
 fn words_of_closing_signs_alone_are_read_once() {
     let word = "{\"word\": \"」\", \"start\": 0, \"end\": 0},";
     read(&format!("{{\"words\": [{}]}}", word.repeat(300_000)), Format::WhisperJson);

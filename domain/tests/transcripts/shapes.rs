@@ -169,6 +169,15 @@ fn srt_is_read_in_the_shapes_it_is_found_in() {
 }
 
 #[test]
+fn a_time_beside_a_label_within_a_cue_is_told() {
+    let srt = "1\n00:00:01,000 --> 00:00:02,000\nAnna: Hi.\n\n2\n00:00:03,000 --> 00:00:04,000\n[00:07] Anna: Ho.\n";
+    let read = parse(srt.as_bytes(), None, &Limits::default()).unwrap();
+    assert_eq!(read.turns[1].text, "Ho.");
+    let told: Vec<_> = read.report.notes.iter().map(|note| (note.line, note.reason.as_str())).collect();
+    assert_eq!(told, [(7, "a time beside a label was left out: the cue has times of its own")]);
+}
+
+#[test]
 fn srt_labels_hold_until_the_next() {
     let transcript = read(
         "1\n00:00:01,000 --> 00:00:02,000\n- Anna: Hello.\n- Ben: Hi.\n\n2\n00:00:02,000 --> 00:00:03,000\nHow are you?\n\n\

@@ -76,14 +76,17 @@ impl SearchFilter {
             people: Vec::new(),
         };
         let longest = filter.tags.len().max(filter.speakers.len()).max(filter.conversation_ids.len());
-        let longest = longest.max(filter.languages.len()).max(filter.person_ids.len()).max(filter.kinds.len());
+        let longest =
+            longest.max(filter.languages.len()).max(filter.person_ids.len()).max(filter.kinds.len());
         if longest > MAX_VALUES {
             return Err(refuse(format!(
                 "a list of a filter has at most {MAX_VALUES} values; this one has {longest}"
             )));
         }
         if filter.occurred_from.zip(filter.occurred_before).is_some_and(|(from, before)| before <= from) {
-            return Err(refuse("`occurredBefore` must be later than `occurredFrom`: nothing lies between these"));
+            return Err(refuse(
+                "`occurredBefore` must be later than `occurredFrom`: nothing lies between these",
+            ));
         }
         Ok(filter)
     }

@@ -11,7 +11,7 @@ use super::{
         formats::webvtt::squeeze,
         labels,
         lines::Lines,
-        report::Log,
+        report::{Log, Place},
         spoken::{Piece, Source},
     },
     is_aside,
@@ -43,7 +43,7 @@ impl Labels {
             let mut found = Vec::new();
             for mut piece in cue.drain(..) {
                 if self.parts(&piece.text) {
-                    self.split_lines(piece, &mut found);
+                    self.split_lines(piece, &mut found, log);
                 } else {
                     piece.text = flat(std::mem::take(&mut piece.text));
                     found.push(piece);
@@ -62,10 +62,10 @@ impl Labels {
     }
 
     /// Cuts a piece where a line names a speaker or begins with a dialogue dash. Labels without text go.
-    fn split_lines<'a>(&mut self, mut piece: Piece<'a>, found: &mut Vec<Piece<'a>>) {
+    fn split_lines<'a>(&mut self, mut piece: Piece<'a>, found: &mut Vec<Piece<'a>>, log: &mut Log) {
         match std::mem::take(&mut piece.text) {
-            Cow::Borrowed(text) => self.split(&piece, text, found, |part| part),
-            Cow::Owned(text) => self.split(&piece, &text, found, |part| Cow::Owned(part.into_owned())),
+            Cow::Borrowed(text) => self.split(&piece, text, found, log, |part| part),
+            Cow::Owned(text) => self.split(&piece, &text, found, log, |part| Cow::Owned(part.into_owned())),
         }
     }
 
@@ -74,6 +74,7 @@ impl Labels {
         piece: &Piece<'a>,
         text: &'t str,
         found: &mut Vec<Piece<'a>>,
+        log: &mut Log,
         own: impl Fn(Cow<'t, str>) -> Cow<'a, str>,
     ) {
         let dashes = has_dashes(text);
@@ -92,6 +93,10 @@ impl Labels {
             {
                 plain.clone_into(&mut self.plain);
             }
+            let place = Place::from(piece.place.line + line.number - 1);
+            if label.is_some_and(|labelled| labelled.mark.is_some()) {
+                log.warning(place, "a time beside a label was left out: the cue has times of its own");
+            }
             let dash = undashed(line.text).filter(|_| dashes);
             let rest = match (label, dash) {
                 (Some(labelled), _) => labelled.text,
@@ -102,7 +107,7 @@ impl Labels {
                 let speaker = label.map(|labelled| own(Cow::Borrowed(labelled.label)));
                 let next = Piece {
                     speaker: speaker.or_else(|| piece.speaker.clone()),
-                    place: (piece.place.line + line.number - 1).into(),
+                    place,
                     turns: true,
                     ..piece.clone()
                 };

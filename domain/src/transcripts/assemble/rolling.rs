@@ -90,7 +90,22 @@ fn follows(before: &Piece<'_>, now: &[Piece<'_>]) -> bool {
         && start.since(ended) <= GAP_MS
 }
 
-/// How many lines at the head of `now` are those at the end of `before`.
+/// How many lines at the head of `now` are those at the end of `before`. Each line is compared twice at most, as Knuth,
+/// Morris and Pratt have it: cues may be as long as a file.
 fn overlap(before: &[Cow<'_, str>], now: &[Cow<'_, str>]) -> usize {
-    (1..=before.len().min(now.len())).rev().find(|count| before.ends_with(&now[..*count])).unwrap_or(0)
+    // How many lines at the head are also those at the end of the first one, two, three and so on.
+    let mut borders = vec![0; now.len()];
+    for at in 1..now.len() {
+        borders[at] = extended(now, &borders, borders[at - 1], &now[at]);
+    }
+    let last = &before[before.len() - before.len().min(now.len())..];
+    last.iter().fold(0, |shown, line| extended(now, &borders, shown, line))
+}
+
+/// How many lines at the head of `now` end with `line`, where `shown` of them ended with the line before it.
+fn extended(now: &[Cow<'_, str>], borders: &[usize], mut shown: usize, line: &str) -> usize {
+    while shown > 0 && now.get(shown).is_none_or(|next| next != line) {
+        shown = borders[shown - 1];
+    }
+    shown + usize::from(now.get(shown).is_some_and(|next| next == line))
 }

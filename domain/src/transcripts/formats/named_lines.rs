@@ -139,7 +139,9 @@ impl<'a> Reading<'a, '_> {
         if !open.text.is_empty() {
             open.text.push_str(if paragraph { "\n\n" } else { " " });
         }
-        open.text.reserve_exact(said.len());
+        if open.text.is_empty() {
+            open.text.reserve_exact(said.len());
+        }
         if !(self.survey.is_markdown() && said.contains('\\')) {
             return open.text.push_str(&squeeze(said));
         }

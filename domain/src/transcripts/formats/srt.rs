@@ -55,7 +55,7 @@ impl FormatReader for Srt {
                 index = block.take_index(index);
                 let next = Block { head: Some(Head { timing, line }), ..Block::default() };
                 std::mem::replace(&mut block, next).give(&text, &mut source)?;
-            } else if is_footer(line.text) && text[line.end()..].trim().is_empty() {
+            } else if is_footer(line.text) && text[line.end()..].trim_start().is_empty() {
                 source.log.aside(line.number, "the footer of the exporter");
             } else {
                 block.push(line);

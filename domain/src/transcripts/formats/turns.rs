@@ -181,8 +181,17 @@ pub(super) fn is_name(name: &str) -> bool {
     name.chars().count() <= MAX_NAME_CHARS
         && name.contains(char::is_alphabetic)
         && name.starts_with(|first: char| first.is_alphanumeric() || matches!(first, '@' | '+' | '(' | '['))
-        && !name.ends_with(['.', '?', '!', ':', ',', ';'])
+        && !name.ends_with(['?', '!', ':', ',', ';'])
+        && (!name.ends_with('.') || ends_in_abbreviation(name))
         && times::lenient(name).is_none()
+}
+
+/// `Anna L.`, `Sam Ode Jr.`: names end in a full stop, too.
+fn ends_in_abbreviation(name: &str) -> bool {
+    let Some((before, last)) = name.trim_end_matches('.').rsplit_once(' ') else { return false };
+    let short =
+        matches!(last, "Jr" | "Sr" | "Esq") || (last.len() == 1 && last.starts_with(char::is_uppercase));
+    short && !before.ends_with(['.', '?', '!', ',']) || matches!(last, "Jr" | "Sr") && before.ends_with(',')
 }
 
 /// What documents put above a talk: its date, its length.
@@ -226,6 +235,8 @@ mod tests {
             ("Anna Lee  0:03", "Anna Lee", 3_000),
             ("Lee, Anna (Guest)   1:02:03 ", "Lee, Anna (Guest)", 3_723_000),
             ("Anna\t12:03", "Anna", 723_000),
+            ("Anna L.  12:03", "Anna L.", 723_000),
+            ("Ode, Sam Jr.  12:03", "Ode, Sam Jr.", 723_000),
             ("Anna\u{a0}\u{a0}12:03", "Anna", 723_000),
         ] {
             let found = name_and_time(line).unwrap_or_else(|| panic!("{line}"));
