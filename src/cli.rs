@@ -258,7 +258,7 @@ pub(crate) struct Import {
     /// When it took place: 2026-03-01, `2026-03-01 14:30` (UTC) or 2026-03-01T14:30:00+01:00
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) occurred_at: Option<Timestamp>,
-    /// Report what would be imported, and write nothing
+    /// Report what would be imported, how it would begin and what is there already, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Wait until everything is found by word and by meaning, and analysed

@@ -34,7 +34,9 @@ pub(crate) use audit::AuditEntry;
 pub(crate) use batches::Batch;
 pub(crate) use credentials::{Credential, Credentials};
 pub(crate) use export::{ExportedConversation, ExportedFile, Which};
-pub(crate) use import::{ConversationRef, ImportInput, Imported, Report, ReportNote, Source};
+pub(crate) use import::{
+    ConversationRef, ImportInput, Imported, Preview, PreviewTurn, Report, ReportNote, Source,
+};
 pub(crate) use jobs::{AttemptError, Counts, Job, JobFilter, QueueStats, QueueWatch};
 pub(crate) use progress::{Stage, Watch};
 pub(crate) use schedules::Schedule;

@@ -121,6 +121,13 @@ async fn an_archive_becomes_a_conversation_a_file_and_a_second_run_brings_what_i
     assert_eq!(entry(9)["conversation"]["id"], entry(3)["conversation"]["id"]);
     let failed = owner.data(LOOK, json!({ "id": id, "outcome": "FAILED" })).await;
     assert_eq!(told(&failed["archiveImport"]).len(), 4);
+    let before = world.number("SELECT count(*) FROM conversations").await;
+    let again = brought(&owner, "talks.zip", zip(MIXED), json!({ "dryRun": true })).await;
+    let again = ended(&owner, &again).await;
+    let counts = json!({ "created": 0, "existing": 4, "wouldImport": 0, "failed": 4, "passedOver": 2 });
+    assert_eq!(again["counts"], counts);
+    assert_eq!(again["entries"]["edges"][1]["node"]["conversation"]["id"], entry(1)["conversation"]["id"]);
+    assert_eq!(world.number("SELECT count(*) FROM conversations").await, before);
     // Nothing is left of the archives but what was imported.
     eventually("the archives are gone", async || (world.objects().len() == 3).then_some(())).await;
 
@@ -136,7 +143,7 @@ async fn an_archive_becomes_a_conversation_a_file_and_a_second_run_brings_what_i
     let list = "{ archiveImports { edges { node { fileName } } } }";
     let names = owner.data(list, json!({})).await["archiveImports"]["edges"].clone();
     let name = |at: usize| names[at]["node"]["fileName"].clone();
-    assert_eq!([name(0), name(1), name(2)], ["talks.tgz", "talks.zip", "talks.zip"]);
+    assert_eq!([0, 1, 2, 3].map(name), ["talks.tgz", "talks.zip", "talks.zip", "talks.zip"]);
 
     // What is found is the archive's; what is deleted leaves no name.
     let created = second["entries"]["edges"][2]["node"]["conversation"]["id"].as_str().expect("an id");

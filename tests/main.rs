@@ -10,6 +10,7 @@ mod batches;
 mod chaos;
 mod console;
 mod conversations;
+mod dry_runs;
 mod erasure;
 mod exports;
 mod imports;

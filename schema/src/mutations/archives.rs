@@ -31,7 +31,8 @@ struct ImportArchiveInput {
     occurred_at: Option<Timestamp>,
     #[graphql(default)]
     tags: Vec<String>,
-    /// Reports what would be imported, file by file, and makes no conversations.
+    /// Reports what would be imported and what is there already, file by file, and makes no conversations. Bytes that stand in
+    /// the archive twice would be imported once, and are told twice.
     #[graphql(default)]
     dry_run: bool,
 }

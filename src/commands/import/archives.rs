@@ -132,7 +132,16 @@ fn result(archive: &str, entry: ArchiveEntry) -> FileResult {
         "WOULD_IMPORT" => Fate::WouldImport,
         _ => return FileResult::refused(file, problem.into_iter().collect()),
     };
-    FileResult { file, outcome, conversation, report, errors: Vec::new(), told: Vec::new(), ready: None }
+    FileResult {
+        file,
+        outcome,
+        conversation,
+        preview: None,
+        report,
+        errors: Vec::new(),
+        told: Vec::new(),
+        ready: None,
+    }
 }
 
 fn ended_badly(state: &str, problem: Option<UserError>) -> Option<UserError> {
