@@ -1,6 +1,7 @@
 //! What can be typed: commands, flags and their help.
 
 mod audit;
+mod erase;
 mod export;
 mod jobs;
 mod schedule;
@@ -13,6 +14,7 @@ use colloquy_domain::{jobs::Queue, time::Timestamp, transcripts::report::Format}
 use url::Url;
 
 pub(crate) use audit::Audit;
+pub(crate) use erase::{Erase, EraseCommand, EraseConversations, ErasePerson, How};
 pub(crate) use export::{Export, ExportFormat};
 pub(crate) use jobs::{Change, Jobs, JobsCommand, ListJobs, PauseQueue, ShowJob, ShowQueues, Which};
 pub(crate) use schedule::{CreateSchedule, Schedule, ScheduleCommand, UpdateSchedule};
@@ -97,6 +99,8 @@ Each call makes a key; `revokeApiKey` takes one back.")]
     Import(Import),
     /// Write transcripts as files: JSON, WebVTT, SRT, Markdown, text
     Export(Export),
+    /// Take conversations and people out of every store, for good
+    Erase(Erase),
     /// Search what was said
     Search(Search),
     /// Look at background work, and mend it: list, retry, cancel, discard, pause

@@ -12,6 +12,7 @@ mod console;
 mod conversations;
 mod dry_runs;
 mod erasure;
+mod erasure_shell;
 mod exports;
 mod imports;
 mod jobs;
