@@ -336,6 +336,7 @@ pub(crate) struct Search {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   colloquy batch plan reanalyze --tag pay --analyzer extractive
+  colloquy batch plan reimport --id ID --overwrite-edits
   colloquy batch start ID --cap 1.50 --watch
   colloquy batch pause ID
   colloquy batch list --json | jq '.[] | select(.failed > 0)'
@@ -422,6 +423,10 @@ pub(crate) struct BatchWork {
     /// For `reanalyze`
     #[arg(long, value_name = "ANALYZER", value_enum, default_value_t)]
     pub(crate) analyzer: Analyzer,
+    /// For `reimport`: also what people have changed since it was read, which is skipped otherwise; their changes are past
+    /// revisions then, and come back by a revert
+    #[arg(long)]
+    pub(crate) overwrite_edits: bool,
 }
 
 #[derive(Debug, Args)]
