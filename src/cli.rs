@@ -240,9 +240,10 @@ pub(crate) struct Logout {
   colloquy import talks/ --json | jq 'select(.outcome == \"failed\")'
 
 Of a folder the files that end in .vtt, .srt, .txt, .md, .json, .docx, .csv, .tsv or .TextGrid are taken, and archives, also in folders below; a file
-that is named is always tried. Archives are known by their content, and the server imports each of their files,
-also when Ctrl-C ends this command. The same bytes again are no second conversation. Ctrl-C finishes what is under
-way.")]
+that is named is always tried. Archives are known by their content, and the server imports each of their files.
+The same bytes again are no second conversation. Ctrl-C finishes the files that are under way and cancels archives: what was
+imported stays, and the same command later brings the rest. Ctrl-C again waits for nothing; the server may then go on
+with an archive.")]
 pub(crate) struct Import {
     /// Files and folders; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
