@@ -1,6 +1,7 @@
 //! What can be typed: commands, flags and their help.
 
 mod audit;
+mod erase;
 mod export;
 mod jobs;
 mod schedule;
@@ -13,6 +14,7 @@ use colloquy_domain::{jobs::Queue, time::Timestamp, transcripts::report::Format}
 use url::Url;
 
 pub(crate) use audit::Audit;
+pub(crate) use erase::{Erase, EraseCommand, EraseConversations, ErasePerson, How};
 pub(crate) use export::{Export, ExportFormat};
 pub(crate) use jobs::{Change, Jobs, JobsCommand, ListJobs, PauseQueue, ShowJob, ShowQueues, Which};
 pub(crate) use schedule::{CreateSchedule, Schedule, ScheduleCommand, UpdateSchedule};
@@ -97,6 +99,8 @@ Each call makes a key; `revokeApiKey` takes one back.")]
     Import(Import),
     /// Write transcripts as files: JSON, WebVTT, SRT, Markdown, text
     Export(Export),
+    /// Take conversations and people out of every store, for good
+    Erase(Erase),
     /// Search what was said
     Search(Search),
     /// Look at background work, and mend it: list, retry, cancel, discard, pause
@@ -236,9 +240,10 @@ pub(crate) struct Logout {
   colloquy import talks/ --json | jq 'select(.outcome == \"failed\")'
 
 Of a folder the files that end in .vtt, .srt, .txt, .md, .json, .docx, .csv, .tsv or .TextGrid are taken, and archives, also in folders below; a file
-that is named is always tried. Archives are known by their content, and the server imports each of their files,
-also when Ctrl-C ends this command. The same bytes again are no second conversation. Ctrl-C finishes what is under
-way.")]
+that is named is always tried. Archives are known by their content, and the server imports each of their files.
+The same bytes again are no second conversation. Ctrl-C finishes the files that are under way and cancels archives: what was
+imported stays, and the same command later brings the rest. Ctrl-C again waits for nothing; the server may then go on
+with an archive.")]
 pub(crate) struct Import {
     /// Files and folders; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
@@ -258,7 +263,7 @@ pub(crate) struct Import {
     /// When it took place: 2026-03-01, `2026-03-01 14:30` (UTC) or 2026-03-01T14:30:00+01:00
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) occurred_at: Option<Timestamp>,
-    /// Report what would be imported, and write nothing
+    /// Report what would be imported, how it would begin and what is there already, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Wait until everything is found by word and by meaning, and analysed
@@ -332,6 +337,7 @@ pub(crate) struct Search {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   colloquy batch plan reanalyze --tag pay --analyzer extractive
+  colloquy batch plan reimport --id ID --overwrite-edits
   colloquy batch start ID --cap 1.50 --watch
   colloquy batch pause ID
   colloquy batch list --json | jq '.[] | select(.failed > 0)'
@@ -418,6 +424,10 @@ pub(crate) struct BatchWork {
     /// For `reanalyze`
     #[arg(long, value_name = "ANALYZER", value_enum, default_value_t)]
     pub(crate) analyzer: Analyzer,
+    /// For `reimport`: also what people have changed since it was read, which is skipped otherwise; their changes are past
+    /// revisions then, and come back by a revert
+    #[arg(long)]
+    pub(crate) overwrite_edits: bool,
 }
 
 #[derive(Debug, Args)]

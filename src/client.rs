@@ -4,6 +4,7 @@ mod archives;
 mod audit;
 mod batches;
 mod credentials;
+mod erasures;
 mod export;
 mod import;
 mod jobs;
@@ -33,8 +34,11 @@ pub(crate) use archives::ArchiveEntry;
 pub(crate) use audit::AuditEntry;
 pub(crate) use batches::Batch;
 pub(crate) use credentials::{Credential, Credentials};
+pub(crate) use erasures::{Erasure, Named, PersonRef, Removed};
 pub(crate) use export::{ExportedConversation, ExportedFile, Which};
-pub(crate) use import::{ConversationRef, ImportInput, Imported, Report, ReportNote, Source};
+pub(crate) use import::{
+    ConversationRef, ImportInput, Imported, Preview, PreviewTurn, Report, ReportNote, Source,
+};
 pub(crate) use jobs::{AttemptError, Counts, Job, JobFilter, QueueStats, QueueWatch};
 pub(crate) use progress::{Stage, Watch};
 pub(crate) use schedules::Schedule;

@@ -4,6 +4,7 @@ mod audit;
 mod batch;
 mod demo;
 mod doctor;
+mod erase;
 mod export;
 mod import;
 mod jobs;
@@ -103,6 +104,7 @@ async fn run_logged(command: Command, common: Common, mut config: Config) -> Res
         Command::Doctor => return doctor::run(&common, config).await,
         Command::Import(args) => return import::run(&common, args).await,
         Command::Export(args) => return export::run(&common, args).await,
+        Command::Erase(args) => return Box::pin(erase::run(&common, args)).await,
         Command::Search(args) => return search::run(&common, args).await,
         Command::Jobs(args) => return Box::pin(jobs::run(&common, args.command, config)).await,
         Command::Audit(args) => return audit::run(&common, args, config).await,
@@ -120,6 +122,7 @@ fn has_json(command: &Command) -> bool {
         command,
         Command::Import(_)
             | Command::Export(_)
+            | Command::Erase(_)
             | Command::Search(_)
             | Command::Jobs(_)
             | Command::Audit(_)

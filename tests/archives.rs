@@ -121,6 +121,13 @@ async fn an_archive_becomes_a_conversation_a_file_and_a_second_run_brings_what_i
     assert_eq!(entry(9)["conversation"]["id"], entry(3)["conversation"]["id"]);
     let failed = owner.data(LOOK, json!({ "id": id, "outcome": "FAILED" })).await;
     assert_eq!(told(&failed["archiveImport"]).len(), 4);
+    let before = world.number("SELECT count(*) FROM conversations").await;
+    let again = brought(&owner, "talks.zip", zip(MIXED), json!({ "dryRun": true })).await;
+    let again = ended(&owner, &again).await;
+    let counts = json!({ "created": 0, "existing": 4, "wouldImport": 0, "failed": 4, "passedOver": 2 });
+    assert_eq!(again["counts"], counts);
+    assert_eq!(again["entries"]["edges"][1]["node"]["conversation"]["id"], entry(1)["conversation"]["id"]);
+    assert_eq!(world.number("SELECT count(*) FROM conversations").await, before);
     // Nothing is left of the archives but what was imported.
     eventually("the archives are gone", async || (world.objects().len() == 3).then_some(())).await;
 
@@ -136,7 +143,7 @@ async fn an_archive_becomes_a_conversation_a_file_and_a_second_run_brings_what_i
     let list = "{ archiveImports { edges { node { fileName } } } }";
     let names = owner.data(list, json!({})).await["archiveImports"]["edges"].clone();
     let name = |at: usize| names[at]["node"]["fileName"].clone();
-    assert_eq!([name(0), name(1), name(2)], ["talks.tgz", "talks.zip", "talks.zip"]);
+    assert_eq!([0, 1, 2, 3].map(name), ["talks.tgz", "talks.zip", "talks.zip", "talks.zip"]);
 
     // What is found is the archive's; what is deleted leaves no name.
     let created = second["entries"]["edges"][2]["node"]["conversation"]["id"].as_str().expect("an id");
@@ -348,24 +355,81 @@ async fn archives_are_imported_by_the_shell_as_files_are_with_one_summary() {
 }
 
 #[tokio::test]
-async fn ctrl_c_leaves_the_server_at_work_and_says_how_to_look() {
+async fn a_member_cancels_an_archive_and_what_was_imported_stays() {
+    const FILES: i64 = 400;
+    const CANCEL: &str = "archiveImport { state }";
+    let mut world = world!();
+    // A run hears of it with the next heartbeat of its worker.
+    world.set("COLLOQUY_WORKER_LEASE_MS", "1500");
+    let api = world.api().await;
+    let client = sign_up(&api).await;
+    let key = async |role: &str| {
+        let made = client.change("createApiKey", "secret", json!({ "name": role, "role": role })).await;
+        api.with(made["secret"].as_str().expect("a key"))
+    };
+    let (member, viewer) = (key("MEMBER").await, key("VIEWER").await);
+    let talk = |n| (format!("talk {n}.txt"), format!("Ada: This is talk {n}.\nBen: So it is.\n"));
+    let files: Vec<(String, String)> = (0..FILES).map(talk).collect();
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+    let archive = tar_gz(&files);
+    let id = brought(&member, "many.tgz", archive.clone(), json!({})).await;
+    let mutation = "mutation($id: ID!) { cancelArchiveImport(input: { id: $id }) { userErrors { code } } }";
+    assert_eq!(viewer.ask(mutation, json!({ "id": id })).await.code(), "FORBIDDEN");
+    let worker = world.worker(&["--queues", "ingest", "--concurrency", "2"]);
+    let conversations = "SELECT count(*) FROM conversations";
+    eventually("some of it is imported", async || (world.number(conversations).await >= 20).then_some(()))
+        .await;
+    for _ in 0..2 {
+        let asked = member.change("cancelArchiveImport", CANCEL, json!({ "id": id })).await;
+        let state = asked["archiveImport"]["state"].as_str().expect("a state");
+        assert!(["RUNNING", "CANCELLED"].contains(&state), "{state}");
+    }
+    let look = ended(&member, &id).await;
+    assert_eq!((&look["state"], &look["problem"]), (&json!("CANCELLED"), &Value::Null));
+    let there = world.number(conversations).await;
+    assert!((20..FILES).contains(&there), "{there}");
+    assert!(look["counts"]["created"].as_i64() <= Some(there) && look["counts"]["failed"] == 0, "{look:#?}");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(world.number(conversations).await, there, "no more of it is begun");
+    drop(worker);
+
+    // The same archive brings what is missing, and one that has ended is as it is.
+    let _worker = world.worker(&["--queues", "ingest"]);
+    let second = brought(&member, "many.tgz", archive, json!({})).await;
+    let look = ended(&member, &second).await;
+    let counts = json!({ "created": FILES - there, "existing": there, "wouldImport": 0, "failed": 0, "passedOver": 0 });
+    assert_eq!((&look["state"], &look["counts"]), (&json!("DONE"), &counts));
+    assert_eq!(member.refused("cancelArchiveImport", json!({ "id": second })).await, "ARCHIVE_ENDED");
+    assert_eq!(member.refused("cancelArchiveImport", json!({ "id": "nothing" })).await, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn ctrl_c_cancels_archives_and_the_same_command_brings_the_rest_later() {
     let mut world = world!();
     let api = world.api().await;
     let client = sign_up(&api).await;
     world.set("COLLOQUY_TOKEN", client.token());
     world.set("COLLOQUY_SERVER", &api.url);
     let talks = folder_with_archives(&world);
+    let archive = format!("{talks}/numbers.tgz");
     // Nobody unpacks yet, so that it waits.
-    let mut import = world.start(&["import", &format!("{talks}/numbers.tgz")]);
+    let mut import = world.start(&["import", &archive]);
     let there = "SELECT count(*) FROM archive_imports";
     eventually("the archive is taken in", async || (world.number(there).await == 1).then_some(())).await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     import.signal(Signal::SIGINT);
     assert_eq!(import.ended().await.code(), Some(130));
     let said = import.log();
-    assert!(said.contains("interrupted: nothing was imported"), "{said}");
-    let id = said.split("archiveImport(id: \"").nth(1).and_then(|rest| rest.split('"').next());
+    assert!(said.contains("cancelling archives") && said.contains("its import was cancelled"), "{said}");
+    assert!(said.contains("interrupted: 1 failed"), "{said}");
+    let list = "{ archiveImports { edges { node { id state } } } }";
+    let node = client.data(list, json!({})).await["archiveImports"]["edges"][0]["node"].clone();
+    assert_eq!(node["state"], "CANCELLED");
+
     let _worker = world.worker(&["--queues", "ingest"]);
-    let look = ended(&client, id.expect("an id that is told")).await;
-    assert_eq!(told(&look), [("deeper/numbers.txt", "CREATED", "")]);
+    let again = world.run(&["import", "--json", &archive]).await;
+    assert_eq!(outcomes(&again.json()), [("numbers.tgz/deeper/numbers.txt", "created")]);
+    let look = client.data(LOOK, json!({ "id": node["id"] })).await["archiveImport"].clone();
+    assert_eq!((&look["state"], told(&look).len()), (&json!("CANCELLED"), 0));
 }

@@ -225,7 +225,27 @@ async fn a_dry_run_reports_and_writes_nothing() {
     assert_eq!((&dry["created"], &dry["conversation"]), (&json!(false), &Value::Null));
     assert_eq!(dry["jobs"], json!([]));
     assert_eq!(kept(&world).await, before);
-    assert_eq!(client.import(import()).await["report"], dry["report"]);
+    let real = client.import(import()).await;
+    assert_eq!(real["report"], dry["report"]);
+
+    // What is there already is told as a real run tells it.
+    let before = kept(&world).await;
+    for again in [import(), Import { text: VTT, title: Some("Other"), ..Import::default() }] {
+        let dry = client.import(Import { dry_run: true, ..again }).await;
+        assert_eq!(dry["conversation"]["id"], real["conversation"]["id"], "{dry:#?}");
+        assert_eq!(dry["conversation"]["title"], real["conversation"]["title"]);
+        assert_eq!((&dry["created"], &dry["preview"]), (&json!(false), &Value::Null));
+        assert_eq!((&dry["report"], &dry["jobs"]), (&real["report"], &json!([])));
+    }
+    let taken = client.import(Import { dry_run: true, text: LINES, ..import() }).await;
+    assert_eq!(refusal(&taken).0, "EXTERNAL_ID_TAKEN");
+    assert_eq!(kept(&world).await, before);
+    let input = json!({ "email": "eve@example.com", "password": "correct horse", "name": "Eve", "organizationName": "Eve" });
+    let session = server.anonymous().change("signUp", "session { accessToken }", input).await;
+    let other = server.with(session["session"]["accessToken"].as_str().expect("a token"));
+    let elsewhere = other.import(Import { dry_run: true, ..import() }).await;
+    assert_eq!(elsewhere["conversation"], Value::Null, "of another organization nothing is told");
+    assert_eq!(elsewhere["preview"]["turns"][0]["speaker"], "Mara");
 }
 
 #[tokio::test]

@@ -149,7 +149,7 @@ async fn every_change_is_a_revision_that_can_be_read_compared_and_undone() {
     assert_eq!(compare(&client, &id, 4, 1).await["segments"]["edges"][0]["node"]["kind"], "ADDED");
     assert_eq!(compare(&client, &id, 1, 8).await["segments"]["edges"], json!([]));
     let strange = "query($id: ID!) { compareRevisions(conversationId: $id, from: 0, to: 1) { from } }";
-    assert_eq!(client.ask(strange, json!({ "id": id })).await.code(), "BAD_USER_INPUT");
+    assert_eq!(client.ask(strange, json!({ "id": id })).await.code(), "NO_SUCH_REVISION");
 }
 
 async fn compare(client: &Client, id: &str, from: i32, to: i32) -> Value {
@@ -360,6 +360,19 @@ async fn a_reimport_leaves_alone_what_was_changed_by_hand_unless_it_is_told_othe
     assert_eq!(said(&client, &id, None).await[0], "Ana: The harbour has thawed.");
     client.idle().await;
     assert_eq!(run(json!({})).await.0[0]["conversations"], 1);
+
+    // The shell says how, and does it.
+    let batch = async |args: &[&str]| world.run(&[&["batch"], args].concat()).await;
+    let told = batch(&["plan", "reimport", "--all"]).await.well();
+    assert!(told.contains("1 conversation: they were changed by hand"), "{told}");
+    assert!(told.contains("unless --overwrite-edits is given with the plan"), "{told}");
+    let planned = batch(&["plan", "reimport", "--id", &id, "--overwrite-edits", "--json"]).await.json();
+    assert_eq!(planned[0]["plan"]["impossible"], json!([]));
+    let started = batch(&["start", planned[0]["id"].as_str().expect("an id"), "--watch"]).await;
+    assert_eq!(started.code, Some(0), "{started:#?}");
+    assert_eq!(said(&client, &id, None).await[0], "Ana: The harbour is frozen today.");
+    let strange = batch(&["plan", "purge", "--all", "--overwrite-edits"]).await;
+    assert!(strange.code == Some(2) && strange.stderr.contains("`reimport`"), "{strange:#?}");
 }
 
 #[tokio::test]

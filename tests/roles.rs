@@ -159,6 +159,11 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
         "mutation($input: ImportArchiveInput!) { importArchive(input: $input) { userErrors { code } } }",
         Some("MEMBER"),
     ),
+    (
+        "cancelArchiveImport",
+        "mutation($archive: ID!) { cancelArchiveImport(input: { id: $archive }) { userErrors { code } } }",
+        Some("MEMBER"),
+    ),
     ("archiveImport", "query($archive: ID!) { archiveImport(id: $archive) { id } }", Some("VIEWER")),
     ("archiveImports", "{ archiveImports(first: 1) { edges { cursor } } }", Some("VIEWER")),
     (

@@ -23,6 +23,11 @@ const TABLE: &[(&str, &str, &str)] = &[
         "z",
         "query($id: ID!) { found: archiveImport(id: $id) { id fileName entries { edges { node { name } } } } }",
     ),
+    (
+        "CancelArchiveImportInput.id",
+        "z",
+        "mutation($id: ID!) { found: cancelArchiveImport(input: { id: $id }) { archiveImport { id } userErrors { code } } }",
+    ),
     ("Query.job.id", "j", "query($id: ID!) { found: job(id: $id) { id kind } }"),
     (
         "SearchFilter.conversationIds",
@@ -450,6 +455,7 @@ async fn no_id_of_another_tenant_opens_anything() {
                 json!({ "savedSearch": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "erasure": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "person": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
+                json!({ "archiveImport": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "participant": null, "userErrors": [{ "code": "NOT_FOUND" }] }),
                 json!({ "batch": null, "userErrors": [{ "code": "NOTHING_TO_DO" }] }),
                 json!({ "deletedId": null, "userErrors": [{ "code": "NOT_FOUND" }] }),

@@ -2,6 +2,7 @@
 //! conversation of its own; what became of each is written beside it. One that is bad stops no other, and what stands
 //! there already is not made again, so that a second run brings only what is new.
 
+pub mod cancel;
 pub mod start;
 pub mod unpack;
 

@@ -161,6 +161,17 @@ pub async fn find(ports: &Ports, actor: &Actor, id: ErasureId) -> Result<Option<
     Ok(ports.erasures.find(actor.tenant(), &[id]).await?.pop())
 }
 
+/// Of what had this id; the newest, where a restore had it back.
+pub async fn find_of(
+    ports: &Ports,
+    actor: &Actor,
+    kind: ErasureKind,
+    subject: Uuid,
+) -> Result<Option<Erasure>> {
+    actor.require(Role::Admin)?;
+    ports.erasures.find_of(actor.tenant(), kind, subject).await
+}
+
 /// After so long whatever ran when something was erased has ended.
 pub fn settled_after(rules: &JobRules) -> Duration {
     let longest = JobKind::ALL.into_iter().filter(|kind| *kind != JobKind::SwitchGeneration);

@@ -8,7 +8,7 @@ use colloquy_domain::{
     accounts::{Actor, Role},
     audit,
     batches::rebuild,
-    erasure,
+    erasure::{self, ErasureKind},
     ids::{ArchiveImportId, BatchId, ConversationId, ErasureId, JobId, PersonId, SavedSearchId, ScheduleId},
     people,
     ports::store::people::AfterPerson,
@@ -422,10 +422,22 @@ impl Query {
     }
 
     /// Null where it names no erasure of your organization. For administrators.
-    async fn erasure(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Erasure>> {
+    async fn erasure(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its own, or that of the person or the conversation that was erased.")] id: ID,
+    ) -> Result<Option<Erasure>> {
         let actor = actor_with(ctx, Role::Admin)?;
-        let Some(id) = global_id::decode::<ErasureId>(&id) else { return Ok(None) };
-        Ok(erasure::find(ctx.ports(), actor, id).await.map_err(fault)?.map(Erasure))
+        let found = if let Some(id) = global_id::decode::<ErasureId>(&id) {
+            erasure::find(ctx.ports(), actor, id).await
+        } else if let Some(id) = global_id::decode::<PersonId>(&id) {
+            erasure::find_of(ctx.ports(), actor, ErasureKind::Person, id.0).await
+        } else if let Some(id) = global_id::decode::<ConversationId>(&id) {
+            erasure::find_of(ctx.ports(), actor, ErasureKind::Conversation, id.0).await
+        } else {
+            return Ok(None);
+        };
+        Ok(found.map_err(fault)?.map(Erasure))
     }
 
     /// Who and what was erased, by ids, newest first. At most 100 a page. For administrators.

@@ -11,6 +11,7 @@ use super::{Kind, Target};
 #[command(after_help = "Examples:
   colloquy export ID                          as JSON, into the present folder
   colloquy export ID --format vtt -o -        to standard output
+  colloquy export ID --revision 1             as it was before it was edited
   colloquy export --all --format md -o talks/
   colloquy export --tag pay --kind interview --format txt -o pay/
 
@@ -20,6 +21,9 @@ pub(crate) struct Export {
     /// Ids of conversations, as the API shows them
     #[arg(value_name = "ID", required_unless_present_any = ["all", "kinds", "tags", "title"])]
     pub(crate) ids: Vec<String>,
+    /// The transcript as it was at this revision, of one conversation; the current one where left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) revision: Option<i32>,
     /// Every conversation of the organization
     #[arg(long, conflicts_with = "ids")]
     pub(crate) all: bool,

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Client, ConversationRef, ImportInput, Report, Source, Trouble, Upload, UserError};
+use super::{
+    Client, ConversationRef, ImportInput, Report, Source, Trouble, Upload, UserError, shapes::mutation,
+};
 
 const START: &str = "
 mutation ImportArchive($input: ImportArchiveInput!) {
@@ -123,6 +125,23 @@ impl Client {
         let data: Data = self.once(START, &json!({ "input": input }), Some(&upload)).await?;
         let Payload { archive_import, user_errors } = data.import_archive;
         Ok(archive_import.map(|started| started.id).ok_or(user_errors))
+    }
+
+    /// Safe to repeat. What has ended is refused.
+    pub(crate) async fn cancel_archive(&self, id: &str) -> Result<Result<(), Vec<UserError>>, Trouble> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Payload {
+            user_errors: Vec<UserError>,
+        }
+        #[derive(Deserialize)]
+        struct Data {
+            payload: Payload,
+        }
+
+        let document = mutation("cancelArchiveImport", "archiveImport { id }");
+        let Data { payload } = self.query(&document, json!({ "input": { "id": id } })).await?;
+        Ok(if payload.user_errors.is_empty() { Ok(()) } else { Err(payload.user_errors) })
     }
 
     /// `None` where it is told of no more.

@@ -9,8 +9,8 @@ use crate::cli::{ExportFormat, Kind};
 const LIST: &str = "query Which($filter: ConversationFilter, $after: String) {
     conversations(filter: $filter, first: 100, after: $after) {
         edges { node { id } } pageInfo { hasNextPage endCursor } } }";
-const EXPORT: &str = "query Export($id: ID!, $format: ExportFormat!) {
-    conversation(id: $id) { id title export(format: $format) { fileName content } } }";
+const EXPORT: &str = "query Export($id: ID!, $format: ExportFormat!, $revision: Int) {
+    conversation(id: $id) { id title export(format: $format, revision: $revision) { fileName content } } }";
 
 /// A list that is empty narrows nothing.
 #[derive(Debug, Serialize)]
@@ -81,13 +81,15 @@ impl Client {
         &self,
         id: &str,
         format: ExportFormat,
+        revision: Option<i32>,
     ) -> Result<Option<ExportedConversation>, Trouble> {
         #[derive(Deserialize)]
         struct Data {
             conversation: Option<ExportedConversation>,
         }
 
-        let Data { conversation } = self.query(EXPORT, json!({ "id": id, "format": format })).await?;
+        let variables = json!({ "id": id, "format": format, "revision": revision });
+        let Data { conversation } = self.query(EXPORT, variables).await?;
         Ok(conversation)
     }
 }

@@ -12,6 +12,7 @@ const DOCUMENT: &str = "
 mutation Import($input: ImportConversationInput!) {
   importConversation(input: $input) {
     conversation { id title }
+    preview { title turns { speaker text startMs endMs } }
     report {
       format formatConfidence formatReason encoding cuesRead segments cuesDropped cuesMerged cuesSplit speakers
       speakerSource clock clockOrigin durationMs language notes { line endLine action reason }
@@ -46,6 +47,8 @@ pub(crate) struct Source {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Imported {
     pub(crate) conversation: Option<ConversationRef>,
+    /// What a dry run's conversation would be like.
+    pub(crate) preview: Option<Preview>,
     pub(crate) report: Option<Report>,
     pub(crate) created: bool,
     pub(crate) cursor: Option<String>,
@@ -56,6 +59,22 @@ pub(crate) struct Imported {
 pub(crate) struct ConversationRef {
     pub(crate) id: String,
     pub(crate) title: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Preview {
+    pub(crate) title: String,
+    /// The first of them.
+    pub(crate) turns: Vec<PreviewTurn>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PreviewTurn {
+    pub(crate) speaker: Option<String>,
+    pub(crate) text: String,
+    pub(crate) start_ms: Option<u64>,
+    pub(crate) end_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

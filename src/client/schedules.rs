@@ -12,7 +12,7 @@ const FIELDS: &str = "
 fragment All on Schedule {
   id name cron timeZone missedRuns isEnabled nextRunAt nextRuns(first: 5) createdAt updatedAt
   batch {
-    kind all createdWithinDays createdOlderThanDays analyzer cap acceptPartial perMinute
+    kind all createdWithinDays createdOlderThanDays analyzer overwriteEdits cap acceptPartial perMinute
     filter {
       conversationIds kinds tags occurredFrom occurredBefore createdFrom createdBefore titleContains
     }

@@ -21,11 +21,18 @@ struct Edge<T> {
 #[serde(rename_all = "camelCase")]
 struct PageInfo {
     has_next_page: bool,
+    /// Where it was asked for.
+    end_cursor: Option<String>,
 }
 
 impl<T> List<T> {
     pub(super) fn more(&self) -> bool {
         self.page_info.as_ref().is_some_and(|page| page.has_next_page)
+    }
+
+    /// Where the next page begins, where there is one and that was asked for.
+    pub(super) fn next(&self) -> Option<String> {
+        self.page_info.as_ref().filter(|page| page.has_next_page)?.end_cursor.clone()
     }
 
     pub(super) fn nodes(self) -> Vec<T> {

@@ -8,11 +8,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
+    Outcome, Usage,
     text::{count, word},
 };
 use crate::{
-    cli::{self, BatchCommand, BatchWork, Common},
+    cli::{self, BatchCommand, BatchKind, BatchWork, Common},
     client::{self, Batch, Client},
     output::{self, bad, bold, faint, good, odd, plain},
 };
@@ -20,6 +20,9 @@ use crate::{
 const POLL: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(common: &Common, args: cli::Batch) -> Result<Outcome> {
+    if let BatchCommand::Plan(args) = &args.command {
+        check(&args.work)?;
+    }
     let connection = client::connect(common, &args.target).await?;
     if connection.is_own() && !watches(&args.command) {
         output::warn("this standalone ends with the command; a batch goes on whenever one runs");
@@ -90,7 +93,20 @@ pub(super) fn work(args: &BatchWork) -> Value {
             "createdBefore": args.imported_before })
     });
     json!({ "kind": args.work, "filter": filter, "all": args.all,
-        "options": { "analyzer": args.analyzer } })
+        "options": { "analyzer": args.analyzer, "overwriteEdits": args.overwrite_edits } })
+}
+
+/// An option that would change nothing is a mistake, and of this one better told.
+pub(super) fn check(work: &BatchWork) -> Result<()> {
+    if work.overwrite_edits && work.work != BatchKind::Reimport {
+        return Err(Usage("--overwrite-edits is for `reimport`".to_owned()).into());
+    }
+    Ok(())
+}
+
+/// In the words of the shell.
+fn reason(text: &str) -> String {
+    plain(&text.replace("`overwriteEdits` says otherwise", "--overwrite-edits is given with the plan"))
 }
 
 /// The batch, and with `watch` how it moves until it is over.
@@ -182,7 +198,7 @@ fn tell(batch: &Batch) -> Result<()> {
     ))?;
     for one in &plan.impossible {
         let conversations = count(one.conversations as usize, "conversation");
-        output::line(format_args!("  {}: {conversations}: {}", odd("not possible"), plain(&one.reason)))?;
+        output::line(format_args!("  {}: {conversations}: {}", odd("not possible"), reason(&one.reason)))?;
     }
     if batch.state != "PLANNED" {
         output::line(format_args!("  {}", numbers(batch)))?;
@@ -237,6 +253,12 @@ fn list(common: &Common, found: &[Value]) -> Result<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_names_the_option_as_it_is_typed() {
+        let told = reason("these are skipped, unless `overwriteEdits` says otherwise");
+        assert_eq!(told, "these are skipped, unless --overwrite-edits is given with the plan");
+    }
 
     #[test]
     fn spans_are_rounded_up_to_what_people_wait_by() {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{Outcome, text::count};
+use super::{Outcome, Usage, text::count};
 use crate::{
     cli::{self, Common},
     client::{self, Client, ExportedConversation, ExportedFile, Which},
@@ -39,6 +39,9 @@ struct Line<'a> {
 }
 
 pub(crate) async fn run(common: &Common, args: cli::Export) -> Result<Outcome> {
+    if args.revision.is_some() && args.ids.len() != 1 {
+        return Err(Usage("--revision is of one conversation, which is named by its id".to_owned()).into());
+    }
     let folder = (args.output != Path::new("-")).then(|| args.output.clone());
     if let Some(folder) = &folder {
         fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
@@ -89,7 +92,7 @@ async fn one(
     sum: &mut Sum,
     bar: &ProgressBar,
 ) -> Result<()> {
-    let found = match client.export(id, args.format).await {
+    let found = match client.export(id, args.format, args.revision).await {
         Ok(Some(found)) => found,
         Ok(None) => return failed(common, id, "there is no such conversation", sum, bar),
         Err(trouble) => return failed(common, id, &trouble.to_string(), sum, bar),

@@ -2,6 +2,7 @@
 
 mod archives;
 mod files;
+mod preview;
 mod report;
 
 use std::{future::ready, io::Cursor, sync::Arc, time::Duration};
@@ -250,7 +251,7 @@ impl Run {
     }
 
     fn show(&self, result: &FileResult) -> Result<()> {
-        let shown = result.show(output::width(), self.verbose || self.dry_run);
+        let shown = result.show(output::width(), self.verbose || self.dry_run, self.verbose);
         self.bar.suspend(|| output::line(shown))
     }
 
@@ -320,20 +321,29 @@ fn is_archive(bytes: &Bytes) -> bool {
 
 /// One import as people read it.
 pub(super) fn show_report(file: &str, imported: &Imported, whole: bool) -> String {
-    result(file.to_owned(), false, imported.clone()).show(output::width(), whole)
+    result(file.to_owned(), false, imported.clone()).show(output::width(), whole, whole)
 }
 
 fn result(file: String, dry_run: bool, imported: Imported) -> FileResult {
-    let Imported { conversation, report, created, user_errors, .. } = imported;
+    let Imported { conversation, preview, report, created, user_errors, .. } = imported;
     if !user_errors.is_empty() {
         return FileResult::refused(file, user_errors);
     }
-    let outcome = match (dry_run, created) {
-        (true, _) => Fate::WouldImport,
-        (false, true) => Fate::Created,
-        (false, false) => Fate::AlreadyThere,
+    let outcome = match created {
+        true => Fate::Created,
+        false if dry_run && conversation.is_none() => Fate::WouldImport,
+        false => Fate::AlreadyThere,
     };
-    FileResult { file, outcome, conversation, report, errors: Vec::new(), told: Vec::new(), ready: None }
+    FileResult {
+        file,
+        outcome,
+        conversation,
+        preview,
+        report,
+        errors: Vec::new(),
+        told: Vec::new(),
+        ready: None,
+    }
 }
 
 /// Until it is ready or failed; a reason where neither can be told.

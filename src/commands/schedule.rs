@@ -11,6 +11,9 @@ use crate::{
 };
 
 pub(crate) async fn run(common: &Common, args: cli::Schedule) -> Result<Outcome> {
+    if let ScheduleCommand::Create(args) = &args.command {
+        batch::check(&args.batch)?;
+    }
     let connection = client::connect(common, &args.target).await?;
     if connection.is_own() && matches!(args.command, ScheduleCommand::Create(_) | ScheduleCommand::Run(_)) {
         output::warn("this standalone ends with the command; schedules run whenever one does");

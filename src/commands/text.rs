@@ -8,7 +8,8 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{} {noun}{plural}", grouped(number))
 }
 
-fn grouped(number: usize) -> String {
+/// `1,204`.
+pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

@@ -16,7 +16,7 @@ use colloquy_domain::{
     Result,
     accounts::{SystemScope, Tenant},
     audit::NewAuditEntry,
-    erasure::{Erasure, NewErasure},
+    erasure::{Erasure, ErasureKind, NewErasure},
     ids::{ConversationId, ErasureId, PersonId},
     jobs::Claim,
     ports::{
@@ -27,6 +27,8 @@ use colloquy_domain::{
         },
     },
 };
+
+use uuid::Uuid;
 
 use crate::{Postgres, follow::milliseconds};
 
@@ -84,6 +86,11 @@ impl ErasureStore for Postgres {
 
     async fn find(&self, tenant: Tenant, ids: &[ErasureId]) -> Result<Vec<Erasure>> {
         self.run("read erasures", async |conn| rows::find(conn, tenant, ids).await).await
+    }
+
+    async fn find_of(&self, tenant: Tenant, kind: ErasureKind, subject: Uuid) -> Result<Option<Erasure>> {
+        const DOING: &str = "look for an erasure";
+        self.run(DOING, async |conn| rows::find_of(conn, tenant, kind, subject).await).await
     }
 
     async fn list(&self, tenant: Tenant, page: PageBy<ErasureId>) -> Result<Vec<Erasure>> {

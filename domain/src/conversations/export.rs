@@ -1,4 +1,5 @@
-//! A conversation's transcript as a file: at once for one who asks for it, into the object store for a batch.
+//! A conversation's transcript as a file: at once for one who asks for it, of any revision; into the object store for a
+//! batch.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,7 @@ use tokio::task::spawn_blocking;
 use crate::{
     Error, Result,
     accounts::Tenant,
-    conversations::{Conversation, Tag, Talk, objects::export_key},
+    conversations::{Conversation, RevisionNumber, Tag, Talk, objects::export_key, revisions::no_such},
     ids::{BatchId, ConversationId},
     ports::Ports,
     transcripts::export::{
@@ -56,16 +57,18 @@ pub struct Exported {
     pub content: String,
 }
 
-/// The current revision as a file; NO_TIMES where the format needs times and there are none.
+/// A revision as a file, the current one where none is given; NO_TIMES where the format needs times and there are none.
+/// What is no revision's own (title, time, kind, tags, language) is as it stands now.
 pub async fn export(
     ports: &Ports,
     tenant: Tenant,
     id: ConversationId,
     format: ExportFormat,
+    revision: Option<RevisionNumber>,
 ) -> Result<Exported> {
-    let found = find(ports, tenant, id).await?;
+    let found = find(ports, tenant, id, revision).await?;
     let (conversation, talk, tags) = found.ok_or_else(|| Error::not_found("conversation", id))?;
-    let file_name = file_name(&conversation.title, format);
+    let file_name = file_name(&conversation.title, format, revision);
     let content = spawn_blocking(move || match format.text() {
         Some(form) => write(form, &conversation.title, &said(&talk)).map_err(Error::Invalid),
         None => json(&conversation, &talk, &tags),
@@ -81,7 +84,7 @@ pub async fn export_into(
     batch: BatchId,
     id: ConversationId,
 ) -> Result<Option<String>> {
-    let Some((conversation, talk, tags)) = find(ports, tenant, id).await? else {
+    let Some((conversation, talk, tags)) = find(ports, tenant, id, None).await? else {
         return Ok(None);
     };
     let json = json(&conversation, &talk, &tags)?;
@@ -92,12 +95,23 @@ pub async fn export_into(
 
 type Whole = (Conversation, Talk, Vec<Tag>);
 
-async fn find(ports: &Ports, tenant: Tenant, id: ConversationId) -> Result<Option<Whole>> {
-    let found = ports.conversations.find(tenant, &[id]).await?.pop();
-    let talk = ports.conversations.find_talk(tenant, id).await?;
-    let (Some(conversation), Some(talk)) = (found, talk) else {
+async fn find(
+    ports: &Ports,
+    tenant: Tenant,
+    id: ConversationId,
+    revision: Option<RevisionNumber>,
+) -> Result<Option<Whole>> {
+    let Some(conversation) = ports.conversations.find(tenant, &[id]).await?.pop() else {
         return Ok(None);
     };
+    let talk = match revision {
+        None => ports.conversations.find_talk(tenant, id).await?,
+        Some(number) if (1..=conversation.revision).contains(&number) => {
+            ports.revisions.talk(tenant, id, number).await?
+        }
+        Some(number) => return Err(no_such("revision", number, conversation.revision)),
+    };
+    let Some(talk) = talk else { return Ok(None) };
     let tags = ports.conversations.tags(tenant, &[id]).await?.into_iter().map(|(_, tag)| tag).collect();
     Ok(Some((conversation, talk, tags)))
 }
@@ -142,14 +156,16 @@ fn json(conversation: &Conversation, talk: &Talk, tags: &[Tag]) -> Result<String
     document.write().map_err(|error| Error::internal("write a transcript", error))
 }
 
-/// The title, of letters, digits and what no file system minds.
-fn file_name(title: &str, format: ExportFormat) -> String {
+/// The title, of letters, digits and what no file system minds, and the revision that was asked for.
+fn file_name(title: &str, format: ExportFormat, revision: Option<RevisionNumber>) -> String {
     const MAX_CHARS: usize = 80;
     let kept = |c: char| if c.is_alphanumeric() || " -_.,()".contains(c) { c } else { ' ' };
     let name: String = title.chars().map(kept).take(MAX_CHARS).collect();
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     let name = name.trim_matches(['.', ' ']);
-    format!("{}.{}", if name.is_empty() { "conversation" } else { name }, format.ending())
+    let name = if name.is_empty() { "conversation" } else { name };
+    let of = revision.map(|number| format!(" (revision {number})")).unwrap_or_default();
+    format!("{name}{of}.{}", format.ending())
 }
 
 #[cfg(test)]
@@ -158,11 +174,12 @@ mod tests {
 
     #[test]
     fn a_title_becomes_a_file_name_that_every_system_takes() {
-        let name = |title: &str| file_name(title, ExportFormat::WebVtt);
+        let name = |title: &str| file_name(title, ExportFormat::WebVtt, None);
         assert_eq!(name("Weekly sync: pay/raise?"), "Weekly sync pay raise.vtt");
         assert_eq!(name("../../etc"), "etc.vtt");
         assert_eq!(name("田中さん"), "田中さん.vtt");
         assert_eq!(name("..."), "conversation.vtt");
         assert_eq!(name(&"x".repeat(300)).len(), 84);
+        assert_eq!(file_name("Weekly", ExportFormat::Json, Some(3)), "Weekly (revision 3).json");
     }
 }

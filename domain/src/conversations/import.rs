@@ -46,16 +46,16 @@ pub struct ImportInput {
     pub occurred_at: Option<Timestamp>,
     pub tags: Vec<String>,
     pub external_id: Option<String>,
-    /// Parses and reports, and writes nothing.
+    /// Parses, looks whether it is there already and reports, and writes nothing.
     pub dry_run: bool,
 }
 
 /// What an import did.
 #[derive(Debug, Clone)]
 pub struct Imported {
-    /// `None` after a dry run.
+    /// `None` after a dry run of what is not there yet.
     pub conversation: Option<Conversation>,
-    /// After a dry run.
+    /// What a dry run's conversation would be like.
     pub preview: Option<Preview>,
     pub report: ImportReport,
     /// Whether this call made the conversation; otherwise it stood there already.
@@ -129,6 +129,11 @@ pub(crate) async fn import_as(
         Some(title) => title,
         None => own_title(&transcript, file_name.as_deref()),
     };
+    let tenant = Tenant(author.organization_id);
+    let same = ports.conversations.find_same(tenant, hash, external_id.as_deref()).await?;
+    if let Some(imported) = existing(same, cursor)? {
+        return Ok(imported);
+    }
     if input.dry_run {
         let preview = Some(Preview::of(title, &transcript));
         let report = transcript.report;
@@ -140,11 +145,6 @@ pub(crate) async fn import_as(
             jobs: Vec::new(),
             cursor,
         });
-    }
-    let tenant = Tenant(author.organization_id);
-    let same = ports.conversations.find_same(tenant, hash, external_id.as_deref()).await?;
-    if let Some(imported) = existing(same, cursor)? {
-        return Ok(imported);
     }
 
     let now = ports.clock.now();

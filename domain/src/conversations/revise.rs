@@ -10,7 +10,7 @@ use crate::{
     Error, Problem, Result,
     accounts::{Actor, Role, Tenant},
     audit::NewAuditEntry,
-    conversations::{Conversation, RevisionNumber},
+    conversations::{Conversation, RevisionNumber, revisions::no_such},
     events::{EventKind, LogPosition, NewEvent, Stage},
     ids::{ConversationId, JobId, ParticipantId, PersonId, SegmentId},
     jobs::{JobKind, Payload},
@@ -151,8 +151,7 @@ fn check_reason(reason: Option<String>) -> Result<Option<String>> {
 
 fn check_expected(expected: RevisionNumber, current: RevisionNumber) -> Result<()> {
     if !(1..=current).contains(&expected) {
-        let message = format!("there is no revision {expected}: the conversation is at {current}");
-        return Err(Error::invalid("expectedRevision", "NO_SUCH_REVISION", message));
+        return Err(no_such("expectedRevision", expected, current));
     }
     if expected == current { Ok(()) } else { Err(conflict(expected, current)) }
 }
@@ -191,10 +190,7 @@ async fn read(
     };
     let target = match change {
         Change::Revert { to } if (1..=expected).contains(to) => Some(talk(*to).await?),
-        Change::Revert { to } => {
-            let message = format!("there is no revision {to}: the conversation is at {expected}");
-            return Err(Error::invalid("revision", "NO_SUCH_REVISION", message));
-        }
+        Change::Revert { to } => return Err(no_such("revision", *to, expected)),
         _ => None,
     };
     Ok(Base { known, speaking, segments, target })

@@ -2,6 +2,7 @@
 //! revision keeps only what it changed.
 
 use crate::{
+    Error,
     conversations::{Participant, RevisionNumber, SpokenSegment},
     ids::{ConversationId, SegmentId, UserId},
     time::Timestamp,
@@ -72,6 +73,12 @@ pub struct Revision {
     /// Of a revert: whose state it brought back.
     pub reverted_to: Option<RevisionNumber>,
     pub created_at: Timestamp,
+}
+
+/// For a number that the conversation does not have; `field` is the argument at fault.
+pub fn no_such(field: &'static str, number: RevisionNumber, current: RevisionNumber) -> Error {
+    let message = format!("there is no revision {number}: the conversation is at {current}");
+    Error::invalid(field, "NO_SUCH_REVISION", message)
 }
 
 /// One segment in two revisions: it came where there is no `before`, and went where there is no `after`. A segment that

@@ -1,15 +1,16 @@
 //! Importing archives.
 
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Upload};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, Upload};
 use colloquy_domain::{
     Error,
-    bulk::{BulkOptions, start},
+    bulk::{BulkOptions, cancel, start},
     time::Timestamp,
 };
 
 use crate::{
     Wired,
     errors::{UserError, settle},
+    global_id,
     guards::actor,
     types::{ConversationKind, TranscriptFormat, archive_import::ArchiveImport},
 };
@@ -31,7 +32,8 @@ struct ImportArchiveInput {
     occurred_at: Option<Timestamp>,
     #[graphql(default)]
     tags: Vec<String>,
-    /// Reports what would be imported, file by file, and makes no conversations.
+    /// Reports what would be imported and what is there already, file by file, and makes no conversations. Bytes that stand in
+    /// the archive twice would be imported once, and are told twice.
     #[graphql(default)]
     dry_run: bool,
 }
@@ -39,6 +41,19 @@ struct ImportArchiveInput {
 #[derive(SimpleObject)]
 struct ImportArchivePayload {
     /// Ask for it again to see how far it is. Null where there are user errors.
+    archive_import: Option<ArchiveImport>,
+    user_errors: Vec<UserError>,
+}
+
+#[derive(InputObject)]
+struct CancelArchiveImportInput {
+    id: ID,
+}
+
+#[derive(SimpleObject)]
+struct CancelArchiveImportPayload {
+    /// RUNNING still where a file is being imported at this moment; it is CANCELLED within seconds. Null where there are user
+    /// errors.
     archive_import: Option<ArchiveImport>,
     user_errors: Vec<UserError>,
 }
@@ -71,5 +86,19 @@ impl ArchiveMutations {
         };
         let (started, user_errors) = settle(started.await)?;
         Ok(ImportArchivePayload { archive_import: started.map(ArchiveImport), user_errors })
+    }
+
+    /// Imports no further file of an archive. What was imported stays, and of the last moment some of it may not be in
+    /// `entries`; the same archive again brings only what is missing. One that has ended is refused (ARCHIVE_ENDED). Needs
+    /// MEMBER.
+    async fn cancel_archive_import(
+        &self,
+        ctx: &Context<'_>,
+        input: CancelArchiveImportInput,
+    ) -> Result<CancelArchiveImportPayload> {
+        let actor = actor(ctx)?;
+        let cancelled = async { cancel::cancel(ctx.ports(), actor, global_id::require(&input.id)?).await };
+        let (cancelled, user_errors) = settle(cancelled.await)?;
+        Ok(CancelArchiveImportPayload { archive_import: cancelled.map(ArchiveImport), user_errors })
     }
 }

@@ -49,7 +49,7 @@ struct ImportConversationInput {
     tags: Vec<String>,
     /// Your own key for it, unique in the organization: a second import under it returns the conversation.
     external_id: Option<String>,
-    /// Reports what would be imported and writes nothing.
+    /// Reports what would be imported, or that it is there already, and writes nothing.
     #[graphql(default)]
     dry_run: bool,
 }
@@ -57,9 +57,9 @@ struct ImportConversationInput {
 #[derive(SimpleObject)]
 #[graphql(complex)]
 struct ImportConversationPayload {
-    /// Null after a dry run and where there are user errors.
+    /// Null where there are user errors, and after a dry run of what is not there yet.
     conversation: Option<Conversation>,
-    /// What the conversation would be like; after a dry run.
+    /// What the conversation would be like; after a dry run of what is not there yet.
     preview: Option<ImportPreview>,
     report: Option<ImportReport>,
     /// Whether this call made the conversation; false where the same bytes or externalId stood there already.

@@ -36,7 +36,7 @@ pub(crate) enum ArchiveImportState {
     Done,
     /// The rest could not be read, which `problem` tells, or the job died. What was imported stays.
     Failed,
-    /// The job was cancelled. What was imported stays.
+    /// By `cancelArchiveImport`, or with its job. What was imported stays.
     Cancelled,
 }
 

@@ -134,12 +134,21 @@ impl Conversation {
         Ok(connection(&page, rows.map_err(fault)?, |row| SequenceCursor(row.segment.sequence), Segment::from))
     }
 
-    /// The current revision as a file that `importConversation` takes back as it was. With WEB_VTT and SRT it is
-    /// refused (NO_TIMES) where nothing has a time.
+    /// The transcript as a file that `importConversation` takes back as it was; title, kind, tags, time and language are
+    /// as they stand now. With WEB_VTT and SRT it is refused (NO_TIMES) where nothing has a time.
     #[graphql(complexity = "500 + child_complexity")]
-    async fn export(&self, ctx: &Context<'_>, format: ExportFormat) -> Result<ConversationExport> {
+    async fn export(
+        &self,
+        ctx: &Context<'_>,
+        format: ExportFormat,
+        #[graphql(
+            desc = "The current one where left out; a number that there is not is refused (NO_SUCH_REVISION)."
+        )]
+        revision: Option<i32>,
+    ) -> Result<ConversationExport> {
         let tenant = actor(ctx)?.tenant();
-        let exported = export::export(ctx.ports(), tenant, self.0.id, format.into()).await.map_err(fault)?;
+        let exported = export::export(ctx.ports(), tenant, self.0.id, format.into(), revision).await;
+        let exported = exported.map_err(fault)?;
         Ok(ConversationExport {
             file_name: exported.file_name,
             media_type: exported.media_type,

@@ -18,7 +18,7 @@ pub(crate) enum ExportFormat {
 /// A file to be saved.
 #[derive(SimpleObject)]
 pub(crate) struct ConversationExport {
-    /// Made of the title.
+    /// Made of the title, and of the revision where one was asked for.
     pub(crate) file_name: String,
     pub(crate) media_type: &'static str,
     /// All of it, as UTF-8.

@@ -25,7 +25,7 @@ use crate::{
     Wired,
     errors::fault,
     guards::actor,
-    page::{PageArgs, connection, refuse},
+    page::{PageArgs, connection},
 };
 
 /// What a list of participants counts for.
@@ -271,7 +271,7 @@ pub(crate) async fn compare(
     let Some(conversation) = found.into_iter().next() else { return Ok(None) };
     let current = conversation.revision;
     if let Some(strange) = [from, to].into_iter().find(|number| !(1..=current).contains(number)) {
-        return Err(refuse(format!("there is no revision {strange}: the conversation is at {current}")));
+        return Err(fault(domain::no_such("number", strange, current)));
     }
     Ok(Some(RevisionComparison { conversation_id, from, to }))
 }

@@ -112,6 +112,8 @@ pub(crate) struct ScheduledBatch {
     created_within_days: Option<i32>,
     created_older_than_days: Option<i32>,
     analyzer: AnalyzerChoice,
+    /// Of REIMPORT: whether what was changed by hand is read again too.
+    overwrite_edits: bool,
     cap: Option<MicroDollars>,
     accept_partial: bool,
     per_minute: Option<i32>,
@@ -158,6 +160,7 @@ impl From<&Work> for ScheduledBatch {
             created_within_days: work.created_within_days.map(number),
             created_older_than_days: work.created_older_than_days.map(number),
             analyzer: work.options.analyzer.into(),
+            overwrite_edits: work.options.overwrite_edits,
             cap: work.cap.map(MicroDollars),
             accept_partial: work.accept_partial,
             per_minute: work.per_minute.map(number),

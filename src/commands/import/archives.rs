@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use indicatif::ProgressBar;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     Interrupt, NAMED, Run, Waiting,
@@ -16,13 +18,15 @@ use crate::{
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// One that is with the server.
+#[derive(Clone)]
 pub(super) struct Archive {
     pub(super) file: String,
     pub(super) id: String,
 }
 
 impl Run {
-    /// One after another: the server works on all of them meanwhile.
+    /// One after another: the server works on all of them meanwhile. Ctrl-C cancels them, and what had been imported is still
+    /// told; typed once more, it waits for nothing.
     pub(super) async fn follow_all(
         &mut self,
         client: &Client,
@@ -31,14 +35,17 @@ impl Run {
         interrupt: &Interrupt,
     ) -> Result<Vec<Waiting>> {
         let mut waiting = Vec::new();
-        for archive in archives {
-            if interrupt.first.is_cancelled() {
-                self.leave(&archive);
+        let cancelling = cancel_all(client, &archives, &interrupt.first, &self.bar);
+        let cancelling = AbortOnDropHandle::new(tokio::spawn(cancelling));
+        for archive in &archives {
+            if interrupt.second.is_cancelled() {
+                self.leave(archive);
                 continue;
             }
             self.bar.set_message(plain(&archive.file));
-            self.follow(client, &archive, waits, interrupt, &mut waiting).await?;
+            self.follow(client, archive, waits, interrupt, &mut waiting).await?;
         }
+        drop(cancelling);
         self.summary.interrupted |= interrupt.first.is_cancelled();
         Ok(waiting)
     }
@@ -84,7 +91,7 @@ impl Run {
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
-                () = interrupt.first.cancelled() => {
+                () = interrupt.second.cancelled() => {
                     self.name_passed_over(archive, &passed_over);
                     self.leave(archive);
                     return Ok(());
@@ -112,13 +119,36 @@ impl Run {
     }
 
     fn leave(&self, archive: &Archive) {
-        let what = if self.is_own_server { "goes on when it runs again" } else { "goes on" };
+        let what = if self.is_own_server { "may go on when it runs again" } else { "may go on" };
         let told = format!(
-            "the server {what} with {}: run the same command later to see what is there, or ask the API for archiveImport(id: \"{}\")",
+            "the server {what} with {}: run the same command later to see what is there, or ask the API for archiveImport(id: \"{}\"); cancelArchiveImport ends it",
             plain(&archive.file),
             archive.id
         );
         self.bar.suspend(|| output::note(faint(told)));
+    }
+}
+
+/// Once Ctrl-C was typed. What has ended by then is as it is.
+fn cancel_all(
+    client: &Client,
+    archives: &[Archive],
+    interrupted: &CancellationToken,
+    bar: &ProgressBar,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (client, archives) = (client.clone(), archives.to_vec());
+    let (interrupted, bar) = (interrupted.clone(), bar.clone());
+    async move {
+        interrupted.cancelled().await;
+        if !archives.is_empty() {
+            bar.suspend(|| output::note(faint("cancelling archives; Ctrl-C again waits for nothing")));
+        }
+        for Archive { file, id } in archives {
+            if let Err(trouble) = client.cancel_archive(&id).await {
+                let told = format!("{} is not cancelled: {trouble}", plain(&file));
+                bar.suspend(|| output::warn(told));
+            }
+        }
     }
 }
 
@@ -132,7 +162,16 @@ fn result(archive: &str, entry: ArchiveEntry) -> FileResult {
         "WOULD_IMPORT" => Fate::WouldImport,
         _ => return FileResult::refused(file, problem.into_iter().collect()),
     };
-    FileResult { file, outcome, conversation, report, errors: Vec::new(), told: Vec::new(), ready: None }
+    FileResult {
+        file,
+        outcome,
+        conversation,
+        preview: None,
+        report,
+        errors: Vec::new(),
+        told: Vec::new(),
+        ready: None,
+    }
 }
 
 fn ended_badly(state: &str, problem: Option<UserError>) -> Option<UserError> {
@@ -143,7 +182,10 @@ fn ended_badly(state: &str, problem: Option<UserError>) -> Option<UserError> {
         line: None,
     };
     match state {
-        "CANCELLED" => Some(error("CANCELLED", "its import was cancelled; what had been imported stays")),
+        "CANCELLED" => Some(error(
+            "CANCELLED",
+            "its import was cancelled; what had been imported stays, and importing it again brings the rest",
+        )),
         "FAILED" => Some(problem.unwrap_or_else(|| {
             error("JOB_FAILED", "the job that unpacks it failed; `colloquy jobs list` says why")
         })),

@@ -3,8 +3,9 @@
 use colloquy_domain::transcripts::report::Format;
 use serde::Serialize;
 
+use super::preview;
 use crate::{
-    client::{ConversationRef, Report, ReportNote, UserError},
+    client::{ConversationRef, Preview, Report, ReportNote, UserError},
     commands::text::{count, time_code, wrap},
     output::{bad, bold, faint, good, odd, plain},
 };
@@ -31,6 +32,9 @@ pub(super) struct FileResult {
     pub(super) outcome: Fate,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) conversation: Option<ConversationRef>,
+    /// After a dry run, where it is not there yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) preview: Option<Preview>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) report: Option<Report>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -53,11 +57,20 @@ impl FileResult {
 
     pub(super) fn refused(file: String, errors: Vec<UserError>) -> Self {
         let told = errors.iter().map(ToString::to_string).collect();
-        Self { file, outcome: Fate::Failed, conversation: None, report: None, errors, told, ready: None }
+        Self {
+            file,
+            outcome: Fate::Failed,
+            conversation: None,
+            preview: None,
+            report: None,
+            errors,
+            told,
+            ready: None,
+        }
     }
 
-    /// For people; `whole` cuts no notes short.
-    pub(super) fn show(&self, width: usize, whole: bool) -> String {
+    /// For people; with `all_notes` none is left out, with `all_turns` none of the preview's.
+    pub(super) fn show(&self, width: usize, all_notes: bool, all_turns: bool) -> String {
         let state = match self.outcome {
             Fate::Created => good("imported     "),
             Fate::AlreadyThere => faint("already there"),
@@ -74,7 +87,13 @@ impl FileResult {
                 let title = self.conversation.as_ref().map_or("", |conversation| &conversation.title);
                 lines.push(faint(format_args!("as “{}”", plain(title))));
             }
-            (Some(report), _) => lines.extend(report_lines(report, width - INDENT.len(), whole)),
+            (Some(report), _) => {
+                let width = width - INDENT.len();
+                lines.extend(report_lines(report, width, all_notes));
+                if let Some(preview) = &self.preview {
+                    lines.extend(preview::lines(preview, report.segments, width, all_turns));
+                }
+            }
         }
         lines.join(&format!("\n{INDENT}"))
     }
@@ -258,6 +277,7 @@ mod tests {
             file: "talks/coaching.vtt".to_owned(),
             outcome: Fate::Created,
             conversation: Some(conversation),
+            preview: None,
             report: Some(report),
             errors: Vec::new(),
             told: Vec::new(),
@@ -266,7 +286,7 @@ mod tests {
     }
 
     fn shown(result: &FileResult, whole: bool) -> String {
-        anstream::adapter::strip_str(&result.show(100, whole)).to_string()
+        anstream::adapter::strip_str(&result.show(100, whole, whole)).to_string()
     }
 
     #[test]

@@ -203,6 +203,26 @@ pub(super) async fn find(conn: &mut Connection, tenant: Tenant, ids: &[ErasureId
     found.into_iter().map(Row::erasure).collect()
 }
 
+pub(super) async fn find_of(
+    conn: &mut Connection,
+    tenant: Tenant,
+    kind: ErasureKind,
+    subject: Uuid,
+) -> Step<Option<Erasure>> {
+    let found: Vec<Row> = diesel::sql_query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM erasures WHERE organization_id = $1 AND kind = $2 AND subject_id = $3 ORDER BY id DESC LIMIT 1"
+    ))
+    .bind::<SqlUuid, _>(tenant.0.0)
+    .bind::<Text, _>(kind.as_str())
+    .bind::<SqlUuid, _>(subject)
+    .prepared()
+    .load(conn)
+    .await?;
+    found.into_iter().next().map(Row::erasure).transpose()
+}
+
 pub(super) async fn list(
     conn: &mut Connection,
     tenant: Tenant,

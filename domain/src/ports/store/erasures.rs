@@ -81,6 +81,9 @@ pub trait ErasureStore: Send + Sync {
 
     async fn find(&self, tenant: Tenant, ids: &[ErasureId]) -> Result<Vec<Erasure>>;
 
+    /// The newest of what had this id.
+    async fn find_of(&self, tenant: Tenant, kind: ErasureKind, subject: Uuid) -> Result<Option<Erasure>>;
+
     /// Newest first.
     async fn list(&self, tenant: Tenant, page: PageBy<ErasureId>) -> Result<Vec<Erasure>>;
 
