@@ -67,8 +67,8 @@ fn strict(text: &str, point: u8) -> Option<Stamp<'_>> {
     if digits != 3 || first_digits > 9 || minutes > 59 || seconds > 59 {
         return None;
     }
-    let time = ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis;
-    Some((Millis(time), tail(text, rest), odd))
+    let time = Millis(((hours * 60 + minutes) * 60 + seconds) * 1000 + millis);
+    (time < LATEST).then(|| (time, tail(text, rest), odd))
 }
 
 /// `[h:]m:s` with one digit or more each, and a fraction after `.` or `,` of any length, or none.
@@ -134,6 +134,7 @@ mod tests {
             ("120:00:00.000", 432_000_000),
             ("120:10.000", 432_600_000),
             ("1:05.000", 65_000),
+            ("999999:59:59.999", LATEST.0 - 1),
         ];
         for (text, millis) in good {
             assert_eq!(
@@ -154,6 +155,8 @@ mod tests {
             "",
             ":",
             "9999999999:00:00.000",
+            "1000000:00:00.000",
+            "7777700:00.000",
             "00:00:00",
         ];
         for text in bad {
