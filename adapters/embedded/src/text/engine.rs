@@ -147,7 +147,6 @@ impl TextEngine {
         let stemmed = analysis::stemmed(&passage.text, facets.language);
         document.add_pre_tokenized_text(fields.stemmed, field_of(stemmed));
         document.add_pre_tokenized_text(fields.exact, field_of(analysis::exact(&passage.text)));
-        document.add_i64(fields.revision, facets.revision.into());
         document.add_text(fields.kind, facets.kind.as_str());
         if let Some(language) = &facets.language {
             document.add_text(fields.language, language.as_str());
@@ -304,7 +303,7 @@ mod tests {
             language: None,
         };
         let passage = PassageDocument {
-            id: PassageId::of(conversation_id, 0),
+            id: PassageId::of(conversation_id, &[0; 32], 0),
             text: text.to_owned(),
             speakers: vec![text.to_owned()],
             people: Vec::new(),

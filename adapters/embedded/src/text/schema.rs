@@ -17,8 +17,6 @@ pub(crate) struct Fields {
     /// [`scoped`] to the organization, in passages and markers.
     pub(crate) conversation: Field,
     pub(crate) version: Field,
-    /// Of the text.
-    pub(crate) revision: Field,
     pub(crate) stemmed: Field,
     pub(crate) exact: Field,
     /// Folded.
@@ -50,7 +48,6 @@ pub(crate) const CONVERSATION_HIGH: &str = "conversation_high";
 pub(crate) const CONVERSATION_LOW: &str = "conversation_low";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const OCCURRED_AT: &str = "occurred_at";
-pub(crate) const REVISION: &str = "revision";
 pub(crate) const DIGEST: &str = "digest";
 
 impl Fields {
@@ -60,7 +57,6 @@ impl Fields {
             organization: schema.add_bytes_field("organization", INDEXED),
             conversation: schema.add_bytes_field("conversation", INDEXED),
             version: schema.add_i64_field(VERSION, FAST),
-            revision: schema.add_i64_field(REVISION, FAST),
             stemmed: schema.add_text_field("stemmed", terms()),
             exact: schema.add_text_field("exact", terms()),
             speakers: schema.add_text_field("speakers", STRING | FAST),

@@ -169,7 +169,7 @@ impl VectorEngine {
     }
 
     /// Gives every passage its item: the one it has while its vector is the same, else a new one. What stays
-    /// in `known` is of no more use. The revision is another even where the vector is the same.
+    /// in `known` is of no more use.
     fn place(
         &self,
         txn: &mut RwTxn,
@@ -197,9 +197,10 @@ impl VectorEngine {
                     item
                 }
             };
-            let ConversationFacets { conversation_id, revision, .. } = *facets;
-            let meaning = Meaning { passage_id: passage.id, conversation_id, revision };
-            self.tables.put_item(txn, shard.shard, item, meaning)?;
+            let meaning = Meaning { passage_id: passage.id, conversation_id: facets.conversation_id };
+            if self.tables.item(txn, shard.shard, item)? != Some(meaning) {
+                self.tables.put_item(txn, shard.shard, item, meaning)?;
+            }
             let speakers = passage.speakers.iter().map(|label| filter::veiled(label)).collect();
             let people = passage.people.clone();
             items.push(Item { item, passage_id: passage.id, speakers, people });

@@ -22,7 +22,7 @@ pub struct Base {
     pub known: Vec<Participant>,
     /// Who speaks.
     pub speaking: Vec<Participant>,
-    /// Those that the change may be of.
+    /// All of them, by sequence.
     pub segments: Vec<Segment>,
     /// Of a revert: what is to be again.
     pub target: Option<Talk>,
@@ -41,6 +41,21 @@ pub struct Delta {
 impl Delta {
     pub fn is_empty(&self) -> bool {
         self.ended.is_empty() && self.segments.is_empty() && self.added.is_empty() && self.changed.is_empty()
+    }
+
+    /// Everybody who has ever spoken, as they are after it.
+    pub fn participants(&self, base: &Base) -> Vec<Participant> {
+        let now = |one: &Participant| self.changed.iter().find(|new| new.id == one.id).unwrap_or(one).clone();
+        base.known.iter().map(now).chain(self.added.iter().cloned()).collect()
+    }
+
+    /// What is said after it, by sequence.
+    pub fn talk(&self, base: &Base) -> Vec<Segment> {
+        let ended: HashSet<SegmentId> = self.ended.iter().copied().collect();
+        let stays = base.segments.iter().filter(|one| !ended.contains(&one.id));
+        let mut segments: Vec<Segment> = stays.chain(&self.segments).cloned().collect();
+        segments.sort_by_key(|one| one.sequence);
+        segments
     }
 
     fn end(&mut self, segment: &Segment) {
