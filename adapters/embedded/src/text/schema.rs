@@ -16,6 +16,9 @@ pub(crate) struct Fields {
     pub(crate) organization: Field,
     /// [`scoped`] to the organization, in passages and markers.
     pub(crate) conversation: Field,
+    /// A passage's own, scoped likewise; a marker has its conversation's.
+    pub(crate) key: Field,
+    /// The conversation's is the greatest of its documents: those that a write left as they are have an earlier one.
     pub(crate) version: Field,
     pub(crate) stemmed: Field,
     pub(crate) exact: Field,
@@ -56,6 +59,7 @@ impl Fields {
         let fields = Self {
             organization: schema.add_bytes_field("organization", INDEXED),
             conversation: schema.add_bytes_field("conversation", INDEXED),
+            key: schema.add_bytes_field("key", INDEXED),
             version: schema.add_i64_field(VERSION, FAST),
             stemmed: schema.add_text_field("stemmed", terms()),
             exact: schema.add_text_field("exact", terms()),
@@ -97,10 +101,10 @@ pub(crate) fn field_of(tokens: Vec<analysis::Token>) -> PreTokenizedString {
     PreTokenizedString { text: String::new(), tokens: tokens.into_iter().map(token).collect() }
 }
 
-/// A conversation's key, in which a tenant can only ever name its own.
-pub(crate) fn scoped(organization: Uuid, conversation: Uuid) -> [u8; 32] {
+/// A conversation's or a passage's key, in which a tenant can only ever name its own.
+pub(crate) fn scoped(organization: Uuid, id: Uuid) -> [u8; 32] {
     let mut key = [0; 32];
     key[..16].copy_from_slice(organization.as_bytes());
-    key[16..].copy_from_slice(conversation.as_bytes());
+    key[16..].copy_from_slice(id.as_bytes());
     key
 }
