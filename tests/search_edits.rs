@@ -108,3 +108,37 @@ async fn what_stays_as_it_was_is_found_while_others_change_and_what_is_taken_out
     watcher.await.expect("nothing was missed");
     assert!(before > 30, "it was looked {before} times while all that changed");
 }
+
+#[tokio::test]
+async fn one_edit_of_a_long_talk_writes_one_passage_to_each_engine() {
+    let world = world!();
+    let server = world.standalone().await;
+    let client = server.owner();
+    let (id, segments) = talk(&client, 500).await;
+    client.idle().await;
+    let all = world.number("SELECT count(*) FROM passages").await;
+    assert!(all > 150, "{all}");
+    const WRITTEN: &str = "colloquy_passages_written_total";
+    let written =
+        async |engine: &str| server.metric(WRITTEN, &[&format!("engine=\"{engine}\"")]).await as i64;
+    let (text, vectors) = (written("text").await, written("vectors").await);
+    assert!(text >= all, "{text}");
+    let edits = [
+        ("editSegment", json!({ "segmentId": segments[7], "text": "On day7 it rained all day." }), 1),
+        ("editSegment", json!({ "segmentId": segments[400], "text": "Long. ".repeat(400) }), 8),
+        ("removeSegments", json!({ "segmentIds": [segments[50]] }), 2),
+    ];
+    for (expected, (field, mut input, at_most)) in (1..).zip(edits) {
+        let before = (written("text").await, written("vectors").await);
+        (input["conversationId"], input["expectedRevision"]) = (json!(id), json!(expected));
+        client.change(field, MADE, input).await;
+        client.ready(&id).await;
+        client.idle().await;
+        let (text, vectors) = (written("text").await - before.0, written("vectors").await - before.1);
+        assert!((1..=at_most).contains(&text), "{field}: {text} of {all} passages");
+        assert!(vectors == 0 || vectors == text, "{field}: {vectors} vectors, {text} passages");
+        let verified = client.change("verifyIndex", "differences { kind }", json!({ "first": 10 })).await;
+        assert_eq!(verified["differences"], json!([]));
+    }
+    assert!(vectors == 0 || written("vectors").await > vectors);
+}
