@@ -30,6 +30,7 @@ mod roles;
 mod saved_searches;
 mod schedules;
 mod search;
+mod search_edits;
 mod search_facets;
 mod search_order;
 mod search_pages;

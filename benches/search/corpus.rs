@@ -44,7 +44,7 @@ impl Model {
 pub(crate) fn of_texts(number: u128, texts: &[String]) -> (ConversationId, Vec<Passage>) {
     let conversation_id = ConversationId(Uuid::from_u128(number));
     let passage = |(ordinal, text): (u32, &String)| Passage {
-        id: PassageId::of(conversation_id, ordinal),
+        id: PassageId::of(conversation_id, &[0; 32], ordinal),
         conversation_id,
         ordinal,
         first_sequence: ordinal as i32,

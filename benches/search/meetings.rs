@@ -109,7 +109,7 @@ pub(crate) async fn report(meetings: &[Meeting], engine: &Engine, model: &Model)
 
 fn outline(passages: &[Passage]) -> Outline {
     let outlined = |passage: &Passage| Outlined { id: passage.id, speakers: passage.speakers.clone() };
-    Outline { revision: 1, passages: passages.iter().map(outlined).collect() }
+    Outline { passages: passages.iter().map(outlined).collect() }
 }
 
 /// Windows by the best passage that overlaps them, best first; those that none overlaps are not found.

@@ -51,7 +51,7 @@ impl World {
 
     pub fn passage(&self, n: u32, ordinal: u32, text: &str, speakers: &[&str]) -> PassageDocument {
         PassageDocument {
-            id: PassageId::of(self.conversation(n), ordinal),
+            id: PassageId::of(self.conversation(n), &[0; 32], ordinal),
             text: text.to_owned(),
             speakers: speakers.iter().map(|s| (*s).to_owned()).collect(),
             people: Vec::new(),
@@ -67,7 +67,7 @@ impl World {
         let place = |hit: &EngineHit| {
             let of = |n: &u32| self.conversation(*n) == hit.conversation_id;
             let n = (0..1_000).find(of).expect("a conversation of this world");
-            let at = |ordinal: &u32| PassageId::of(hit.conversation_id, *ordinal) == hit.passage_id;
+            let at = |ordinal: &u32| PassageId::of(hit.conversation_id, &[0; 32], *ordinal) == hit.passage_id;
             (n, (0..1_000).find(at).expect("a passage of the conversation"))
         };
         hits.iter().map(place).collect()

@@ -85,7 +85,7 @@ impl Source {
             language: None,
         };
         let passage = |ordinal| PassageDocument {
-            id: PassageId::of(conversation_id, ordinal),
+            id: PassageId::of(conversation_id, &[0; 32], ordinal),
             text: self.words(WORDS),
             speakers: vec!["Coach".to_owned(), format!("Client {n}")],
             people: Vec::new(),

@@ -304,25 +304,6 @@ pub async fn a_removal_that_races_is_the_last(index: Index<'_>, world: &World) {
     }
 }
 
-pub async fn hits_say_which_revision_they_are_of(index: Index<'_>, world: &World) {
-    let revisions = async || -> Vec<_> {
-        let query = TextQuery::parse("word").unwrap();
-        let hits = index.search(world.tenant(0), &query, &SearchFilter::default(), 10).await.unwrap().hits;
-        hits.iter().map(|hit| hit.revision).collect()
-    };
-    let write = async |version, revision| {
-        let facets = ConversationFacets { revision, ..world.facets(0) };
-        index.replace(world.tenant(0), version, facets, world.passages(0, &["word", "word"])).await.unwrap();
-    };
-    write(5, 1).await;
-    assert_eq!(revisions().await, [1, 1]);
-    // Another tag, the same text.
-    write(6, 1).await;
-    assert_eq!(revisions().await, [1, 1]);
-    write(7, 3).await;
-    assert_eq!(revisions().await, [3, 3]);
-}
-
 pub async fn the_whole_is_what_every_word_once_scores(index: Index<'_>, world: &World) {
     let texts = ["amber birch cedar", "amber birch dune", "amber ebony fjord", "grove heath inlet"];
     put(index, world, 0, &texts).await;

@@ -138,22 +138,6 @@ pub async fn the_same_version_may_be_written_again(index: Index<'_>, world: &Wor
     }
 }
 
-pub async fn hits_say_which_revision_they_are_of(index: Index<'_>, world: &World) {
-    let write = async |version, revision, second: Vec<f32>| {
-        let facets = ConversationFacets { revision, ..world.facets(0) };
-        let passages =
-            vec![(world.passage(0, 0, "", &[]), axis(0, 1, 0.0)), (world.passage(0, 1, "", &[]), second)];
-        index.replace(world.tenant(0), version, facets, passages).await.unwrap();
-        let hits =
-            index.search(world.tenant(0), &axis(0, 1, 0.0), &SearchFilter::default(), 10).await.unwrap();
-        assert_eq!(hits.iter().map(|hit| hit.revision).collect::<Vec<_>>(), [revision; 2]);
-    };
-    write(5, 1, axis(1, 0, 0.1)).await;
-    // The first passage has the vector it had: its text is the same, and of another revision.
-    write(6, 2, axis(2, 0, 0.1)).await;
-    write(7, 2, axis(2, 0, 0.1)).await;
-}
-
 pub async fn facets_change_while_vectors_stay(index: Index<'_>, world: &World) {
     let write = async |version, tags: &[&str], speakers: &[&str], occurred: Option<&str>| {
         let facets =

@@ -66,7 +66,7 @@ fn came() -> Came {
     let mut rng = StdRng::seed_from_u64(2);
     let conversation_id = ConversationId(Uuid::nil());
     let passage = Passage {
-        id: PassageId::of(conversation_id, 0),
+        id: PassageId::of(conversation_id, &[0; 32], 0),
         conversation_id,
         ordinal: 0,
         first_sequence: 0,

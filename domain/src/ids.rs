@@ -65,7 +65,7 @@ ids! {
     ParticipantId,
     SegmentId,
     PersonId,
-    /// UUIDv5 of conversation and ordinal: stable over revisions.
+    /// UUIDv5 of conversation and text: the same in every revision that has it.
     PassageId,
     TagId,
     AnalysisId,
@@ -86,8 +86,11 @@ ids! {
 }
 
 impl PassageId {
-    /// The id of the passage at `ordinal` (from 0) of a conversation, the same in every revision and run.
-    pub fn of(conversation: ConversationId, ordinal: u32) -> Self {
-        Self(Uuid::new_v5(&conversation.0, &ordinal.to_be_bytes()))
+    /// The id of a passage of this text, of which `before` stand before it in the conversation.
+    pub fn of(conversation: ConversationId, text_hash: &[u8; 32], before: u32) -> Self {
+        let mut name = [0; 36];
+        name[..32].copy_from_slice(text_hash);
+        name[32..].copy_from_slice(&before.to_be_bytes());
+        Self(Uuid::new_v5(&conversation.0, &name))
     }
 }

@@ -1,9 +1,15 @@
 //! Cutting a talk into passages: runs of whole segments of about 100 to 250 tokens, the unit that is embedded
-//! and searched.
+//! and searched. A passage's id is made of its text: so what a search engine found is what stands under that id, or
+//! stands no more.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use crate::{
     conversations::{Segment, Talk},
-    ids::{ConversationId, PassageId},
+    ids::{ConversationId, PassageId, SegmentId},
     people::Known,
     time::Millis,
 };
@@ -41,31 +47,86 @@ pub fn text_hash(text: &str) -> [u8; 32] {
 
 /// Cuts the talk. Every word of it is in exactly one passage, in order.
 pub fn cut(talk: &Talk) -> Vec<Passage> {
-    let mut cutter = Cutter { talk, passages: Vec::new(), run: Vec::new(), words: 0 };
-    for segment in &talk.segments {
-        let words = count_words(&segment.text);
-        if words == 0 {
-            continue;
-        }
-        if words > MAX_WORDS {
-            cutter.flush();
-            for piece in pieces(&segment.text) {
-                cutter.push(segment, piece);
-                cutter.flush();
-            }
-            continue;
-        }
-        if cutter.words + words > MAX_WORDS {
-            cutter.flush();
-        }
-        cutter.push(segment, &segment.text);
-        cutter.words += words;
-        if cutter.words >= TARGET_WORDS {
-            cutter.flush();
-        }
-    }
+    let mut cutter = Cutter::new(talk);
+    talk.segments.iter().for_each(|segment| cutter.add(segment));
     cutter.flush();
     cutter.passages
+}
+
+/// Cuts a talk that was changed; before, these were its segments, by sequence. The passages of before whose segments stand
+/// together as they did stay, and what is between them is cut. Where that is short, short neighbours are cut with it:
+/// otherwise ever smaller pieces would be left.
+pub fn recut(before: &[Segment], passages: &[Passage], after: &Talk) -> Vec<Passage> {
+    let places: HashMap<SegmentId, usize> =
+        after.segments.iter().enumerate().map(|(at, segment)| (segment.id, at)).collect();
+    let stays = |passage: &Passage| {
+        let from = before.partition_point(|one| one.sequence < passage.first_sequence);
+        let to = before.partition_point(|one| one.sequence <= passage.last_sequence);
+        let was = before.get(from..to)?;
+        let at = *places.get(&was.first()?.id)?;
+        let is = after.segments.get(at..at + was.len())?;
+        let together = was.iter().zip(is).all(|(was, is)| was.id == is.id);
+        // A piece of a long segment does not: that one is cut again as a whole.
+        (together && joined(is.iter().map(|one| one.text.as_str())) == passage.text).then_some((at, is.len()))
+    };
+    let whole: BTreeMap<usize, usize> = passages.iter().filter_map(stays).collect();
+    let mut runs = runs(after, &whole);
+    fill_up(&mut runs);
+    let mut cutter = Cutter::new(after);
+    for run in runs {
+        let segments = &after.segments[run.segments];
+        if run.stays {
+            segments.iter().for_each(|segment| cutter.push(segment, &segment.text));
+        } else {
+            segments.iter().for_each(|segment| cutter.add(segment));
+        }
+        cutter.flush();
+    }
+    cutter.passages
+}
+
+/// Segments that are one passage as before, or what is between such.
+struct Run {
+    segments: Range<usize>,
+    words: usize,
+    stays: bool,
+}
+
+/// All segments; `whole` are those that stay: where they begin, and how many they are.
+fn runs(talk: &Talk, whole: &BTreeMap<usize, usize>) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let mut add = |segments: Range<usize>, stays| {
+        let words = talk.segments[segments.clone()].iter().map(|one| count_words(&one.text)).sum();
+        if words > 0 {
+            runs.push(Run { segments, words, stays });
+        }
+    };
+    let mut end = 0;
+    for (&at, length) in whole {
+        add(end..at, false);
+        end = at + length;
+        add(at..end, true);
+    }
+    add(end..talk.segments.len(), false);
+    runs
+}
+
+fn fill_up(runs: &mut Vec<Run>) {
+    let is_short = |run: Option<&Run>| run.is_some_and(|run| run.words < TARGET_WORDS);
+    let mut at = 0;
+    while at < runs.len() {
+        let grows = !runs[at].stays && is_short(runs.get(at));
+        let first = if grows && at > 0 && is_short(runs.get(at - 1)) { at - 1 } else { at };
+        if grows && (first < at || is_short(runs.get(at + 1))) {
+            let next = runs.remove(first + 1);
+            let run = &mut runs[first];
+            (run.segments.end, run.stays) = (next.segments.end, false);
+            run.words += next.words;
+            at = first;
+        } else {
+            at += 1;
+        }
+    }
 }
 
 struct Cutter<'a> {
@@ -73,11 +134,39 @@ struct Cutter<'a> {
     passages: Vec<Passage>,
     run: Vec<(&'a Segment, &'a str)>,
     words: usize,
+    /// How many passages there are of a text.
+    same: HashMap<[u8; 32], u32>,
 }
 
 impl<'a> Cutter<'a> {
+    fn new(talk: &'a Talk) -> Self {
+        Self { talk, passages: Vec::new(), run: Vec::new(), words: 0, same: HashMap::new() }
+    }
+
+    fn add(&mut self, segment: &'a Segment) {
+        let words = count_words(&segment.text);
+        if words > MAX_WORDS {
+            self.flush();
+            for piece in pieces(&segment.text) {
+                self.push(segment, piece);
+                self.flush();
+            }
+            return;
+        }
+        if self.words + words > MAX_WORDS {
+            self.flush();
+        }
+        self.push(segment, &segment.text);
+        self.words += words;
+        if self.words >= TARGET_WORDS {
+            self.flush();
+        }
+    }
+
     fn push(&mut self, segment: &'a Segment, text: &'a str) {
-        self.run.push((segment, text));
+        if count_words(text) > 0 {
+            self.run.push((segment, text));
+        }
     }
 
     fn flush(&mut self) {
@@ -86,7 +175,6 @@ impl<'a> Cutter<'a> {
         let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else {
             return;
         };
-        let ordinal = self.passages.len() as u32;
         let mut speakers: Vec<String> = Vec::new();
         for (segment, _) in &run {
             let label = segment.participant_id.and_then(|id| self.talk.participant(id));
@@ -96,20 +184,34 @@ impl<'a> Cutter<'a> {
                 speakers.push(label.clone());
             }
         }
-        let texts: Vec<&str> = run.iter().map(|(_, text)| *text).collect();
+        let text = joined(run.iter().map(|(_, text)| *text));
+        let id = self.id(&text);
         self.passages.push(Passage {
-            id: PassageId::of(self.talk.conversation_id, ordinal),
+            id,
             conversation_id: self.talk.conversation_id,
-            ordinal,
+            ordinal: self.passages.len() as u32,
             first_sequence: first.sequence,
             last_sequence: last.sequence,
-            text: texts.join("\n"),
+            text,
             start_ms: run.iter().filter_map(|(segment, _)| segment.start_ms).min(),
             end_ms: run.iter().filter_map(|(segment, _)| segment.end_ms).max(),
             speakers,
             people: Vec::new(),
         });
     }
+
+    fn id(&mut self, text: &str) -> PassageId {
+        let hash = text_hash(text);
+        let before = self.same.entry(hash).or_default();
+        let id = PassageId::of(self.talk.conversation_id, &hash, *before);
+        *before += 1;
+        id
+    }
+}
+
+/// A line each; what has no word is in no passage.
+fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    texts.filter(|text| count_words(text) > 0).collect::<Vec<_>>().join("\n")
 }
 
 fn count_words(text: &str) -> usize {
@@ -176,3 +278,6 @@ fn break_point(text: &str) -> usize {
         at => at,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,7 +158,8 @@ impl Query {
     /// accents, under any label. What cannot be read is refused with `extensions.character`, where it stands. At most 100
     /// a page. TEXT is paged as deep as one likes. What takes in meaning, or is grouped or varied, is ranked once over the
     /// best 1,000 hits of each engine and kept for ten minutes; after that it is ranked anew, and goes on behind the hit of
-    /// the cursor. A cursor goes with the query, mode, filter and order that it came from (CURSOR_OF_ANOTHER_QUERY).
+    /// the cursor. A hit shows what is said now: while a transcript is changed by hand what stays as it was is found all the
+    /// while, a text that is gone is not from the mutation's answer on, and a new one is a moment later. A cursor goes with the query, mode, filter and order that it came from (CURSOR_OF_ANOTHER_QUERY).
     #[graphql(complexity = "page_cost(Some(first), None, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "each is one of the field's")]
     async fn search(

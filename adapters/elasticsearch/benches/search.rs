@@ -156,7 +156,7 @@ impl Server {
                 "must": [{ "match": { "exact": typed } }],
             } },
             "size": PAGE,
-            "_source": ["passage_id", "conversation_id", "revision"],
+            "_source": ["passage_id", "conversation_id"],
             "track_total_hits": false,
         });
         if what == What::Page {

@@ -16,7 +16,7 @@ use crate::{
 
 /// Grows with every change of what is stored. It is in the names of indexes, so that a release makes its own beside those
 /// of before.
-pub(crate) const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 5;
 const MAKING: &str = "make a search index";
 const LOOKING: &str = "look at a search index";
 const GAUGE: &str = "gauge";
@@ -211,7 +211,6 @@ fn fields(meta: &Value) -> Value {
             "organization": keyword,
             "conversation_id": keyword,
             "passage_id": keyword,
-            "revision": { "type": "integer" },
             "version": long,
             "kind": keyword,
             "language": keyword,

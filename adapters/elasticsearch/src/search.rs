@@ -81,7 +81,7 @@ impl Reader<'_> {
         let mut body = json!({
             "query": query,
             "size": limit.min(LONGEST_LIST),
-            "_source": ["passage_id", "conversation_id", "revision"],
+            "_source": ["passage_id", "conversation_id"],
             // Equal scores have one order.
             "sort": [{ "_score": "desc" }, { "passage_id": "asc" }],
             "track_scores": true,
@@ -149,7 +149,6 @@ fn hit(found: &Value) -> Option<EngineHit> {
     Some(EngineHit {
         passage_id: id(&source["passage_id"])?,
         conversation_id: id(&source["conversation_id"])?,
-        revision: source["revision"].as_i64()?.try_into().ok()?,
         score: found["_score"].as_f64()? as f32,
     })
 }

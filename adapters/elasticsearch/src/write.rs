@@ -173,7 +173,6 @@ pub(crate) fn document(
         "organization": tenant.0,
         "conversation_id": facets.conversation_id,
         "passage_id": passage.id,
-        "revision": facets.revision,
         "version": version,
         "kind": facets.kind.as_str(),
         "language": facets.language.map(String::from),

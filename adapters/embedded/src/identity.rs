@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Grows with every change of what the engines store.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 pub(crate) const FILE: &str = "identity.json";
 /// Stands beside it once the vectors are not all there.
 const LAPSED: &str = "lapsed";

@@ -31,6 +31,8 @@ use self::{
 pub use self::{identity::Identity, settings::EmbeddedSettings};
 
 const OPENING: &str = "open the search index";
+/// Counts passages that an engine was told something new of.
+const WRITTEN: &str = "colloquy_passages_written_total";
 
 /// What stood in the folder.
 #[derive(Debug)]

@@ -84,7 +84,7 @@ impl Text {
                 let (versions, ids) = (columns.i64(VERSION)?, columns.u64(PASSAGE_HIGH)?);
                 while postings.doc() != TERMINATED {
                     if !segment.is_deleted(postings.doc()) {
-                        version = versions.first(postings.doc());
+                        version = version.max(versions.first(postings.doc()));
                         passages += u64::from(ids.first(postings.doc()).is_some());
                     }
                     postings.advance();

@@ -163,13 +163,11 @@ impl Shelf {
         }
         let mut hits = Vec::with_capacity(limit);
         for (item, distance) in query.by_vector(&txn, vector)?.into_nns() {
-            let Some(Meaning { passage_id, conversation_id, revision }) =
-                self.tables.item(&txn, shard, item)?
-            else {
+            let Some(Meaning { passage_id, conversation_id }) = self.tables.item(&txn, shard, item)? else {
                 continue;
             };
             // The distance is half of one less the cosine.
-            hits.push(EngineHit { passage_id, conversation_id, revision, score: 1.0 - 2.0 * distance });
+            hits.push(EngineHit { passage_id, conversation_id, score: 1.0 - 2.0 * distance });
         }
         hits.sort_by(best_first);
         Ok(hits)

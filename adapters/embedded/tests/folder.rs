@@ -59,7 +59,7 @@ fn conversation(n: u32) -> ConversationFacets {
 }
 
 fn passage(n: u32, ordinal: u32) -> PassageDocument {
-    let id = PassageId::of(conversation(n).conversation_id, ordinal);
+    let id = PassageId::of(conversation(n).conversation_id, &[0; 32], ordinal);
     PassageDocument { id, text: "something acknowledged".into(), speakers: Vec::new(), people: Vec::new() }
 }
 

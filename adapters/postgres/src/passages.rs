@@ -120,13 +120,7 @@ impl PassageStore for Postgres {
                 }
                 Some(_) => {}
             }
-            let gone: Vec<(Vec<u8>, DateTime<Utc>)> = diesel::delete(passages::table)
-                .filter(passages::conversation_id.eq(conversation_id.0))
-                .filter(passages::organization_id.eq(tenant.0.0))
-                .returning((passages::text_hash, passages::created_at))
-                .get_results(conn)
-                .await?;
-            insert(conn, tenant, conversation_id, revision, passages, gone).await?;
+            put(conn, tenant, conversation_id, revision, passages).await?;
             // A job that read the conversation without them must not write after one that read it with them.
             diesel::update(conversations::table.find(conversation_id.0))
                 .set(conversations::version.eq(conversations::version + 1))
@@ -194,6 +188,26 @@ impl PassageStore for Postgres {
         .await
     }
 
+    async fn of_revision(
+        &self,
+        tenant: Tenant,
+        id: ConversationId,
+        revision: RevisionNumber,
+    ) -> Result<Vec<Passage>> {
+        self.run("read the passages of a revision", async |conn| {
+            let found: Vec<Row> = passages::table
+                .filter(passages::conversation_id.eq(id.0))
+                .filter(passages::organization_id.eq(tenant.0.0))
+                .filter(passages::revision.eq(revision))
+                .order(passages::ordinal)
+                .select(Row::as_select())
+                .load(conn)
+                .await?;
+            Ok(found.into_iter().map(Row::passage).collect())
+        })
+        .await
+    }
+
     async fn find(&self, tenant: Tenant, ids: &[PassageId]) -> Result<Vec<FoundPassage>> {
         self.run("read passages", async |conn| {
             let found: Vec<FoundRow> = diesel::sql_query(concat!(
@@ -220,18 +234,17 @@ impl PassageStore for Postgres {
 
     async fn outline(&self, tenant: Tenant, id: ConversationId) -> Result<Outline> {
         self.run("read who speaks where", async |conn| {
-            let found: Vec<(i32, Uuid, Vec<String>)> = passages::table
+            let found: Vec<(Uuid, Vec<String>)> = passages::table
                 .inner_join(conversations::table)
                 .filter(passages::conversation_id.eq(id.0))
                 .filter(passages::organization_id.eq(tenant.0.0))
                 .filter(passages::revision.eq(conversations::revision))
                 .order(passages::ordinal)
-                .select((passages::revision, passages::id, passages::speakers))
+                .select((passages::id, passages::speakers))
                 .load(conn)
                 .await?;
-            let revision = found.as_slice().first().map_or(0, |(revision, ..)| *revision);
-            let outlined = |(_, id, speakers)| Outlined { id: PassageId(id), speakers };
-            Ok(Outline { revision, passages: found.into_iter().map(outlined).collect() })
+            let outlined = |(id, speakers)| Outlined { id: PassageId(id), speakers };
+            Ok(Outline { passages: found.into_iter().map(outlined).collect() })
         })
         .await
     }
@@ -262,7 +275,7 @@ impl PassageStore for Postgres {
         model: &str,
         vectors: &[([u8; 32], Vec<f32>)],
     ) -> Result<()> {
-        self.run("keep vectors", async |conn| put(conn, tenant, model, vectors, KEEP).await).await
+        self.run("keep vectors", async |conn| put_vectors(conn, tenant, model, vectors, KEEP).await).await
     }
 
     async fn replace_vectors(
@@ -271,7 +284,8 @@ impl PassageStore for Postgres {
         model: &str,
         vectors: &[([u8; 32], Vec<f32>)],
     ) -> Result<()> {
-        self.run("replace vectors", async |conn| put(conn, tenant, model, vectors, REPLACE).await).await
+        self.run("replace vectors", async |conn| put_vectors(conn, tenant, model, vectors, REPLACE).await)
+            .await
     }
 }
 
@@ -291,7 +305,7 @@ const REPLACE: &str = "INSERT INTO vectors (organization_id, model, text_hash, v
     ON CONFLICT (organization_id, text_hash, model) DO UPDATE SET vector = EXCLUDED.vector";
 
 /// In one order, so that two who write the same texts do not wait in a circle.
-async fn put(
+async fn put_vectors(
     conn: &mut Connection,
     tenant: Tenant,
     model: &str,
@@ -323,6 +337,45 @@ fn found_passage(row: FoundRow) -> Step<FoundPassage> {
         language: rows::language(row.language)?,
     };
     Ok(FoundPassage { passage, facets, embedding_model: row.embedding_model })
+}
+
+/// Makes these the conversation's passages, those of the revision. Whoever calls holds the conversation's row. A passage
+/// that is as it was stays where it is.
+pub(crate) async fn put(
+    conn: &mut Connection,
+    tenant: Tenant,
+    id: ConversationId,
+    revision: RevisionNumber,
+    new: &[Passage],
+) -> Step<()> {
+    let stand: Vec<(Row, Vec<u8>, DateTime<Utc>)> = passages::table
+        .filter(passages::conversation_id.eq(id.0))
+        .filter(passages::organization_id.eq(tenant.0.0))
+        .select((Row::as_select(), passages::text_hash, passages::created_at))
+        .load(conn)
+        .await?;
+    let came = stand.iter().map(|(_, hash, at)| (hash.clone(), *at)).collect();
+    let stand: HashMap<Uuid, Passage> = stand.into_iter().map(|(row, ..)| (row.id, row.passage())).collect();
+    let (stay, fresh): (Vec<&Passage>, Vec<&Passage>) =
+        new.iter().partition(|passage| stand.get(&passage.id.0) == Some(*passage));
+    let stay: Vec<Uuid> = stay.into_iter().map(|passage| passage.id.0).collect();
+    diesel::sql_query(
+        "DELETE FROM passages WHERE conversation_id = $1 AND organization_id = $2 AND id <> ALL($3)",
+    )
+    .bind::<SqlUuid, _>(id.0)
+    .bind::<SqlUuid, _>(tenant.0.0)
+    .bind::<Array<SqlUuid>, _>(stay)
+    .prepared()
+    .execute(conn)
+    .await?;
+    diesel::update(passages::table)
+        .filter(passages::conversation_id.eq(id.0))
+        .filter(passages::organization_id.eq(tenant.0.0))
+        .set(passages::revision.eq(revision))
+        .execute(conn)
+        .await?;
+    let fresh: Vec<Passage> = fresh.into_iter().cloned().collect();
+    insert(conn, tenant, id, revision, &fresh, came).await
 }
 
 pub(crate) async fn insert(

@@ -32,7 +32,7 @@ async fn passages_stand_with_the_end_of_the_job_that_cut_them() {
     // Whoever read it without them has an earlier version.
     assert_eq!((indexable.version, indexable.facets.revision, &indexable.passages), (2, 1, &cut));
     assert_eq!(indexable.facets.tags, ["Salary"]);
-    let asked = [cut[1].id, PassageId::of(id, 9)];
+    let asked = [cut[1].id, PassageId::of(id, &[0; 32], 9)];
     let found = PassageStore::find(&db.store, org.tenant, &asked).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(

@@ -176,7 +176,7 @@ impl<'a> Model<'a> {
                 self.of(*id).0 = label.clone();
             }
             Change::Merge { others, into } => {
-                if others.contains(into) {
+                if others.contains(into) || self.clashes(*into, others) {
                     return false;
                 }
                 self.said
@@ -198,6 +198,9 @@ impl<'a> Model<'a> {
                 self.everybody.push((new, (label.clone(), None)));
             }
             Change::Reassign { segments, to } => {
+                if to.is_some_and(|to| self.clashes(to, &[])) {
+                    return false;
+                }
                 self.said.iter_mut().filter(|one| segments.contains(&one.0)).for_each(|one| one.1 = *to);
             }
             Change::Tie { id, person } => self.of(*id).1 = *person,
@@ -210,6 +213,14 @@ impl<'a> Model<'a> {
             }
         }
         true
+    }
+
+    /// Whether somebody else speaks under the label of whoever is to speak.
+    fn clashes(&self, who: ParticipantId, but: &[ParticipantId]) -> bool {
+        let label = self.everybody.iter().find(|(id, _)| *id == who).map(|(_, (label, _))| label);
+        let others = self.seen().speaking;
+        let mut others = others.iter().filter(|(id, _)| **id != who && !but.contains(id));
+        others.any(|(_, (other, _))| Some(other) == label)
     }
 
     fn of(&mut self, id: ParticipantId) -> &mut Who {

@@ -6,7 +6,8 @@ use colloquy_domain::{
         Participant,
         revisions::{RevisionKind, SegmentChange},
     },
-    ids::{ConversationId, PersonId},
+    ids::{ConversationId, PassageId, PersonId},
+    passages::{Passage, text_hash},
     people::Person,
     ports::{
         jobs::Follow,
@@ -173,24 +174,45 @@ async fn every_past_state_reads_back_and_a_revision_writes_only_what_it_changes(
 }
 
 #[tokio::test]
-async fn search_waits_for_the_cut_of_another_text_and_goes_on_after_a_tie() {
+async fn a_revision_has_its_passages_from_the_moment_on_that_it_stands() {
     let Some(db) = Database::new().await else { return };
     let org = organization(&db.store).await;
     let (new, job) = imported_and_claimed(&db.store, org.tenant).await;
     let id = new.conversation.id;
     let indexable = async || {
         let found = db.store.find_indexable(org.tenant, id).await.unwrap().1.unwrap();
-        (found.is_cut, found.passages.len())
+        (found.is_cut, found.passages)
     };
-    assert_eq!(indexable().await, (true, 0), "nothing to wait for that was there before");
-    db.store.replace(org.tenant, job.claim, id, 1, &passages(id), Follow::default()).await.unwrap();
+    let cut = passages(id);
+    assert_eq!(indexable().await, (true, Vec::new()), "nothing to wait for that was there before");
+    db.store.replace(org.tenant, job.claim, id, 1, &cut, Follow::default()).await.unwrap();
     let ana = person(&db, org.tenant, "Ana").await;
     let coach = Participant { person_id: Some(ana.id), ..new.participants[0].clone() };
     let tie = NewEdit { changed: vec![coach], ..edit(&org, id, 2, RevisionKind::Tie) };
     write(&db, org.tenant, &tie).await;
-    assert_eq!(indexable().await, (true, 2));
-    write(&db, org.tenant, &other_text(&org, &new, 3, 0, "Another text.")).await;
-    assert_eq!(indexable().await, (false, 0));
+    let ids = |passages: &[Passage]| passages.iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(ids(&indexable().await.1), ids(&cut), "who it is says nothing of what is said");
+    assert_eq!(db.store.of_revision(org.tenant, id, 2).await.unwrap(), cut);
+    assert!(db.store.of_revision(org.tenant, id, 1).await.unwrap().is_empty());
+    db.execute("UPDATE passages SET created_at = '2026-01-01Z'").await;
+
+    // One comes in between, the second moves down, and nothing is left of the first.
+    let other = Passage {
+        id: PassageId::of(id, &text_hash("Another text."), 0),
+        text: "Another text.".to_owned(),
+        ..cut[0].clone()
+    };
+    let further = Passage { id: PassageId::of(id, &[1; 32], 0), ordinal: 1, ..cut[0].clone() };
+    let moved = Passage { ordinal: 2, first_sequence: 4, last_sequence: 6, ..cut[1].clone() };
+    let new_cut = vec![other, further, moved];
+    let edit = NewEdit { passages: Some(new_cut.clone()), ..other_text(&org, &new, 3, 0, "Another text.") };
+    write(&db, org.tenant, &edit).await;
+    assert_eq!(ids(&indexable().await.1), ids(&new_cut));
+    assert_eq!(db.store.of_revision(org.tenant, id, 3).await.unwrap(), new_cut);
+    let known = "SELECT count(*) FROM passages WHERE created_at = '2026-01-01Z' AND revision = 3";
+    assert_eq!(db.number(known).await, 2, "a text keeps the time at which it came");
+    let foreign = organization(&db.store).await;
+    assert!(db.store.of_revision(foreign.tenant, id, 3).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::{
     collection::{Ground, Mark, VECTOR},
     fault::senseless,
     filter,
-    payload::{self, CONVERSATION, PASSAGE, REVISION},
+    payload::{self, CONVERSATION, PASSAGE},
 };
 
 const SEARCHING: &str = "search the vector server";
@@ -82,7 +82,7 @@ impl Generation {
             return Ok(Vec::new());
         }
         let nearest = vector_input::Variant::Dense(vector.to_vec().into());
-        let fields = [PASSAGE, CONVERSATION, REVISION].map(str::to_owned).to_vec();
+        let fields = [PASSAGE, CONVERSATION].map(str::to_owned).to_vec();
         let request = QueryPoints {
             collection_name: name.to_owned(),
             query: Some(Query {
@@ -148,7 +148,6 @@ fn hit(found: &ScoredPoint) -> Option<EngineHit> {
     Some(EngineHit {
         passage_id: payload::string(&found.payload, PASSAGE)?.parse().ok()?,
         conversation_id: payload::string(&found.payload, CONVERSATION)?.parse().ok()?,
-        revision: payload::number(&found.payload, REVISION)?.try_into().ok()?,
         score: found.score,
     })
 }

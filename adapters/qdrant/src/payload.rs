@@ -16,7 +16,6 @@ use uuid::Uuid;
 pub(crate) const ORGANIZATION: &str = "organization";
 pub(crate) const CONVERSATION: &str = "conversation_id";
 pub(crate) const PASSAGE: &str = "passage_id";
-pub(crate) const REVISION: &str = "revision";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const KIND: &str = "kind";
 pub(crate) const LANGUAGE: &str = "language";
@@ -59,7 +58,6 @@ pub(crate) fn passage(
         (ORGANIZATION, text(tenant.0)),
         (CONVERSATION, text(facets.conversation_id)),
         (PASSAGE, text(passage.id)),
-        (REVISION, Value::from(i64::from(facets.revision))),
         (VERSION, Value::from(version)),
         (KIND, text(facets.kind.as_str())),
         (TAGS, labels(&facets.tags)),

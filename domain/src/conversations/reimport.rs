@@ -4,17 +4,20 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use tokio::task::spawn_blocking;
+
 use crate::{
     Error, Problem, Result,
     accounts::Tenant,
     conversations::{
         ContentHash, Conversation, Participant, Segment, Talk,
         import::{parse_off_thread, rows},
-        update,
+        revise, update,
     },
     events::{NewEvent, Stage},
     ids::{ConversationId, SegmentId},
-    jobs::{Claim, JobKind, Payload},
+    jobs::Claim,
+    passages::{Passage, recut},
     ports::{Ports, jobs::Follow, store::conversations::NewRevision},
 };
 
@@ -65,10 +68,9 @@ pub async fn reimport(
     let (participants, segments) = with_known_speakers(&known, participants, segments);
     let (segments, kept) = with_known_ids(&talk, segments);
     let revision = talk.revision + 1;
-    let payload = Payload::Revision { conversation_id: id, revision };
-    let job = ports.new_job(JobKind::IngestConversation, Some(tenant.0), payload);
     let imported = NewEvent::progress(tenant.0, id, revision, Stage::Imported);
-    let follow = Follow { jobs: vec![job], events: vec![imported] };
+    let follow = Follow { jobs: revise::jobs(ports, tenant, id, revision), events: vec![imported] };
+    let passages = passages(ports, tenant, talk, &known, &participants, &segments).await?;
     let new = NewRevision {
         conversation_id: id,
         number: revision,
@@ -76,6 +78,7 @@ pub async fn reimport(
         participants,
         segments,
         kept,
+        passages,
         created_at: ports.clock.now(),
     };
     match ports.conversations.revise(tenant, claim, new, follow).await {
@@ -83,6 +86,26 @@ pub async fn reimport(
         Err(Error::NotFound { .. }) => Ok(Reimported::Gone),
         Err(error) => Err(error),
     }
+}
+
+/// What was cut before stays where it is said so again.
+async fn passages(
+    ports: &Ports,
+    tenant: Tenant,
+    talk: Talk,
+    known: &[Participant],
+    added: &[Participant],
+    segments: &[Segment],
+) -> Result<Vec<Passage>> {
+    let stand = ports.passages.of_revision(tenant, talk.conversation_id, talk.revision).await?;
+    let after = Talk {
+        conversation_id: talk.conversation_id,
+        revision: talk.revision + 1,
+        participants: [known, added].concat(),
+        segments: segments.to_vec(),
+    };
+    let cut = spawn_blocking(move || recut(&talk.segments, &stand, &after)).await;
+    cut.map_err(|error| Error::internal("cut passages", error))
 }
 
 fn check(conversation: &Conversation, hash: ContentHash) -> Result<()> {

@@ -10,10 +10,11 @@ use crate::{
     Error, Problem, Result,
     accounts::{Actor, Role, Tenant},
     audit::NewAuditEntry,
-    conversations::{Conversation, RevisionNumber, revisions::no_such},
+    conversations::{Conversation, RevisionNumber, Talk, revisions::no_such, update},
     events::{EventKind, LogPosition, NewEvent, Stage},
     ids::{ConversationId, JobId, ParticipantId, PersonId, SegmentId},
-    jobs::{JobKind, Payload},
+    jobs::{JobKind, NewJob, Payload},
+    passages::{Passage, recut},
     ports::{
         Ports,
         jobs::{Follow, Signal},
@@ -21,6 +22,7 @@ use crate::{
     },
 };
 use change::{Base, Delta};
+use tokio::task::spawn_blocking;
 
 pub const MAX_REASON_CHARS: usize = 500;
 pub const MAX_TEXT_CHARS: usize = 50_000;
@@ -116,7 +118,8 @@ pub(crate) async fn make(
         return Ok(Revised { conversation, made: None, jobs: Vec::new(), cursor });
     }
     let number = expected + 1;
-    let edit = edit(ports, actor, id, number, reason, &change, delta);
+    let passages = passages(ports, tenant, id, base, &change, &delta, expected).await?;
+    let edit = NewEdit { passages, ..edit(ports, actor, id, number, reason, &change, delta) };
     let follow = follow(ports, tenant, id, number);
     let jobs = follow.jobs.iter().map(|job| job.id).collect();
     match ports.revisions.write(tenant, &edit, follow, audit.map(|entry| entry.changed(true))).await {
@@ -172,41 +175,43 @@ async fn read(
     change: &Change,
 ) -> Result<Base> {
     let known = ports.conversations.known_participants(tenant, id).await?;
-    let speaking = ports.revisions.participants(tenant, id, expected).await?;
-    let gone = || Error::not_found("conversation", id);
-    let talk =
-        async |number| ports.revisions.talk(tenant, id, number).await.and_then(|talk| talk.ok_or_else(gone));
-    let segments = match change {
-        Change::Rename { .. } | Change::Tie { .. } => Vec::new(),
-        Change::Merge { .. } | Change::RemoveSegments { .. } | Change::Revert { .. } => {
-            talk(expected).await?.segments
-        }
-        Change::EditSegment { id: segment, .. } => {
-            these(ports, tenant, id, expected, std::slice::from_ref(segment)).await?
-        }
-        Change::Split { segments, .. } | Change::Reassign { segments, .. } => {
-            these(ports, tenant, id, expected, segments).await?
-        }
+    let talk = async |number| {
+        let talk = ports.revisions.talk(tenant, id, number).await?;
+        talk.ok_or_else(|| Error::not_found("conversation", id))
     };
     let target = match change {
         Change::Revert { to } if (1..=expected).contains(to) => Some(talk(*to).await?),
         Change::Revert { to } => return Err(no_such("revision", *to, expected)),
         _ => None,
     };
+    let Talk { participants: speaking, segments, .. } = talk(expected).await?;
     Ok(Base { known, speaking, segments, target })
 }
 
-async fn these(
+/// What the transcript is cut into when the change is made. They are written with it, so that search knows the
+/// conversation at every moment: what is not said any more is found no more, and all else is found on. `None` where no
+/// word and no label is another.
+async fn passages(
     ports: &Ports,
     tenant: Tenant,
     id: ConversationId,
-    number: RevisionNumber,
-    segments: &[SegmentId],
-) -> Result<Vec<crate::conversations::Segment>> {
-    let keys: Vec<_> = segments.iter().map(|segment| (*segment, number)).collect();
-    let found = ports.revisions.find_segments(tenant, &keys).await?;
-    let segments = found.into_iter().map(|(_, spoken)| spoken.segment);
-    Ok(segments.filter(|segment| segment.conversation_id == id).collect())
+    base: Base,
+    change: &Change,
+    delta: &Delta,
+    expected: RevisionNumber,
+) -> Result<Option<Vec<Passage>>> {
+    let stand = ports.passages.of_revision(tenant, id, expected).await?;
+    if matches!(change, Change::Tie { .. }) && !stand.is_empty() {
+        return Ok(None);
+    }
+    let after = Talk {
+        conversation_id: id,
+        revision: expected + 1,
+        participants: delta.participants(&base),
+        segments: delta.talk(&base),
+    };
+    let cut = spawn_blocking(move || recut(&base.segments, &stand, &after)).await;
+    cut.map(Some).map_err(|error| Error::internal("cut passages", error))
 }
 
 fn edit(
@@ -235,16 +240,28 @@ fn edit(
         added: delta.added,
         changed: delta.changed,
         memory: delta.memory,
+        passages: None,
     }
 }
 
 fn follow(ports: &Ports, tenant: Tenant, id: ConversationId, revision: RevisionNumber) -> Follow {
-    let payload = Payload::Revision { conversation_id: id, revision };
-    let job = ports.new_job(JobKind::IngestConversation, Some(tenant.0), payload);
     let updated = EventKind::ConversationUpdated { conversation_id: id };
     let events = vec![
         NewEvent { organization_id: tenant.0, kind: updated },
         NewEvent::progress(tenant.0, id, revision, Stage::Imported),
     ];
-    Follow { jobs: vec![job], events }
+    Follow { jobs: jobs(ports, tenant, id, revision), events }
+}
+
+/// What is made of a revision whose passages are written with it.
+pub(crate) fn jobs(
+    ports: &Ports,
+    tenant: Tenant,
+    id: ConversationId,
+    revision: RevisionNumber,
+) -> Vec<NewJob> {
+    let analyze = Payload::Revision { conversation_id: id, revision };
+    let mut jobs = update::reindex(ports, tenant, id);
+    jobs.push(ports.new_job(JobKind::AnalyzeConversation, Some(tenant.0), analyze));
+    jobs
 }

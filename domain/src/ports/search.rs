@@ -24,7 +24,7 @@ use crate::{
 /// It grows with every change that search can see: text, tags, kind, time, who speaks.
 pub type Version = i64;
 
-/// A passage as a full-text engine keeps it.
+/// A passage as a full-text engine keeps it. Its id says what its text is: PostgreSQL has that text, or no such passage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PassageDocument {
     pub id: PassageId,
@@ -59,8 +59,6 @@ pub struct ConversationFacets {
 pub struct EngineHit {
     pub passage_id: PassageId,
     pub conversation_id: ConversationId,
-    /// Of the text that was indexed: PostgreSQL may have gone on since, and the passage's id says nothing of it.
-    pub revision: RevisionNumber,
     pub score: f32,
 }
 

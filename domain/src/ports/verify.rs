@@ -94,7 +94,6 @@ pub fn digest(facets: &ConversationFacets, passage: &PassageDocument) -> u64 {
         all.join("\u{1}")
     };
     let whole = [
-        facets.revision.to_string(),
         facets.kind.as_str().to_owned(),
         facets.language.map_or_else(String::new, |language| language.to_string()),
         facets.occurred_at.map_or_else(String::new, |at| at.timestamp_micros().to_string()),

@@ -223,8 +223,8 @@ mod tests {
 
     fn hit(conversation: u128, ordinal: u32, score: f32, text: &str) -> (Placed, FoundPassage) {
         let conversation_id = ConversationId(Uuid::from_u128(conversation));
-        let passage_id = PassageId::of(conversation_id, ordinal);
-        let fused = FusedHit { passage_id, revision: 1, score, text: None, semantic: None };
+        let passage_id = PassageId::of(conversation_id, &[0; 32], ordinal);
+        let fused = FusedHit { passage_id, score, text: None, semantic: None };
         let passage = Passage {
             id: passage_id,
             conversation_id,

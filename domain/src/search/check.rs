@@ -1,4 +1,4 @@
-//! PostgreSQL's last word on each hit: existence, tenant, revision of the text, filter; and what a query asks for to
+//! PostgreSQL's last word on each hit: existence, tenant, filter; and what a query asks for to
 //! the letter, of hits by meaning, too.
 
 use std::{collections::HashMap, sync::Arc};
@@ -44,14 +44,14 @@ impl Check<'_> {
         Ok(stand)
     }
 
-    /// An engine may still hold the text of an earlier revision, under the same passage's id.
+    /// An engine may still hold a text that is said no more: no passage has its id then.
     async fn read(&self, page: &[FusedHit]) -> Result<Vec<Option<FoundPassage>>> {
         let ids: Vec<PassageId> = page.iter().map(|hit| hit.passage_id).collect();
         let rows = self.ports.passages.find(self.tenant, &ids).await?;
         let rows: HashMap<PassageId, FoundPassage> =
             rows.into_iter().map(|row| (row.passage.id, row)).collect();
         let stands = |hit: &FusedHit| {
-            let row = rows.get(&hit.passage_id).filter(|row| row.facets.revision == hit.revision);
+            let row = rows.get(&hit.passage_id);
             row.filter(|row| self.filter.matches(&HitFacets::from(*row))).cloned()
         };
         Ok(page.iter().map(stands).collect())

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    conversations::RevisionNumber,
     ids::PassageId,
     ports::search::{EngineHit, TextHits},
 };
@@ -29,8 +28,6 @@ pub const STRETCHED: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FusedHit {
     pub passage_id: PassageId,
-    /// Of the text that was found.
-    pub revision: RevisionNumber,
     /// 0 to 1 in HYBRID; the engine's own score where one leg was asked.
     pub score: f32,
     pub text: Option<Place>,
@@ -53,24 +50,21 @@ pub fn single(hits: &[EngineHit], is_semantic: bool, from: u32) -> Vec<FusedHit>
     let fused = (from..).zip(hits).map(|(rank, hit)| {
         let place = Some(Place { rank, score: hit.score, stretched: None });
         let (text, semantic) = if is_semantic { (None, place) } else { (place, None) };
-        FusedHit { passage_id: hit.passage_id, revision: hit.revision, score: hit.score, text, semantic }
+        FusedHit { passage_id: hit.passage_id, score: hit.score, text, semantic }
     });
     fused.collect()
 }
 
-/// Best first; ties by rank and id, so that pages agree. Where the legs hold different revisions of a passage, these are
-/// different hits: what one says of an old text is no word for the new one.
+/// Best first; ties by rank and id, so that pages agree.
 pub fn fuse(text: &TextHits, semantic: &[EngineHit]) -> Vec<FusedHit> {
-    let mut fused: HashMap<(PassageId, RevisionNumber), FusedHit> =
-        HashMap::with_capacity(text.hits.len() + semantic.len());
+    let mut fused: HashMap<PassageId, FusedHit> = HashMap::with_capacity(text.hits.len() + semantic.len());
     let legs =
         [(&text.hits[..], (1.0 - SEMANTIC_WEIGHT) * trust(text), false), (semantic, SEMANTIC_WEIGHT, true)];
     for (hits, weight, is_semantic) in legs {
         let stretch = Stretch::over(hits).unwrap_or(Stretch { low: 0.0, span: 0.0 });
         for (rank, hit) in (1..).zip(hits) {
-            let entry = fused.entry((hit.passage_id, hit.revision)).or_insert(FusedHit {
+            let entry = fused.entry(hit.passage_id).or_insert(FusedHit {
                 passage_id: hit.passage_id,
-                revision: hit.revision,
                 score: 0.0,
                 text: None,
                 semantic: None,
@@ -90,7 +84,7 @@ pub fn fuse(text: &TextHits, semantic: &[EngineHit]) -> Vec<FusedHit> {
         let behind = |place: Place| place.rank.max(STRETCHED as u32);
         hit.text.into_iter().chain(hit.semantic).map(behind).min()
     };
-    let id = |hit: &FusedHit| (rank(hit), hit.passage_id, hit.revision);
+    let id = |hit: &FusedHit| (rank(hit), hit.passage_id);
     fused.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| id(a).cmp(&id(b))));
     fused
 }
@@ -138,7 +132,6 @@ mod tests {
         let hit = |&(id, score): &(u128, f32)| EngineHit {
             passage_id: PassageId(Uuid::from_u128(id)),
             conversation_id: ConversationId(Uuid::nil()),
-            revision: 1,
             score,
         };
         list.iter().map(hit).collect()
@@ -175,16 +168,6 @@ mod tests {
         assert_eq!(order(&fuse(&list, &near))[..2], [1, 3], "every word stands in the first");
         let little = TextHits { whole: 12.0, ..list };
         assert_eq!(order(&fuse(&little, &near))[..2], [3, 1], "one common word of many does");
-    }
-
-    #[test]
-    fn revisions_of_a_passage_are_hits_of_their_own() {
-        let mut newer = words(&[(1, 3.0), (2, 1.0)]);
-        newer.hits.iter_mut().for_each(|hit| hit.revision = 2);
-        let fused = fuse(&newer, &hits(&[(1, 0.9), (2, 0.1)]));
-        assert_eq!(fused.len(), 4, "{fused:?}");
-        assert!(fused.iter().all(|hit| hit.text.is_some() != hit.semantic.is_some()));
-        assert!(fused.iter().all(|hit| hit.text.is_some() == (hit.revision == 2)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::ids::PassageId;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Hits of a list at most: of each leg as many as are asked for.
 const MOST: usize = 2_000;
 
@@ -52,7 +52,7 @@ pub(super) struct About {
 impl Ranking {
     pub(super) fn encode(&self) -> Option<Vec<u8>> {
         let about = serde_json::to_vec(&self.about).ok()?;
-        let mut bytes = Vec::with_capacity(5 + about.len() + 37 * self.hits.len());
+        let mut bytes = Vec::with_capacity(5 + about.len() + 33 * self.hits.len());
         bytes.push(VERSION);
         bytes.extend_from_slice(&u32::try_from(about.len()).ok()?.to_be_bytes());
         bytes.extend_from_slice(&about);
@@ -88,7 +88,6 @@ fn put(bytes: &mut Vec<u8>, hit: &Placed) {
             | flag(collapsed, COLLAPSED),
     );
     bytes.extend_from_slice(fused.passage_id.0.as_bytes());
-    bytes.extend_from_slice(&fused.revision.to_be_bytes());
     bytes.extend_from_slice(&fused.score.to_be_bytes());
     for place in [fused.text, fused.semantic].into_iter().flatten() {
         bytes.extend_from_slice(&u16::try_from(place.rank).unwrap_or(u16::MAX).to_be_bytes());
@@ -103,7 +102,6 @@ fn put(bytes: &mut Vec<u8>, hit: &Placed) {
 fn take(rest: &mut &[u8], legs: &[LegReport]) -> Option<Placed> {
     let [flags] = chunk(rest)?;
     let passage_id = PassageId(Uuid::from_bytes(chunk(rest)?));
-    let revision = i32::from_be_bytes(chunk(rest)?);
     let score = f32::from_be_bytes(chunk(rest)?);
     let mut place = |flag: u8, is_semantic: bool| -> Option<Option<Place>> {
         if flags & flag == 0 {
@@ -120,7 +118,7 @@ fn take(rest: &mut &[u8], legs: &[LegReport]) -> Option<Placed> {
         further = u16::from_be_bytes(chunk(rest)?);
         duplicates = u16::from_be_bytes(chunk(rest)?);
     }
-    Some(Placed { fused: FusedHit { passage_id, revision, score, text, semantic }, further, duplicates })
+    Some(Placed { fused: FusedHit { passage_id, score, text, semantic }, further, duplicates })
 }
 
 fn chunk<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -155,7 +153,6 @@ mod tests {
         let hits = (0..hits).map(|n| Placed {
             fused: FusedHit {
                 passage_id: PassageId(Uuid::from_u128(n.into())),
-                revision: n.into(),
                 score: 0.5,
                 text: (n % 3 > 0).then(|| place(n)),
                 semantic: (n % 3 != 1).then(|| place(n)),
@@ -173,7 +170,7 @@ mod tests {
         for hits in [0, 1, 7, 2_000] {
             let before = ranking(hits);
             let bytes = before.encode().unwrap();
-            assert!(bytes.len() < 1_000 + 41 * usize::from(hits), "{}", bytes.len());
+            assert!(bytes.len() < 1_000 + 37 * usize::from(hits), "{}", bytes.len());
             assert_eq!(Ranking::decode(&bytes), Some(before));
             assert_eq!(Ranking::decode(&bytes[1..]), None);
             assert_eq!(Ranking::decode(&bytes[..bytes.len() - 1]).map(|cut| cut.hits.len()), None);

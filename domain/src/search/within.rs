@@ -14,7 +14,6 @@ use super::{
     query::{Clause, TextQuery, fold},
 };
 use crate::{
-    conversations::RevisionNumber,
     ids::PassageId,
     ports::search::{EngineHit, TextHits},
 };
@@ -33,7 +32,6 @@ const ASKING: &str = "summarize summarise discussion discussions discuss discuss
 /// The passages of a conversation, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outline {
-    pub revision: RevisionNumber,
     pub passages: Vec<Outlined>,
 }
 
@@ -83,9 +81,7 @@ impl Within {
     pub fn fuse(&self, text: &TextHits, semantic: &[EngineHit]) -> Vec<FusedHit> {
         let places: HashMap<PassageId, usize> =
             self.outline.passages.iter().enumerate().map(|(at, passage)| (passage.id, at)).collect();
-        let place = |hit: &EngineHit| {
-            places.get(&hit.passage_id).copied().filter(|_| hit.revision == self.outline.revision)
-        };
+        let place = |hit: &EngineHit| places.get(&hit.passage_id).copied();
         let mut found: Vec<Found> = vec![Found::default(); places.len()];
         for (rank, hit) in (1..).zip(&text.hits) {
             if let Some(at) = place(hit) {
@@ -121,7 +117,6 @@ impl Within {
                 at,
                 FusedHit {
                     passage_id: self.outline.passages[at].id,
-                    revision: self.outline.revision,
                     score: (1.0 - SEMANTIC_WEIGHT) * words[at] + SEMANTIC_WEIGHT * meaning[at],
                     text: found.text,
                     semantic: found.semantic,
@@ -224,20 +219,19 @@ mod tests {
     const CONVERSATION: ConversationId = ConversationId(Uuid::nil());
 
     fn id(at: u32) -> PassageId {
-        PassageId::of(CONVERSATION, at)
+        PassageId::of(CONVERSATION, &[0; 32], at)
     }
 
     fn outline(speakers: &[&str]) -> Outline {
         let outlined =
             |(at, label): (u32, &&str)| Outlined { id: id(at), speakers: vec![(*label).to_owned()] };
-        Outline { revision: 1, passages: (0..).zip(speakers).map(outlined).collect() }
+        Outline { passages: (0..).zip(speakers).map(outlined).collect() }
     }
 
     fn hits(list: &[(u32, f32)]) -> Vec<EngineHit> {
         let hit = |&(at, score): &(u32, f32)| EngineHit {
             passage_id: id(at),
             conversation_id: CONVERSATION,
-            revision: 1,
             score,
         };
         list.iter().map(hit).collect()
@@ -310,11 +304,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_filter_leaves_out_or_another_revision_has_is_no_hit() {
+    fn what_a_filter_leaves_out_or_no_passage_says_any_more_is_no_hit() {
         let within = ask("pay", &["A"; 4]);
-        let mut late = hits(&[(0, 0.9)]);
-        late[0].revision = 2;
-        let fused = within.fuse(&words(&[(2, 1.0)], 1.0), &[late, hits(&[(3, 0.8)])].concat());
+        let fused = within.fuse(&words(&[(2, 1.0)], 1.0), &hits(&[(9, 0.9), (3, 0.8)]));
         assert_eq!(order(&fused), [id(2), id(3)]);
         assert!(within.fuse(&TextHits::default(), &[]).is_empty());
     }

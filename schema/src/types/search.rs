@@ -240,6 +240,7 @@ pub(crate) struct Passage(pub(crate) colloquy_domain::ports::store::passages::Fo
 
 #[Object]
 impl Passage {
+    /// Of its text: a passage that says something else is another one.
     async fn id(&self) -> ID {
         global_id::encode(self.0.passage.id)
     }

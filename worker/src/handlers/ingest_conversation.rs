@@ -1,4 +1,4 @@
-//! Cuts a revision into passages; indexing, embedding and analysis follow.
+//! Cuts what was imported into passages; indexing, embedding and analysis follow. Later revisions come with theirs.
 
 use async_trait::async_trait;
 use colloquy_domain::{

@@ -1,12 +1,12 @@
 //! The one writer of the full-text index. Versions stand in the documents themselves, so they commit, and
-//! are rolled back, with them.
+//! are rolled back, with them. A write touches the passages that are otherwise than they were, as comparing tells them.
 
 use std::{collections::HashMap, fs, path::Path};
 
 use colloquy_domain::{
     Error, Result,
     accounts::Tenant,
-    ids::ConversationId,
+    ids::{ConversationId, PassageId},
     ports::{
         search::{ConversationFacets, PassageDocument, Version},
         verify::digest,
@@ -14,14 +14,16 @@ use colloquy_domain::{
     search::{analysis, query::fold},
 };
 use tantivy::{
-    DocSet, Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TERMINATED, TantivyDocument,
-    TantivyError, Term, directory::MmapDirectory, index::SegmentMeta, indexer::IndexWriterOptions,
-    schema::IndexRecordOption,
+    Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError, Term,
+    directory::MmapDirectory, index::SegmentMeta, indexer::IndexWriterOptions,
 };
 use uuid::Uuid;
 
-use super::schema::{Fields, IdFields, VERSION, field_of, scoped};
-use crate::{identity::Stamp, writer::Engine};
+use super::{
+    inspect::{Passages, stored},
+    schema::{Fields, IdFields, field_of, scoped},
+};
+use crate::{WRITTEN, identity::Stamp, writer::Engine};
 
 const WRITING: &str = "write to the text index";
 /// What tantivy asks for at the least.
@@ -101,38 +103,58 @@ impl TextEngine {
         self.fields
     }
 
-    fn stage(&self, write: &TextWrite, staged: &mut HashMap<[u8; 32], Version>) -> tantivy::Result<()> {
+    /// How many passages it writes: those that the conversation has otherwise, or not at all.
+    fn stage(&self, write: &TextWrite, staged: &mut HashMap<[u8; 32], Version>) -> tantivy::Result<u64> {
         let writer = self.writer()?;
         let organization = write.tenant.0.0;
         let key = scoped(organization, write.conversation_id.0);
-        let term = Term::from_field_bytes(self.fields.conversation, &key);
         let version = match &write.change {
             Change::Replace { version, .. } => *version,
             Change::Remove => REMOVED,
         };
-        let current = match staged.get(&key) {
-            Some(version) => Some(*version),
-            None => self.committed_version(&term)?,
+        let (current, found) = match staged.get(&key) {
+            Some(version) => (Some(*version), Passages::new()),
+            None => stored(&self.reader.searcher(), &self.fields, &key)?,
         };
         if current.is_some_and(|current| current > version) {
-            return Ok(());
+            return Ok(0);
         }
-        staged.insert(key, version);
-        writer.delete_term(term);
+        let replaced = match &write.change {
+            Change::Replace { facets, passages, .. } if !passages.is_empty() => Some((facets, passages)),
+            Change::Replace { .. } | Change::Remove => None,
+        };
+        // What the group has gathered before cannot be looked at yet: then all is written.
+        if staged.insert(key, version).is_some() || replaced.is_none() {
+            writer.delete_term(Term::from_field_bytes(self.fields.conversation, &key));
+        }
         let mut marker = TantivyDocument::default();
         marker.add_bytes(self.fields.conversation, &key);
         marker.add_i64(self.fields.version, version);
-        match &write.change {
-            Change::Replace { facets, passages, .. } if !passages.is_empty() => {
-                for passage in passages {
-                    writer.add_document(self.document(marker.clone(), organization, facets, passage))?;
-                }
-            }
-            Change::Replace { .. } | Change::Remove => {
-                writer.add_document(marker)?;
-            }
+        let Some((facets, passages)) = replaced else {
+            marker.add_bytes(self.fields.key, &key);
+            return writer.add_document(marker).map(|_at| 0);
+        };
+        writer.delete_term(Term::from_field_bytes(self.fields.key, &key));
+        let mut known = numbers(found);
+        let (mut same, mut other): (Vec<_>, Vec<_>) = passages
+            .iter()
+            .partition(|passage| known.get(&passage.id) == Some(&Some(digest(facets, passage))));
+        // One of them carries the version.
+        if other.is_empty() && current != Some(version) {
+            other.extend(same.pop());
         }
-        Ok(())
+        for passage in &same {
+            known.remove(&passage.id);
+        }
+        for id in known.keys() {
+            writer.delete_term(Term::from_field_bytes(self.fields.key, &scoped(organization, id.0)));
+        }
+        for passage in &other {
+            let mut document = marker.clone();
+            document.add_bytes(self.fields.key, &scoped(organization, passage.id.0));
+            writer.add_document(self.document(document, organization, facets, passage))?;
+        }
+        Ok(other.len() as u64)
     }
 
     fn document(
@@ -147,7 +169,6 @@ impl TextEngine {
         let stemmed = analysis::stemmed(&passage.text, facets.language);
         document.add_pre_tokenized_text(fields.stemmed, field_of(stemmed));
         document.add_pre_tokenized_text(fields.exact, field_of(analysis::exact(&passage.text)));
-        document.add_i64(fields.revision, facets.revision.into());
         document.add_text(fields.kind, facets.kind.as_str());
         if let Some(language) = &facets.language {
             document.add_text(fields.language, language.as_str());
@@ -168,24 +189,6 @@ impl TextEngine {
         add_id(&mut document, fields.passage_id, passage.id.0);
         add_id(&mut document, fields.conversation_id, facets.conversation_id.0);
         document
-    }
-
-    /// The version under which the conversation stands in the last commit.
-    fn committed_version(&self, conversation: &Term) -> tantivy::Result<Option<Version>> {
-        for segment in self.reader.searcher().segment_readers() {
-            let inverted = segment.inverted_index(self.fields.conversation)?;
-            let Some(mut postings) = inverted.read_postings(conversation, IndexRecordOption::Basic)? else {
-                continue;
-            };
-            let versions = segment.fast_fields().i64(VERSION)?;
-            while postings.doc() != TERMINATED {
-                if !segment.is_deleted(postings.doc()) {
-                    return Ok(versions.first(postings.doc()));
-                }
-                postings.advance();
-            }
-        }
-        Ok(None)
     }
 
     fn commit(&mut self) -> tantivy::Result<()> {
@@ -228,7 +231,11 @@ impl Engine for TextEngine {
         let mut staged = HashMap::with_capacity(jobs.len());
         let mut expunge = false;
         let mut stage = |job: &TextJob| match job {
-            TextJob::Write(write) => self.stage(write, &mut staged),
+            TextJob::Write(write) => {
+                let written = self.stage(write, &mut staged)?;
+                metrics::counter!(WRITTEN, "engine" => "text").increment(written);
+                Ok(())
+            }
             TextJob::Expunge => {
                 expunge = true;
                 Ok(())
@@ -277,6 +284,15 @@ fn new_writer(index: &Index, heap_bytes: usize) -> tantivy::Result<IndexWriter> 
     index.writer_with_options(options)
 }
 
+/// `None` for what stands there twice: that is not as it should be.
+fn numbers(found: Passages) -> HashMap<PassageId, Option<u64>> {
+    let mut numbers = HashMap::with_capacity(found.len());
+    for (id, number) in found {
+        numbers.entry(id).and_modify(|number| *number = None).or_insert(number);
+    }
+    numbers
+}
+
 fn add_id(document: &mut TantivyDocument, fields: IdFields, id: Uuid) {
     let (high, low) = id.as_u64_pair();
     document.add_u64(fields.high, high);
@@ -285,10 +301,7 @@ fn add_id(document: &mut TantivyDocument, fields: IdFields, id: Uuid) {
 
 #[cfg(test)]
 mod tests {
-    use colloquy_domain::{
-        conversations::ConversationKind,
-        ids::{OrganizationId, PassageId},
-    };
+    use colloquy_domain::{conversations::ConversationKind, ids::OrganizationId, passages::text_hash};
 
     use super::*;
     use crate::identity::Identity;
@@ -304,7 +317,7 @@ mod tests {
             language: None,
         };
         let passage = PassageDocument {
-            id: PassageId::of(conversation_id, 0),
+            id: PassageId::of(conversation_id, &[0; 32], 0),
             text: text.to_owned(),
             speakers: vec![text.to_owned()],
             people: Vec::new(),
@@ -312,6 +325,73 @@ mod tests {
         let change = Change::Replace { version, facets, passages: vec![passage] };
         let tenant = Tenant(OrganizationId(Uuid::from_u128(1)));
         TextJob::Write(TextWrite { tenant, conversation_id, change })
+    }
+
+    fn cut(version: Version, texts: &[&str], tags: &[&str]) -> TextJob {
+        let TextJob::Write(write) = write(9, version, "") else { unreachable!() };
+        let passage = |text: &&str| PassageDocument {
+            id: PassageId::of(write.conversation_id, &text_hash(text), 0),
+            text: (*text).to_owned(),
+            speakers: Vec::new(),
+            people: Vec::new(),
+        };
+        let passages = texts.iter().map(passage).collect();
+        let TextWrite { tenant, conversation_id, change: Change::Replace { facets, .. } } = write else {
+            unreachable!()
+        };
+        let facets =
+            ConversationFacets { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..facets };
+        let change = Change::Replace { version, facets, passages };
+        TextJob::Write(TextWrite { tenant, conversation_id, change })
+    }
+
+    /// Documents that are there, and those that stand as they were written.
+    fn stands(engine: &TextEngine, job: &TextJob) -> (u64, usize) {
+        let TextJob::Write(TextWrite { tenant, conversation_id, change }) = job else { unreachable!() };
+        let Change::Replace { version, facets, passages } = change else { unreachable!() };
+        let key = scoped(tenant.0.0, conversation_id.0);
+        let (found, numbers) = stored(&engine.reader.searcher(), &engine.fields, &key).expect("a look");
+        assert_eq!(found, Some(*version));
+        assert_eq!(numbers.len(), passages.len());
+        let same = |one: &&PassageDocument| numbers.contains(&(one.id, Some(digest(facets, one))));
+        (engine.reader.searcher().num_docs(), passages.iter().filter(same).count())
+    }
+
+    #[test]
+    fn what_is_as_it_was_is_not_written_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let identity = Identity { generation: 1, log_id: Uuid::nil(), model: "none".to_owned() };
+        let mut engine =
+            TextEngine::create(dir.path(), Stamp::of(&identity, 2), LEAST_HEAP_BYTES).expect("an index");
+        let written = |engine: &mut TextEngine, jobs: &[&TextJob]| {
+            let mut staged = HashMap::new();
+            let stage = |job: &&TextJob| match job {
+                TextJob::Write(write) => engine.stage(write, &mut staged).expect("a write"),
+                TextJob::Expunge => 0,
+            };
+            let written: u64 = jobs.iter().map(stage).sum();
+            engine.commit().expect("a commit");
+            written
+        };
+        let first = cut(1, &["one", "two", "three", "four"], &[]);
+        assert_eq!(written(&mut engine, &[&first]), 4);
+        let edited = cut(2, &["one", "other", "three", "four"], &[]);
+        assert_eq!(written(&mut engine, &[&edited]), 1);
+        assert_eq!(stands(&engine, &edited), (4, 4));
+        assert_eq!(written(&mut engine, &[&first]), 0, "it is late");
+        assert_eq!(written(&mut engine, &[&edited]), 0);
+        let fewer = cut(3, &["one", "other"], &[]);
+        assert_eq!(written(&mut engine, &[&fewer]), 1, "one carries the version");
+        assert_eq!(stands(&engine, &fewer), (2, 2));
+        let tagged = cut(4, &["one", "other"], &["tag"]);
+        assert_eq!(written(&mut engine, &[&tagged]), 2);
+        let (more, last) = (cut(5, &["one", "other", "new"], &["tag"]), cut(6, &["one", "new"], &["tag"]));
+        assert_eq!(written(&mut engine, &[&more, &last, &more]), 3, "a group's second write is whole");
+        assert_eq!(stands(&engine, &last), (2, 2));
+        engine.apply(&[&cut(7, &[], &[])]).expect("a write");
+        assert_eq!(stands(&engine, &cut(7, &[], &[])), (1, 0), "a marker");
+        assert_eq!(written(&mut engine, &[&cut(8, &["one"], &[])]), 1);
+        assert_eq!(stands(&engine, &cut(8, &["one"], &[])), (1, 1));
     }
 
     /// Whether any dictionary of the index has the word, or any file its bytes.

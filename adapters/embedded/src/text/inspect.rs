@@ -26,7 +26,8 @@ const LOOKING: &str = "look into the text index";
 /// Conversations of one page of a list.
 const PAGE: usize = 500;
 
-type Passages = Vec<(PassageId, Option<u64>)>;
+/// Each with its number.
+pub(super) type Passages = Vec<(PassageId, Option<u64>)>;
 
 #[async_trait]
 impl Inspect for Text {
@@ -50,7 +51,7 @@ impl Inspect for Text {
 }
 
 /// Under which version the conversation stands, and its passages.
-fn stored(
+pub(super) fn stored(
     searcher: &Searcher,
     fields: &Fields,
     key: &[u8; 32],
@@ -66,7 +67,7 @@ fn stored(
         while postings.doc() != TERMINATED {
             let doc = postings.doc();
             if !segment.is_deleted(doc) {
-                version = versions.first(doc);
+                version = version.max(versions.first(doc));
                 passages.extend(ids.get(doc).map(|id| (PassageId(id), digests.first(doc))));
             }
             postings.advance();

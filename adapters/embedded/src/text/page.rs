@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     best_first,
-    schema::{CONVERSATION_HIGH, CONVERSATION_LOW, PASSAGE_HIGH, PASSAGE_LOW, REVISION},
+    schema::{CONVERSATION_HIGH, CONVERSATION_LOW, PASSAGE_HIGH, PASSAGE_LOW},
 };
 
 pub(super) struct Page {
@@ -78,7 +78,6 @@ impl SegmentCollector for SegmentPage {
             Some(EngineHit {
                 passage_id: PassageId(found.id),
                 conversation_id: ConversationId(self.columns.conversation.get(found.doc)?),
-                revision: self.columns.revision.first(found.doc)?.try_into().ok()?,
                 score: found.score,
             })
         };
@@ -116,7 +115,6 @@ impl Eq for Candidate {}
 struct Columns {
     passage: IdColumns,
     conversation: IdColumns,
-    revision: Column<i64>,
 }
 
 pub(super) struct IdColumns {
@@ -133,7 +131,6 @@ impl Columns {
         Ok(Self {
             passage: id(PASSAGE_HIGH, PASSAGE_LOW)?,
             conversation: id(CONVERSATION_HIGH, CONVERSATION_LOW)?,
-            revision: columns.i64(REVISION)?,
         })
     }
 }

@@ -16,9 +16,10 @@ pub(crate) struct Fields {
     pub(crate) organization: Field,
     /// [`scoped`] to the organization, in passages and markers.
     pub(crate) conversation: Field,
+    /// A passage's own, scoped likewise; a marker has its conversation's.
+    pub(crate) key: Field,
+    /// The conversation's is the greatest of its documents: those that a write left as they are have an earlier one.
     pub(crate) version: Field,
-    /// Of the text.
-    pub(crate) revision: Field,
     pub(crate) stemmed: Field,
     pub(crate) exact: Field,
     /// Folded.
@@ -50,7 +51,6 @@ pub(crate) const CONVERSATION_HIGH: &str = "conversation_high";
 pub(crate) const CONVERSATION_LOW: &str = "conversation_low";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const OCCURRED_AT: &str = "occurred_at";
-pub(crate) const REVISION: &str = "revision";
 pub(crate) const DIGEST: &str = "digest";
 
 impl Fields {
@@ -59,8 +59,8 @@ impl Fields {
         let fields = Self {
             organization: schema.add_bytes_field("organization", INDEXED),
             conversation: schema.add_bytes_field("conversation", INDEXED),
+            key: schema.add_bytes_field("key", INDEXED),
             version: schema.add_i64_field(VERSION, FAST),
-            revision: schema.add_i64_field(REVISION, FAST),
             stemmed: schema.add_text_field("stemmed", terms()),
             exact: schema.add_text_field("exact", terms()),
             speakers: schema.add_text_field("speakers", STRING | FAST),
@@ -101,10 +101,10 @@ pub(crate) fn field_of(tokens: Vec<analysis::Token>) -> PreTokenizedString {
     PreTokenizedString { text: String::new(), tokens: tokens.into_iter().map(token).collect() }
 }
 
-/// A conversation's key, in which a tenant can only ever name its own.
-pub(crate) fn scoped(organization: Uuid, conversation: Uuid) -> [u8; 32] {
+/// A conversation's or a passage's key, in which a tenant can only ever name its own.
+pub(crate) fn scoped(organization: Uuid, id: Uuid) -> [u8; 32] {
     let mut key = [0; 32];
     key[..16].copy_from_slice(organization.as_bytes());
-    key[16..].copy_from_slice(conversation.as_bytes());
+    key[16..].copy_from_slice(id.as_bytes());
     key
 }

@@ -6,10 +6,9 @@ use async_trait::async_trait;
 use colloquy_domain::{
     Result,
     accounts::Tenant,
-    conversations::RevisionNumber,
     ids::{ConversationId, PassageId, PersonId},
     ports::{
-        search::{ConversationFacets, Version},
+        search::Version,
         verify::{Difference, Inspect, Leg, Listed, Wanted},
     },
 };
@@ -29,7 +28,6 @@ const PAGE: usize = 500;
 
 /// A passage as it is, or as it should be.
 struct Stored {
-    revision: RevisionNumber,
     facets: Option<Facets>,
     speakers: Vec<Uuid>,
     people: Vec<PersonId>,
@@ -57,7 +55,6 @@ impl Inspect for Vectors {
 
 /// What has a vector of nothing is not kept.
 fn should(wanted: &Wanted) -> HashMap<PassageId, Stored> {
-    let ConversationFacets { revision, .. } = wanted.facets;
     let one = |(at, passage): (usize, &colloquy_domain::ports::search::PassageDocument)| {
         let vector = wanted.vectors.get(at).cloned().flatten();
         if vector.as_ref().is_some_and(|vector| !has_direction(vector)) {
@@ -65,7 +62,7 @@ fn should(wanted: &Wanted) -> HashMap<PassageId, Stored> {
         }
         let speakers = passage.speakers.iter().map(|label| veiled(label)).collect();
         let (facets, people) = (Some(folded(&wanted.facets)), passage.people.clone());
-        Some((passage.id, Stored { revision, facets, speakers, people, vector }))
+        Some((passage.id, Stored { facets, speakers, people, vector }))
     };
     wanted.passages.iter().enumerate().filter_map(one).collect()
 }
@@ -73,7 +70,6 @@ fn should(wanted: &Wanted) -> HashMap<PassageId, Stored> {
 fn is_same(wanted: &Stored, found: &Stored) -> bool {
     let vectors = wanted.vector.is_none() || wanted.vector == found.vector;
     vectors
-        && wanted.revision == found.revision
         && wanted.facets == found.facets
         && wanted.speakers == found.speakers
         && wanted.people == found.people
@@ -101,8 +97,8 @@ impl Shelf {
             if meaning.conversation_id != id || vector.is_none() {
                 continue;
             }
-            let (facets, revision) = (record.facets.clone(), meaning.revision);
-            let one = Stored { revision, facets, speakers: item.speakers, people: item.people, vector };
+            let facets = record.facets.clone();
+            let one = Stored { facets, speakers: item.speakers, people: item.people, vector };
             stored.push((meaning.passage_id, one));
         }
         Ok((Some(record.version), stored))

@@ -6,7 +6,7 @@ use std::{borrow::Cow, fs, io, ops::Bound, path::Path};
 
 use colloquy_domain::{
     accounts::Tenant,
-    conversations::{ConversationKind, RevisionNumber},
+    conversations::ConversationKind,
     ids::{ConversationId, PassageId, PersonId},
     language::Language,
     ports::search::Version,
@@ -49,8 +49,6 @@ pub(crate) struct ShardRecord {
 pub(crate) struct Meaning {
     pub(crate) passage_id: PassageId,
     pub(crate) conversation_id: ConversationId,
-    /// Of the text.
-    pub(crate) revision: RevisionNumber,
 }
 
 /// A conversation as it stands in the graph, with what it takes to undo that.
@@ -227,21 +225,18 @@ impl Tables {
 }
 
 impl Meaning {
-    fn to_bytes(self) -> [u8; 36] {
-        let mut bytes = [0; 36];
+    fn to_bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
         bytes[..16].copy_from_slice(self.passage_id.0.as_bytes());
-        bytes[16..32].copy_from_slice(self.conversation_id.0.as_bytes());
-        bytes[32..].copy_from_slice(&self.revision.to_be_bytes());
+        bytes[16..].copy_from_slice(self.conversation_id.0.as_bytes());
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (passage, rest) = bytes.split_first_chunk()?;
-        let (conversation, rest) = rest.split_first_chunk()?;
         Some(Self {
             passage_id: PassageId(Uuid::from_bytes(*passage)),
-            conversation_id: ConversationId(Uuid::from_bytes(*conversation)),
-            revision: RevisionNumber::from_be_bytes(rest.try_into().ok()?),
+            conversation_id: ConversationId(Uuid::from_bytes(rest.try_into().ok()?)),
         })
     }
 }

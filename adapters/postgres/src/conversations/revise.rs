@@ -14,6 +14,7 @@ use diesel_async::RunQueryDsl;
 use super::insert::{insert_participants, insert_segments, size};
 use crate::{
     errors::Step,
+    passages,
     pool::Connection,
     rows,
     schema::{conversations, revisions, segments},
@@ -71,5 +72,6 @@ pub(super) async fn revise(conn: &mut Connection, tenant: Tenant, new: &NewRevis
     insert_participants(conn, tenant, new.number, &new.participants).await?;
     let kept: HashSet<_> = new.kept.iter().collect();
     let begun: Vec<_> = new.segments.iter().filter(|one| !kept.contains(&one.id)).cloned().collect();
-    insert_segments(conn, tenant, id, new.number, &begun).await
+    insert_segments(conn, tenant, id, new.number, &begun).await?;
+    passages::put(conn, tenant, id, new.number, &new.passages).await
 }

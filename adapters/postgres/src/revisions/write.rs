@@ -4,7 +4,6 @@ use colloquy_domain::{
     Error,
     accounts::Tenant,
     audit::NewAuditEntry,
-    conversations::revisions::RevisionKind,
     ids::PersonId,
     ports::{
         jobs::Follow,
@@ -25,6 +24,7 @@ use crate::{
     conversations::insert::{insert_participants, insert_segments},
     errors::Step,
     follow::{self, Raised},
+    passages as cut,
     pool::Connection,
     schema::{conversations, passages, segments},
     statement::Prepare,
@@ -45,20 +45,25 @@ pub(super) async fn write(
     insert_segments(conn, tenant, edit.conversation_id, edit.number, &edit.segments).await?;
     change_participants(conn, tenant, edit).await?;
     remember(conn, tenant, edit).await?;
-    if edit.kind == RevisionKind::Tie {
-        // Not a word is another: what was cut is found on.
-        diesel::update(passages::table)
-            .filter(passages::conversation_id.eq(edit.conversation_id.0))
-            .filter(passages::organization_id.eq(tenant.0.0))
-            .filter(passages::revision.eq(edit.number - 1))
-            .set(passages::revision.eq(edit.number))
-            .execute(conn)
-            .await?;
+    match &edit.passages {
+        Some(new) => cut::put(conn, tenant, edit.conversation_id, edit.number, new).await?,
+        None => keep_passages(conn, tenant, edit).await?,
     }
     if let Some(entry) = entry {
         audit::insert(conn, entry).await?;
     }
     follow::write(conn, follow).await
+}
+
+async fn keep_passages(conn: &mut Connection, tenant: Tenant, edit: &NewEdit) -> Step<()> {
+    diesel::update(passages::table)
+        .filter(passages::conversation_id.eq(edit.conversation_id.0))
+        .filter(passages::organization_id.eq(tenant.0.0))
+        .filter(passages::revision.eq(edit.number - 1))
+        .set(passages::revision.eq(edit.number))
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 #[derive(QueryableByName)]

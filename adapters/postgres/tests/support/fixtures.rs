@@ -207,6 +207,7 @@ pub fn new_edit(conversation_id: ConversationId, number: i32, kind: RevisionKind
         added: Vec::new(),
         changed: Vec::new(),
         memory: None,
+        passages: None,
     }
 }
 
@@ -238,7 +239,7 @@ pub async fn imported_and_claimed(store: &Postgres, tenant: Tenant) -> (NewConve
 
 pub fn passages(conversation_id: ConversationId) -> Vec<Passage> {
     let passage = |ordinal: u32| Passage {
-        id: colloquy_domain::ids::PassageId::of(conversation_id, ordinal),
+        id: colloquy_domain::ids::PassageId::of(conversation_id, &[0; 32], ordinal),
         conversation_id,
         ordinal,
         first_sequence: ordinal as i32 * 3,

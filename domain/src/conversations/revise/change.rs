@@ -22,7 +22,7 @@ pub struct Base {
     pub known: Vec<Participant>,
     /// Who speaks.
     pub speaking: Vec<Participant>,
-    /// Those that the change may be of.
+    /// All of them, by sequence.
     pub segments: Vec<Segment>,
     /// Of a revert: what is to be again.
     pub target: Option<Talk>,
@@ -41,6 +41,21 @@ pub struct Delta {
 impl Delta {
     pub fn is_empty(&self) -> bool {
         self.ended.is_empty() && self.segments.is_empty() && self.added.is_empty() && self.changed.is_empty()
+    }
+
+    /// Everybody who has ever spoken, as they are after it.
+    pub fn participants(&self, base: &Base) -> Vec<Participant> {
+        let now = |one: &Participant| self.changed.iter().find(|new| new.id == one.id).unwrap_or(one).clone();
+        base.known.iter().map(now).chain(self.added.iter().cloned()).collect()
+    }
+
+    /// What is said after it, by sequence.
+    pub fn talk(&self, base: &Base) -> Vec<Segment> {
+        let ended: HashSet<SegmentId> = self.ended.iter().copied().collect();
+        let stays = base.segments.iter().filter(|one| !ended.contains(&one.id));
+        let mut segments: Vec<Segment> = stays.chain(&self.segments).cloned().collect();
+        segments.sort_by_key(|one| one.sequence);
+        segments
     }
 
     fn end(&mut self, segment: &Segment) {
@@ -173,7 +188,7 @@ pub fn delta(base: &Base, change: &Change, new_id: impl FnOnce() -> ParticipantI
         }
         Change::Reassign { segments, to } => {
             if let Some(to) = to {
-                participant(base, *to)?;
+                check_distinct("participantId", base, participant(base, *to)?, &[])?;
             }
             reassign(base, segments, *to, &mut delta)?;
         }
@@ -197,12 +212,23 @@ fn participant(base: &Base, id: ParticipantId) -> Result<&Participant> {
 
 /// Two of one name could not be told apart, in an export least of all.
 fn check_free(base: &Base, label: &str) -> Result<()> {
-    if base.speaking.iter().all(|one| one.label != label) {
+    check_taken("label", base.speaking.iter().any(|one| one.label == label), label)
+}
+
+/// Who does not speak may have a label that somebody else has by now, and then cannot speak again beside them.
+fn check_distinct(field: &'static str, base: &Base, who: &Participant, but: &[ParticipantId]) -> Result<()> {
+    let is_other = |one: &&Participant| one.id != who.id && !but.contains(&one.id);
+    let taken = base.speaking.iter().filter(is_other).any(|one| one.label == who.label);
+    check_taken(field, taken, &who.label)
+}
+
+fn check_taken(field: &'static str, taken: bool, label: &str) -> Result<()> {
+    if !taken {
         return Ok(());
     }
     let message =
         format!("another participant is called “{label}”; merge them, or reassign segments, instead");
-    Err(Error::invalid("label", "LABEL_TAKEN", message))
+    Err(Error::invalid(field, "LABEL_TAKEN", message))
 }
 
 /// All of them, once each, as they stand.
@@ -251,6 +277,7 @@ fn remove(base: &Base, ids: &[SegmentId], delta: &mut Delta) -> Result<()> {
 /// Whoever is nobody yet becomes the one person that the others are, if they are one.
 fn merge(base: &Base, others: &[ParticipantId], into: ParticipantId, delta: &mut Delta) -> Result<()> {
     let target = participant(base, into)?;
+    check_distinct("intoParticipantId", base, target, others)?;
     let mut people = BTreeSet::new();
     for id in others {
         people.extend(participant(base, *id)?.person_id);

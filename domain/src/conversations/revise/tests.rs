@@ -165,3 +165,15 @@ fn a_revert_ends_what_came_and_brings_back_what_went() {
     assert_eq!(delta.segments.iter().map(|one| one.id).collect::<Vec<_>>(), [said(0)]);
     assert_eq!(delta.changed, [participant(1, "Ben")]);
 }
+
+#[test]
+fn whoever_speaks_again_has_a_label_of_their_own() {
+    let mut base = base();
+    // Once there was another Ana, who does not speak any more.
+    base.known.push(Participant { ordinal: 2, ..participant(5, "Ana") });
+    let reassign = Change::Reassign { segments: vec![said(1)], to: Some(of(5)) };
+    assert_eq!(refused(&base, reassign), "LABEL_TAKEN");
+    assert_eq!(refused(&base, Change::Merge { others: vec![of(1)], into: of(5) }), "LABEL_TAKEN");
+    let merged = apply(&base, Change::Merge { others: vec![of(0)], into: of(5) }).expect("one Ana is left");
+    assert_eq!(merged.segments.len(), 2);
+}

@@ -16,6 +16,7 @@ use crate::{
     ids::{ConversationId, JobId, OrganizationId, ParticipantId, PersonId, SegmentId},
     jobs::Claim,
     language::Language,
+    passages::Passage,
     ports::{jobs::Follow, store::PageBy},
     time::Timestamp,
     transcripts::report::ImportReport,
@@ -42,6 +43,8 @@ pub struct NewRevision {
     pub segments: Vec<Segment>,
     /// Those of them that are as they were.
     pub kept: Vec<SegmentId>,
+    /// What they are cut into.
+    pub passages: Vec<Passage>,
     pub created_at: Timestamp,
 }
 

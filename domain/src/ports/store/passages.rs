@@ -27,7 +27,7 @@ pub struct Indexable {
     /// When the text of each came to the conversation, however often it has been cut since.
     pub created_at: Vec<Timestamp>,
     /// Whether they are those of the current revision: otherwise there are none yet, and the job that cuts it has what
-    /// writes them follow.
+    /// writes them follow. Only an import waits for that.
     pub is_cut: bool,
 }
 
@@ -42,8 +42,8 @@ pub struct FoundPassage {
 
 #[async_trait]
 pub trait PassageStore: Send + Sync {
-    /// Makes these the passages of the revision, under the claim, which it completes. Passages of an earlier
-    /// revision go; a text that stays keeps the time at which it came. A claim that is lost, or a revision that is not the current one any more, writes nothing
+    /// Makes these the passages of the revision, under the claim, which it completes. Others go; a text that stays keeps
+    /// the time at which it came. A claim that is lost, or a revision that is not the current one any more, writes nothing
     /// and is a CONFLICT.
     async fn replace(
         &self,
@@ -62,6 +62,14 @@ pub trait PassageStore: Send + Sync {
         tenant: Tenant,
         id: ConversationId,
     ) -> Result<(Standing, Option<Indexable>)>;
+
+    /// By ordinal; none where the revision is not the current one, or is not cut yet.
+    async fn of_revision(
+        &self,
+        tenant: Tenant,
+        id: ConversationId,
+        revision: RevisionNumber,
+    ) -> Result<Vec<Passage>>;
 
     /// Those that still stand, in any order.
     async fn find(&self, tenant: Tenant, ids: &[PassageId]) -> Result<Vec<FoundPassage>>;

@@ -11,6 +11,7 @@ use crate::{
         revisions::{ChangePlace, Revision, RevisionKind, SegmentChange},
     },
     ids::{ConversationId, ParticipantId, PersonId, SegmentId, UserId},
+    passages::Passage,
     ports::{jobs::Follow, store::PageBy},
     time::Timestamp,
 };
@@ -37,6 +38,8 @@ pub struct NewEdit {
     /// Those that have another label, or are another person.
     pub changed: Vec<Participant>,
     pub memory: Option<Memory>,
+    /// What the transcript is cut into then; `None` where the passages that stand are those of this revision, too.
+    pub passages: Option<Vec<Passage>>,
 }
 
 /// Who a label is taken for, as the organization remembers it; the label as names are compared.

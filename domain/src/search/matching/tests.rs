@@ -39,7 +39,7 @@ fn came(text: &str) -> Came {
         language: None,
     };
     let passage = Passage {
-        id: PassageId::of(conversation_id, 0),
+        id: PassageId::of(conversation_id, &[0; 32], 0),
         conversation_id,
         ordinal: 0,
         first_sequence: 0,

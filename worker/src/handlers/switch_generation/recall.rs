@@ -106,7 +106,6 @@ mod tests {
         let hit = |id| EngineHit {
             passage_id: PassageId(Uuid::from_u128(id)),
             conversation_id: ConversationId(Uuid::nil()),
-            revision: 1,
             score: 1.0,
         };
         ids.map(hit).collect()
