@@ -17,7 +17,8 @@ async fn tie(client: &Client, conversation: &str, label: &str, person: &str) {
     let data = client.data(QUERY, json!({ "id": conversation })).await;
     let participants = data["conversation"]["participants"].as_array().expect("a list").clone();
     let participant = participants.iter().find(|one| one["label"] == label).expect("a speaker")["id"].clone();
-    let input = json!({ "participantId": participant, "personId": person });
+    let expected = client.revision(conversation).await;
+    let input = json!({ "participantId": participant, "personId": person, "expectedRevision": expected });
     client.change("setParticipantPerson", "", input).await;
 }
 

@@ -21,11 +21,15 @@ async fn participants(client: &Client, conversation: &str) -> Vec<Value> {
     const QUERY: &str = "query($id: ID!) { conversation(id: $id) {
         participants { id label person { id name } suggestedPeople { id } } } }";
     let data = client.data(QUERY, json!({ "id": conversation })).await;
-    data["conversation"]["participants"].as_array().expect("a list").clone()
+    let mut participants = data["conversation"]["participants"].as_array().expect("a list").clone();
+    participants.iter_mut().for_each(|one| one["conversation"] = conversation.into());
+    participants
 }
 
 async fn tie(client: &Client, participant: &Value, person: &Value) -> Value {
-    let input = json!({ "participantId": participant["id"], "personId": person["id"] });
+    let expected = client.revision(&participant["conversation"]).await;
+    let input =
+        json!({ "participantId": participant["id"], "personId": person["id"], "expectedRevision": expected });
     client.change("setParticipantPerson", "participant { id label person { name } }", input).await
 }
 
@@ -193,7 +197,9 @@ async fn people_are_listed_by_name_page_by_page_and_each_change_is_in_the_log() 
     }
     client.change("deletePerson", "", json!({ "id": ana["id"] })).await;
     assert_eq!(noted(&client, "people.delete").await["detail"], json!({ "conversations": 1 }));
-    let input = json!({ "participantId": speaks[0]["id"], "personId": ana["id"] });
+    let expected = client.revision(&id).await;
+    let input =
+        json!({ "participantId": speaks[0]["id"], "personId": ana["id"], "expectedRevision": expected });
     assert_eq!(client.refused("setParticipantPerson", input).await, "NOT_FOUND");
     let refused = noted(&client, "participants.setPerson").await;
     assert_eq!((&refused["outcome"], &refused["detail"]["code"]), (&json!("REFUSED"), &json!("NOT_FOUND")));

@@ -295,7 +295,8 @@ async fn what_follows_a_change_is_made_anew_and_the_rest_is_kept() {
     let third = analysis().await;
     let person =
         client.change("createPerson", "person { id }", json!({ "name": "Toni" })).await["person"].clone();
-    let tie = json!({ "participantId": speakers[0], "personId": person["id"] });
+    let expected = client.revision(&id).await;
+    let tie = json!({ "participantId": speakers[0], "personId": person["id"], "expectedRevision": expected });
     client.change("setParticipantPerson", "", tie).await;
     assert_eq!(client.titles("query: \"zwitscherkasten person:toni\", mode: SEMANTIC").await.len(), 0);
     client.ready(&id).await;
@@ -328,7 +329,8 @@ async fn a_reimport_leaves_alone_what_was_changed_by_hand_unless_it_is_told_othe
     let (_, of_other) = ids(&client, &other).await;
     let person =
         client.change("createPerson", "person { id }", json!({ "name": "Eve" })).await["person"].clone();
-    let tie = json!({ "participantId": of_other[0], "personId": person["id"] });
+    let expected = client.revision(&other).await;
+    let tie = json!({ "participantId": of_other[0], "personId": person["id"], "expectedRevision": expected });
     client.change("setParticipantPerson", "", tie).await;
     client.idle().await;
 
@@ -390,8 +392,8 @@ async fn who_a_label_was_taken_for_last_is_suggested_first_next_time() {
     };
     let (named, ana, zoe) = (person("Speaker 1").await, person("Ana").await, person("Zoë").await);
     let (_, speakers) = ids(&client, &first).await;
-    for who in [&zoe, &ana] {
-        let tie = json!({ "participantId": speakers[0], "personId": who });
+    for (who, seen) in [(&zoe, 1), (&ana, 2)] {
+        let tie = json!({ "participantId": speakers[0], "personId": who, "expectedRevision": seen });
         client.change("setParticipantPerson", "", tie).await;
     }
     let next = talk(&client, "SPEAKER 1: Good evening.\nBen: Good night.\n").await;

@@ -68,7 +68,7 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
     ("erasures", "{ erasures { edges { cursor } } }", Some("ADMIN")),
     (
         "setParticipantPerson",
-        "mutation($participant: ID!) { setParticipantPerson(input: { participantId: $participant }) { userErrors { code } } }",
+        "mutation($participant: ID!) { setParticipantPerson(input: { participantId: $participant, expectedRevision: 1 }) { userErrors { code } } }",
         Some("MEMBER"),
     ),
     (

@@ -74,12 +74,12 @@ const TABLE: &[(&str, &str, &str)] = &[
     (
         "SetParticipantPersonInput.participantId",
         "p",
-        "mutation($id: ID!) { found: setParticipantPerson(input: { participantId: $id }) { participant { id } userErrors { code } } }",
+        "mutation($id: ID!) { found: setParticipantPerson(input: { participantId: $id, expectedRevision: 1 }) { participant { id } userErrors { code } } }",
     ),
     (
         "SetParticipantPersonInput.personId",
         "h",
-        "mutation($id: ID!, $own: ID!) { found: setParticipantPerson(input: { participantId: $own, personId: $id }) { participant { id } userErrors { code } } }",
+        "mutation($id: ID!, $own: ID!) { found: setParticipantPerson(input: { participantId: $own, personId: $id, expectedRevision: 1 }) { participant { id } userErrors { code } } }",
     ),
     (
         "Query.compareRevisions.conversationId",
@@ -362,7 +362,8 @@ async fn belongings(client: &Client, viewer: &Value) -> Vec<String> {
         search(query: \"{SECRET}\") {{ edges {{ node {{ passage {{ id }} }} }} }} jobs {{ edges {{ node {{ id }} }} }} }}"
     );
     let data = client.data(&query, json!({ "id": id })).await;
-    let tied = json!({ "participantId": data["conversation"]["participants"][0]["id"], "personId": person["person"]["id"] });
+    let tied = json!({ "participantId": data["conversation"]["participants"][0]["id"], "personId": person["person"]["id"],
+        "expectedRevision": 1 });
     client.change("setParticipantPerson", "", tied).await;
     let deleted =
         client.imported(Import { text: "Eve: To be gone.\nFay: So be it.\n", ..Import::default() }).await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Subscription, eventually};
@@ -113,6 +114,12 @@ impl Client {
         let errors = payload["userErrors"].as_array().expect("a list");
         assert_eq!(errors.len(), 1, "{field} {input}: {payload:#?}");
         errors[0]["code"].as_str().expect("a code").to_owned()
+    }
+
+    /// At which revision a conversation is.
+    pub(crate) async fn revision(&self, conversation: impl Serialize) -> Value {
+        const QUERY: &str = "query($id: ID!) { conversation(id: $id) { revision } }";
+        self.data(QUERY, json!({ "id": conversation })).await["conversation"]["revision"].clone()
     }
 
     async fn payload(&self, field: &str, selection: &str, input: Value) -> Value {

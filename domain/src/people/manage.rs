@@ -19,8 +19,6 @@ use crate::{
 const TOGETHER: usize = 500;
 /// More transactions than that nobody needs.
 const ROUNDS: usize = 1_000;
-/// Of somebody who ties at whatever revision there is, while others revise.
-const TRIES: usize = 10;
 
 /// Another one of the same name is another person.
 pub async fn create(ports: &Ports, actor: &Actor, origin: &Origin, name: &str) -> Result<Person> {
@@ -94,47 +92,26 @@ fn all_changed(ports: &Ports, actor: &Actor, ids: &[ConversationId]) -> Follow {
 }
 
 /// Says who a participant is, or with `None` that it is nobody in particular: a revision like any other. What stands so
-/// already changes nothing. Without `expected` it is whatever revision is current.
+/// already changes nothing.
 pub async fn tie(
     ports: &Ports,
     actor: &Actor,
     origin: &Origin,
     id: ParticipantId,
     person: Option<PersonId>,
-    expected: Option<RevisionNumber>,
+    expected: RevisionNumber,
     reason: Option<String>,
 ) -> Result<(Participant, Revised)> {
     let entry = NewAuditEntry::new(ports, actor, origin, "participants.setPerson").on(id);
     let entry = entry.with("person", person.map(|person| person.to_string()));
-    let tied = tie_at(ports, actor, id, person, expected, reason, &entry).await;
-    audit::settle(ports, entry, tied).await
-}
-
-async fn tie_at(
-    ports: &Ports,
-    actor: &Actor,
-    id: ParticipantId,
-    person: Option<PersonId>,
-    expected: Option<RevisionNumber>,
-    reason: Option<String>,
-    entry: &NewAuditEntry,
-) -> Result<(Participant, Revised)> {
-    actor.require(Role::Member)?;
-    let conversation_id = find_participant(ports, actor, id).await?.conversation_id;
-    let change = Change::Tie { id, person };
-    for _ in 0..TRIES {
-        let current = match expected {
-            Some(expected) => expected,
-            None => revise::find(ports, actor.tenant(), conversation_id).await?.revision,
-        };
-        let input =
-            Revise { conversation_id, expected: current, reason: reason.clone(), change: change.clone() };
-        match revise::make(ports, actor, input, Some(entry.again(ports))).await {
-            Err(error) if error.code() == revise::CONFLICT && expected.is_none() => continue,
-            made => return Ok((find_participant(ports, actor, id).await?, made?)),
-        }
-    }
-    Err(Error::unavailable("tie a participant", "the conversation is revised all the time"))
+    let tied = async {
+        actor.require(Role::Member)?;
+        let conversation_id = find_participant(ports, actor, id).await?.conversation_id;
+        let input = Revise { conversation_id, expected, reason, change: Change::Tie { id, person } };
+        let made = revise::make(ports, actor, input, Some(entry.again(ports))).await?;
+        Ok((find_participant(ports, actor, id).await?, made))
+    };
+    audit::settle(ports, entry.again(ports), tied.await).await
 }
 
 async fn find_participant(ports: &Ports, actor: &Actor, id: ParticipantId) -> Result<Participant> {

@@ -40,8 +40,8 @@ struct SetParticipantPersonInput {
     participant_id: ID,
     /// Null where it is nobody in particular.
     person_id: Option<ID>,
-    /// The revision that you have seen; left out, it is whatever is current.
-    expected_revision: Option<i32>,
+    /// The revision that you have seen.
+    expected_revision: i32,
     /// Why; at most 500 characters.
     reason: Option<String>,
 }
@@ -143,10 +143,10 @@ impl PersonMutations {
 async fn conflict_over<T>(
     ctx: &Context<'_>,
     participant: &ID,
-    expected: Option<i32>,
+    expected: i32,
     tied: &colloquy_domain::Result<T>,
 ) -> Result<Option<RevisionConflict>> {
-    let (Some(id), Some(expected), Err(_)) = (global_id::decode(participant), expected, tied) else {
+    let (Some(id), Err(_)) = (global_id::decode(participant), tied) else {
         return Ok(None);
     };
     let found = ctx.ports().conversations.find_participants(actor(ctx)?.tenant(), &[id]).await;
