@@ -287,13 +287,13 @@ async fn text_of_an_earlier_revision_is_never_a_hit_though_the_index_holds_it_st
     let client = server.owner();
     talks(&client).await;
     client.idle().await;
-    // What a new revision leaves in PostgreSQL until its index jobs have run: the passage has its id and place.
+    // What a new revision leaves in PostgreSQL until its index jobs have run: another text is another passage.
     let revised = "WITH revised AS (UPDATE conversations SET revision = 2, version = version + 1
             WHERE title = 'Kitchen' RETURNING id, organization_id),
         made AS (INSERT INTO revisions (conversation_id, number, organization_id, reason, created_at)
             SELECT id, 2, organization_id, 'EDITED', now() FROM revised)
-        UPDATE passages SET revision = 2, text = 'The dough was warm, beyond the meadow.', text_hash = '\\x00'
-            FROM revised WHERE conversation_id = revised.id";
+        UPDATE passages SET revision = 2, id = gen_random_uuid(), text_hash = '\\x00',
+            text = 'The dough was warm, beyond the meadow.' FROM revised WHERE conversation_id = revised.id";
     assert_eq!(world.sql().await.execute(revised, &[]).await.unwrap(), 1);
     for mode in MODES {
         let found = client.titles(&format!("query: \"meadow oven, flat bread\", mode: {mode}")).await;

@@ -137,7 +137,7 @@ async fn engines_on_servers_are_searched_rebuilt_and_rolled_back_by_roles_that_s
             checks.iter().flat_map(|line| line.as_array().cloned().unwrap_or_else(|| vec![line.clone()]));
         all.into_iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("{name}: {told:#?}"))
     };
-    for (name, index) in [("vectors", "colloquy-passages-2"), ("text index", "colloquy-passages-4.2")] {
+    for (name, index) in [("vectors", "colloquy-passages-2"), ("text index", "colloquy-passages-5.2")] {
         let check = check(name);
         assert_eq!(check["ok"], true, "{check:#?}");
         let detail = check["detail"].as_str().expect("a text");
@@ -263,7 +263,7 @@ impl ByHand {
         let query = json!({ "query": { "bool": { "filter": [
             { "term": { "conversation_id": conversation } }, { "exists": { "field": "passage_id" } },
         ]}}});
-        let found = self.ask(reqwest::Method::POST, "/colloquy-passages-4.1/_search", Some(query)).await;
+        let found = self.ask(reqwest::Method::POST, "/colloquy-passages-5.1/_search", Some(query)).await;
         let hit = &found["hits"]["hits"][0];
         (hit["_id"].as_str().expect("a key").to_owned(), hit["_source"].clone())
     }
@@ -273,7 +273,7 @@ impl ByHand {
         let (organization, version) = (&document["organization"], &document["version"]);
         let routing = organization.as_str().expect("an id");
         let path = format!(
-            "/colloquy-passages-4.1/_doc/{key}?routing={routing}&version={version}&version_type=external_gte&refresh=true"
+            "/colloquy-passages-5.1/_doc/{key}?routing={routing}&version={version}&version_type=external_gte&refresh=true"
         );
         self.ask(reqwest::Method::PUT, &path, Some(document.clone())).await;
     }
@@ -300,7 +300,7 @@ async fn what_somebody_did_to_the_engines_by_hand_is_found_and_mended() {
     let gone = uuid::Uuid::from_u128(4).to_string();
     let (key, document) = words.passage(&uuid(0).await).await;
     let routing = document["organization"].as_str().expect("an id");
-    let path = format!("/colloquy-passages-4.1/_doc/{key}?routing={routing}&refresh=true");
+    let path = format!("/colloquy-passages-5.1/_doc/{key}?routing={routing}&refresh=true");
     words.ask(reqwest::Method::DELETE, &path, None).await;
     let (key, mut document) = words.passage(&uuid(1).await).await;
     document["exact"] = json!("other words");
