@@ -122,7 +122,7 @@ pub(crate) async fn a_write_makes_no_index_by_itself(settings: &ElasticsearchSet
     let text = index.text();
     put(&*text, &world, 0, &["word"]).await;
     let server = Elasticsearch::new(Transport::single_node(settings.url.as_deref().unwrap()).unwrap());
-    let path = format!("/{}-passages-4.1", settings.index_prefix);
+    let path = format!("/{}-passages-5.1", settings.index_prefix);
     let dropped = server
         .send(Method::Delete, &path, HeaderMap::new(), None::<&()>, None::<String>, None)
         .await
