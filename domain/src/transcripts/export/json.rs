@@ -119,7 +119,8 @@ impl FormatReader for ColloquyJson {
         }
         let mut file = File { title: document.title, said: Vec::new() };
         // One more than there may be is enough to be refused.
-        for (at, segment) in document.segments.into_iter().enumerate().take(limits.max_cues.saturating_add(1)) {
+        for (at, segment) in document.segments.into_iter().enumerate().take(limits.max_cues.saturating_add(1))
+        {
             file.said.push((1, checked(at, segment, limits)?));
         }
         file.transcript(Format::ColloquyJson, limits)
